@@ -1,0 +1,118 @@
+"""What the physics knows of a chip: plain numbers in base units, scalars or arrays of draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64] | float
+Family = Literal["gemm", "grouped_gemm", "attention_prefill", "attention_decode", "elementwise", "lookup"]
+Phase = Literal["training", "prefill", "decode"]
+
+
+@dataclass(frozen=True, slots=True)
+class KernelCurve:
+    """Efficiency of one operator family at one precision.
+
+    Attributes
+    ----------
+    compute : Array
+        Share of the dense matrix peak that large kernels reach (a) [1].
+    bandwidth : Array
+        Share of the memory bandwidth that large kernels reach (b) [1].
+    overhead_s : Array
+        Fixed time of one kernel (t0) [s].
+    half_rows : Array
+        Rows at which the compute share has risen to half of ``compute`` [rows]; 0 = no row effect.
+    """
+
+    compute: Array
+    bandwidth: Array
+    overhead_s: Array
+    half_rows: Array = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """One chip package.
+
+    Attributes
+    ----------
+    matrix_peak : mapping of precision to Array
+        Dense matrix peak [FLOP/s] of each precision the chip runs natively: fp32, tf32, fp16, bf16, fp8, int8, fp4.
+    vector_peak : mapping of precision to Array
+        Vector peak [FLOP/s]; may be empty.
+    memory_bytes, memory_bandwidth : Array
+        Capacity [byte] and peak bandwidth [byte/s] of the device memory.
+    kernels : mapping of (family, precision) to KernelCurve
+        Look up with :meth:`curve`, which falls back to the family's 16-bit curve.
+    speed_factor : mapping of (precision, phase) to Array
+        The one end-to-end factor on speed (above 1 = faster than the kernels say) [1].
+    idle_power_w, busy_power_w : Array
+        Chip power when idle and under sustained matrix load [W].
+    dies : int
+        Compute dies in the package.
+    layer_overhead_s : mapping of phase to Array
+        Host, synchronisation and small-kernel time per layer that no operator carries [s].
+    """
+
+    name: str
+    matrix_peak: Mapping[str, Array]
+    vector_peak: Mapping[str, Array]
+    memory_bytes: Array
+    memory_bandwidth: Array
+    kernels: Mapping[tuple[str, str], KernelCurve]
+    speed_factor: Mapping[tuple[str, str], Array]
+    idle_power_w: Array
+    busy_power_w: Array
+    dies: int = 1
+    layer_overhead_s: Mapping[str, Array] | None = None
+
+    def curve(self, family: str, precision: str) -> KernelCurve:
+        """Kernel curve of a family at a precision; the family's 16-bit curve where that precision has none."""
+        for key in ((family, precision), (family, "bf16")):
+            if key in self.kernels:
+                return self.kernels[key]
+        raise KeyError(f"{self.name} has no kernel curve for {family} in {precision}")
+
+    def fastest(self, *candidates: str) -> str:
+        """First of the precisions that the chip runs natively."""
+        for precision in candidates:
+            if precision in self.matrix_peak:
+                return precision
+        raise KeyError(f"{self.name} runs none of {', '.join(candidates)}")
+
+
+def kernel_time(
+    flop: Array, bytes_moved: Array, peak: Array, memory_bandwidth: Array, curve: KernelCurve,
+    rows: Array | None = None, launches: Array = 1.0,
+) -> Array:
+    """Time of ``launches`` kernels that together do ``flop`` and move ``bytes_moved`` [s].
+
+    Parameters
+    ----------
+    flop, bytes_moved : Array
+        Work [FLOP] and memory traffic [byte], summed over the launches.
+    peak, memory_bandwidth : Array
+        Dense peak [FLOP/s] and bandwidth [byte/s] of the chip.
+    rows : Array, optional
+        Rows of the matrix product (tokens; per expert for grouped ones), for the saturating curve.
+
+    Notes
+    -----
+    Roofline with fitted shares, t = max(F / (a P), Q / (b W)) + n t0, and a(rows) = a rows / (rows + half_rows).
+    Fits: aiconfigurator-core 0.12.0 kernel tables (see ``hardware_profiles/kernels``).
+
+    Examples
+    --------
+    >>> kernel_time(1e12, 0.0, 1e15, 1e12, KernelCurve(compute=0.5, bandwidth=0.8, overhead_s=0.0))
+    0.002
+    """
+    share = curve.compute if rows is None else curve.compute * rows / (rows + curve.half_rows)
+    # Fewer rows than any kernel was measured with must not divide by zero: no rows, no work.
+    busy = np.maximum(flop / np.maximum(share * peak, 1e-30), bytes_moved / (curve.bandwidth * memory_bandwidth))
+    return busy + launches * curve.overhead_s

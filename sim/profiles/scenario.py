@@ -1,0 +1,60 @@
+"""Schema of a scenario: a question with two clusters, jobs, and an economy."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from sim.profiles.fields import Date, Document, Id, Record
+
+
+class ClusterChoice(Record):
+    """One side of the comparison."""
+
+    system: Id
+    """System file (hardware_profiles/systems)."""
+    chips: int = Field(gt=0, le=10_000_000)
+    """Chip packages."""
+    region: Id
+    """Region file (scenarios/economics)."""
+    label: str = ""
+    """Name in charts; the chip's name when left out."""
+    start: Date | None = None
+    """First day of the training runs."""
+
+
+class Job(Record):
+    """One piece of work that both clusters are asked to do."""
+
+    id: Id
+    label: str = ""
+    model: Id
+    workload: Id
+    """Training recipe or serving traffic (scenarios/workloads)."""
+
+
+class Uncertainty(Record):
+    """How many worlds are drawn."""
+
+    draws: int = Field(default=1000, ge=1, le=1_000_000)
+    seed: int = 1
+    event_draws: int = Field(default=3, ge=0, le=1000)
+    """Draws on which the event engines run, besides the median."""
+
+
+class Scenario(Document):
+    """A question."""
+
+    question: str
+    """Title of the report."""
+    extends: str = ""
+    """Another scenario file of which this one changes a few lines."""
+    clusters: dict[Literal["a", "b"], ClusterChoice]
+    """The question is always: how many of B do the work of A?"""
+    jobs: list[Job] = Field(min_length=1)
+    slogan: str = ""
+    """The claim that the report puts to the test, in words."""
+    uncertainty: Uncertainty = Uncertainty()
+    prices_as_of: Date | None = None
+    """No price later than this date is used."""

@@ -1,0 +1,133 @@
+"""Schemas of workload files: training recipes and serving traffic."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from sim.profiles.fields import Document, Ratio, Record, Seconds, Share, Tokens, quantity
+
+Choice = Literal["none", "partial", "full"]
+TrainingPrecision = Literal["best", "bf16", "fp8", "fp4"]
+ServingPrecision = Literal["best", "bf16", "fp8", "int8", "fp4"]
+Bandwidth = quantity("B/s")
+
+
+class TrainingSoftware(Record):
+    """What the training stack does, as inputs with ranges instead of an efficiency nobody can check."""
+
+    stack: Literal["tuned", "plain"] = "tuned"
+    fused_attention: bool = True
+    graphs: Choice = "partial"
+    """Launches captured in device graphs."""
+    expert_overlap: Choice = "full"
+    """Expert all-to-all hidden behind compute of another micro-batch."""
+    expert_exposed: Share
+    """Share of the expert all-to-all that stays visible when it is overlapped."""
+    tensor_exposed: Share
+    """Share of tensor-parallel traffic that stays visible."""
+    data_exposed: Share
+    """Share of gradient and parameter traffic that stays visible."""
+    jitter: Share
+    """Time lost to stage imbalance and stragglers, as a share of the step."""
+
+
+class Reliability(Record):
+    """How a long run stops and comes back."""
+
+    restart: Seconds
+    """Detection, rescheduling, loading and warm-up after a failure."""
+    checkpoint_bandwidth: Bandwidth
+    """Bytes per second and chip that a checkpoint writes to storage while training waits."""
+    planned_downtime: Share
+    """Share of the calendar lost to planned stops and evaluation."""
+    spares: Share
+    """Chips held ready beyond those that train, as a share."""
+
+
+class TrainingRecipe(Document):
+    """One pre-training run, whatever the cluster."""
+
+    kind_of_job: Literal["training"]
+    tokens: Tokens
+    sequence: int
+    """Tokens per sequence."""
+    global_batch: Tokens
+    """Tokens per optimizer step."""
+    precision: TrainingPrecision = "best"
+    """`best`: fp8 where the chip runs it, else bf16."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    mtp: bool = True
+    """Train the multi-token-prediction layers of the model."""
+    routing_imbalance: Ratio
+    """Work and traffic of the busiest expert rank over the mean."""
+    recompute: Literal["search", "none", "selective", "full"] = "search"
+    schedule: Literal["search", "1f1b", "interleaved", "zero-bubble", "dualpipe"] = "search"
+    software: TrainingSoftware
+    reliability: Reliability
+
+
+class Lengths(Record):
+    """Length distribution in tokens."""
+
+    median: Tokens
+    sigma: Ratio
+    """Standard deviation of the logarithm; 0 = constant."""
+    maximum: Tokens
+
+
+class Targets(Record):
+    """Latency that users are promised."""
+
+    ttft: Seconds
+    """Time to first token."""
+    tpot: Seconds
+    """Time per output token after the first."""
+    percentile: float = Field(default=0.9, gt=0, lt=1)
+    """Share of requests that must meet both."""
+
+
+class Speculation(Record):
+    """Multi-token prediction or another drafter."""
+
+    drafts: int
+    """Tokens drafted per step; 0 = off."""
+    accepted: Ratio
+    """Tokens emitted per step and sequence, the certain one included."""
+
+
+class ServingSoftware(Record):
+    """What the engine does."""
+
+    pools: Literal["disaggregated", "aggregated"] = "disaggregated"
+    overlap_hidden: Share
+    """Share of the shorter of compute and communication that two-batch overlap really hides."""
+    expert_imbalance: Ratio
+    """Busiest expert rank over the mean, after balancing."""
+    step_overhead: Seconds
+    """Scheduling, sampling and host time per engine step."""
+    memory_use: Share
+    """Share of the device memory left after weights and buffers that the cache may fill."""
+    utilisation: Share
+    """Mean over peak of a day's load on a fleet sized for its peak, times time in service."""
+
+
+class ServingTraffic(Document):
+    """One kind of users and what they are promised."""
+
+    kind_of_job: Literal["serving"]
+    input: Lengths
+    output: Lengths
+    prefix_hit: Share
+    """Share of input tokens found in the prefix cache."""
+    arrivals: Literal["poisson", "gamma", "trace"] = "poisson"
+    burstiness: Ratio
+    """Coefficient of variation of the time between arrivals."""
+    trace: str = ""
+    """Request trace file (CSV or JSONL), when `arrivals: trace`."""
+    targets: Targets
+    speculation: Speculation
+    precision: ServingPrecision = "best"
+    """`best`: fp8, else int8, else bf16."""
+    software: ServingSoftware

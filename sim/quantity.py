@@ -1,0 +1,116 @@
+"""A number about the world: its value, its range, and where it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit, ndtri
+
+Kind = Literal["official", "measured", "tech_report", "analyst", "press", "derived", "assumed"]
+Distribution = Literal["lognormal", "logitnormal", "normal", "uniform", "triangular"]
+Array = NDArray[np.float64] | float
+
+KINDS: tuple[str, ...] = get_args(Kind)
+WEAK_KINDS: tuple[str, ...] = ("analyst", "press", "derived", "assumed")
+Z95 = 1.6448536269514722  # 95th percentile of the standard normal: low and high are the 5th and the 95th
+
+
+class UnknownQuantityError(ValueError):
+    """A result was asked for that rests on a number nobody has published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A sourced number in base units with its 5th to 95th percentile range.
+
+    Attributes
+    ----------
+    value : float
+        The central value (median), in base units; NaN when unknown.
+    low, high : float or None
+        5th and 95th percentile, in base units. None on both sides: taken as exact.
+    unit : str
+        The unit as the file wrote it, for display; "" for pure numbers.
+    source : str
+        Key in the ``sources`` block of the file.
+    kind : Kind
+        How solid the number is.
+    as_of : str
+        ISO year, month or day the number was stated for.
+    path : str
+        ``file id#dotted.field``: the identity by which one draw is shared by all who use the number.
+
+    Examples
+    --------
+    >>> bandwidth = Quantity(3.2e12, low=3.0e12, high=3.35e12)
+    >>> bandwidth.is_uncertain
+    True
+    >>> float(bandwidth.quantile(0.5)) == 3.2e12
+    True
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+    source: str = ""
+    kind: Kind = "assumed"
+    as_of: str = ""
+    note: str = ""
+    distribution: Distribution = "lognormal"
+    path: str = ""
+
+    @property
+    def is_unknown(self) -> bool:
+        """True when the file says ``unknown``."""
+        return bool(np.isnan(self.value))
+
+    @property
+    def is_uncertain(self) -> bool:
+        """True when the file gives a range that is wider than a point."""
+        return self.low is not None and self.high is not None and self.high > self.low
+
+    def quantile(self, probability: Array) -> Array:
+        """Value at a probability (inverse cumulative distribution), in base units.
+
+        Lognormal, logit-normal and normal are two-piece: the median is ``value`` and each side has
+        the spread that puts ``low`` at 5 % and ``high`` at 95 %, so a lopsided range stays lopsided.
+        Uniform and triangular are stretched so that the same two percentiles hold.
+
+        Raises
+        ------
+        UnknownQuantityError
+            When the quantity is unknown.
+        """
+        if self.is_unknown:
+            raise UnknownQuantityError(f"{self.path or 'a quantity'} is unknown, and this result needs it")
+        if not self.is_uncertain:
+            return self.value + 0.0 * np.asarray(probability)
+        assert self.low is not None
+        assert self.high is not None
+        p = np.asarray(probability, dtype=float)
+        if self.distribution == "uniform":
+            return self.low + (p - 0.05) / 0.90 * (self.high - self.low)
+        if self.distribution == "triangular":
+            return _triangular_quantile(p, self.low, self.value, self.high)
+        forward, back = _SCALES[self.distribution]
+        low, middle, high = (float(forward(x)) for x in (self.low, self.value, self.high))
+        z = ndtri(p)
+        return back(middle + z * np.where(z < 0, middle - low, high - middle) / Z95)
+
+
+_SCALES = {
+    "lognormal": (np.log, np.exp),
+    "logitnormal": (logit, expit),
+    "normal": (lambda x: x, lambda x: x),
+}
+
+
+def _triangular_quantile(p: NDArray[np.float64], low: float, mode: float, high: float) -> NDArray[np.float64]:
+    """Two triangles joined at the mode, each scaled so that 5 % of the mass lies beyond its given percentile."""
+    reach = 1.0 / (1.0 - np.sqrt(0.1))  # half the mass on each side: the tail beyond holds 5 % of it all
+    left, right = (mode - low) * reach, (high - mode) * reach
+    return np.where(p < 0.5, mode - left * (1 - np.sqrt(2 * p)), mode + right * (1 - np.sqrt(2 * (1 - p))))

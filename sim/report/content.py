@@ -1,0 +1,191 @@
+"""Everything the report says, as plain data: the report formats this and computes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Quantiles over draws at 5, 25, 50, 75 and 95 %."""
+
+    p05: float
+    p25: float
+    p50: float
+    p75: float
+    p95: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterContent:
+    """One side. `key` is "a" or "b"; colours follow the key everywhere."""
+
+    key: Literal["a", "b"]
+    label: str  # "Ascend 910C"
+    chips: int
+    system: str  # "CloudMatrix 384"
+    region: str  # "China"
+    power_mw: Interval  # facility power while training, averaged over the training jobs
+    purchase_usd: Interval  # chips, servers, network, facility
+
+
+@dataclass(frozen=True, slots=True)
+class JobSide:
+    """One job on one cluster. Intervals are over draws; fields that do not apply are None."""
+
+    throughput: Interval  # training: tokens/s of the whole cluster with stops; serving: output tokens/s within targets
+    throughput_per_chip: Interval
+    layout: str  # "TP 1, PP 16, EP 64, DP 78, interleaved x2, selective recompute"
+    layout_reason: str  # "best of 1,204 that fit; 3,410 refused: 2,911 memory, 499 divisibility"
+    breakdown: Mapping[str, float]  # median step time by term [s] (training); time per decode step by term [s] (serving)
+    power_mw: Interval  # facility power during the job
+    energy: Interval  # training: GWh for the run; serving: kWh per million output tokens
+    cost: Mapping[str, Interval]  # view ("rental", "acquisition", "amortised") -> USD: training: per run; serving: per million output tokens
+    cost_blocks: Mapping[str, Mapping[str, float]]  # view -> block -> median USD (same basis as cost); blocks add up to the median run
+    mfu: Interval | None = None  # training, model FLOP (causal) over dense bf16 peak
+    wall_days: Interval | None = None  # training
+    end_date: tuple[str, str, str] | None = None  # 5, 50, 95 % as ISO dates
+    goodput: Interval | None = None  # training: productive share of the calendar
+    stops: float | None = None  # training: interruptions expected over the run (median)
+    step_time_s: Interval | None = None
+    input_cost: Mapping[str, Interval] | None = None  # serving: view -> USD per million input tokens (cache misses)
+    ttft_s: Interval | None = None
+    tpot_s: Interval | None = None
+    batch_per_chip: Interval | None = None
+    limits: Mapping[str, str] | None = None  # serving: phase -> what limits it
+    utilisation: Mapping[str, float] | None = None  # serving: resource -> share of its peak in the decode step
+    verdict: str = ""  # serving: saturation verdict from the event engine
+    frontier: Sequence[tuple[float, float]] = ()  # serving: (tokens/s per user, output tokens/s per chip)
+    timeline: Sequence[tuple[int, float, float, str]] = ()  # training: (stage, start s, end s, "F" | "B" | "W") of one step
+    wall_days_samples: Sequence[float] = ()  # training: wall days over draws, for a histogram
+
+
+@dataclass(frozen=True, slots=True)
+class JobContent:
+    """One job, both sides, and how many of B do the work of A."""
+
+    id: str
+    label: str  # "Pre-train DeepSeek-V3 (14.8T tokens)"
+    kind: Literal["training", "serving"]
+    description: str  # one or two sentences: model, recipe or traffic, targets
+    a: JobSide
+    b: JobSide
+    equal_count: Interval  # count of B that does the work of A's chips, unrounded
+    equal_count_rounded: int  # median, up to whole units of B
+    speed_ratio: Interval  # throughput of A over B at the stated counts
+    gap: Sequence[tuple[str, float]]  # waterfall of cost per unit (amortised view): ("B", value), (cause, delta) ..., ("A", value)
+    gap_unit: str  # "USD per million output tokens" or "million USD per run"
+    from_events: Sequence[tuple[str, float, float]] = ()  # (quantity, closed form, event engine) at the median draw
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PaperMetric:
+    """The count of B that equals A by a datasheet number."""
+
+    name: str  # "TPP", "dense BF16", "memory bandwidth"
+    equal_count: float
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """One uncertain input and what it does to one answer."""
+
+    name: str  # "Ascend 910C: dense BF16 peak"
+    path: str
+    at_low: float  # headline (count of B) with the input at its 10th percentile
+    at_high: float  # ... at its 90th
+    total_index: float | None  # total Sobol index, 0..1
+    first_index: float | None
+    rank_correlation: float
+    input_low: str  # formatted input at its 10th percentile, with unit
+    input_high: str
+    flips_at: str  # "flips at 620 TFLOP/s" or "does not flip within its range"
+    source: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """What moves the answer of one job."""
+
+    job_id: str
+    job_label: str
+    median: float  # equal count of B at the median
+    drivers: Sequence[Driver]  # largest first
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationGroup:
+    """Errors of one group of published measurements."""
+
+    name: str  # "all", "hopper", "ascend-910", "MoE", ...
+    rows: int
+    median_error: float  # |predicted/measured - 1|
+    p90_error: float
+    bias: float  # median of predicted/measured - 1
+    coverage: float  # share of rows inside the 80 % interval
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationRecord:
+    """How the physics of one job kind compares with published measurements."""
+
+    kind: str  # "training", "serving"
+    points: Sequence[tuple[str, str, float, float]]  # (case id, chip family, measured, predicted)
+    groups: Sequence[ValidationGroup]
+    baselines: Sequence[ValidationGroup]
+    worst: Sequence[tuple[str, float, str]]  # (case, predicted/measured - 1, cause)
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InputRow:
+    """One input that moves a headline, for the sources pages."""
+
+    name: str
+    path: str
+    value: str  # formatted with unit
+    low: str
+    high: str
+    kind: str
+    source: str  # title of the source
+    url: str
+    as_of: str
+    weak: bool
+    moves: float  # largest relative move of a headline between its 10th and 90th percentile
+
+
+@dataclass(frozen=True, slots=True)
+class RunIdentity:
+    """What a reader needs to run it again."""
+
+    version: str
+    command: str
+    seed: int
+    draws: int
+    event_draws: int
+    inputs_hash: str  # short hash of all input files
+    files: Sequence[tuple[str, str]]  # (file, hash)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportContent:
+    """The whole report."""
+
+    title: str  # the question
+    slogan: str
+    answers: Sequence[str]  # one sentence per job class, with interval
+    clusters: tuple[ClusterContent, ClusterContent]
+    jobs: Sequence[JobContent]
+    paper_metrics: Sequence[PaperMetric]
+    sensitivities: Sequence[Sensitivity]
+    convergence: Sequence[tuple[int, float, float, float]]  # (draws, p05, p50, p95) of the first job's equal count
+    validation: Sequence[ValidationRecord]
+    not_modelled: Sequence[str]
+    inputs: Sequence[InputRow]
+    identity: RunIdentity
+    slogan_count: float | None = None  # count of B the slogan claims (the scenario's own chips of B)
+    warnings: Sequence[str] = field(default=())
