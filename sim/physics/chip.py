@@ -54,10 +54,13 @@ class Chip:
         The one end-to-end factor on speed (above 1 = faster than the kernels say) [1].
     idle_power_w, busy_power_w : Array
         Chip power when idle and under sustained matrix load [W].
+    attention_backward, linear_backward : Array
+        Efficiency of the backward pass over that of the forward pass, attention core and GEMMs [1].
     dies : int
         Compute dies in the package.
-    layer_overhead_s : mapping of phase to Array
-        Host, synchronisation and small-kernel time per layer that no operator carries [s].
+    layer_overhead_s : mapping of "decode_moe", "training_dense", ... to Array
+        Host, synchronisation and small-kernel time per layer that no operator carries [s]: added in decode, the floor
+        of a layer's forward pass in prefill and training without graphs.
     """
 
     name: str
@@ -69,8 +72,10 @@ class Chip:
     speed_factor: Mapping[tuple[str, str], Array]
     idle_power_w: Array
     busy_power_w: Array
+    layer_overhead_s: Mapping[str, Array]
+    attention_backward: Array = 0.8
+    linear_backward: Array = 1.0
     dies: int = 1
-    layer_overhead_s: Mapping[str, Array] | None = None
 
     def curve(self, family: str, precision: str) -> KernelCurve:
         """Kernel curve of a family at a precision; the family's 16-bit curve where that precision has none."""

@@ -123,8 +123,11 @@ class KernelProfile(Document):
     """Efficiency of the attention backward pass over that of the forward pass."""
     linear_backward: Ratio
     """Efficiency of GEMM backward passes over that of the forward pass."""
-    layer_overhead: dict[Literal["training", "prefill", "decode"], Seconds]
-    """Small kernels, launches and synchronisation per layer that no operator carries."""
+    layer_overhead: dict[
+        Literal["training_dense", "training_moe", "prefill_dense", "prefill_moe", "decode_dense", "decode_moe"], Seconds
+    ]
+    """Small kernels, launches and synchronisation per layer and pass that no operator carries. In decode it is added
+    (graphs on); in prefill and training it is the floor of the forward pass of a layer without graphs."""
     speed: dict[Literal["training", "prefill", "decode"], dict[Precision, Ratio]]
     """End-to-end factor on speed per phase and precision: at most one each, fitted on calibrate rows, shrunk to the common one."""
 
