@@ -1,0 +1,37 @@
+# Everything needs only Python 3.11 or newer and make; the environment is made on first use, from the lock file.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DRAWS ?= 1000
+
+.PHONY: report test check gallery lock clean
+
+report: $(READY)  ## Run the flagship scenario and say where its PDF and PNG are.
+	$(BIN)/parity run scenarios/ascend_20k_vs_h100_12k.yaml --draws $(DRAWS) --out reports/ascend_20k_vs_h100_12k
+
+test: $(READY)  ## Run all tests.
+	$(BIN)/python -m pytest
+
+check: $(READY)  ## Lint, format and types.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+gallery: $(READY)  ## Regenerate the committed pictures and PDF of the flagship.
+	$(BIN)/python -m sim.gallery
+
+lock: $(READY)  ## Resolve the dependencies anew (needs the tool uv on the path).
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --no-emit-index-url -q -o requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Chip Parity needs Python 3.11 or newer; set it with: make PYTHON=python3.11"; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
