@@ -17,7 +17,18 @@ FLOORS = [
 # Rooms of one floor that may know each other, besides their own modules.
 NEIGHBOURS = {"sim.profiles": {"sim.units", "sim.quantity", "sim.physics.architecture"}}
 # Third-party modules that physics must never see.
-NOT_FOR_PHYSICS = {"pint", "ruamel", "pydantic", "pandas", "simpy", "random", "time", "datetime", "pathlib", "os"}
+NOT_FOR_PHYSICS = {
+    "pint",
+    "ruamel",
+    "pydantic",
+    "pandas",
+    "simpy",
+    "random",
+    "time",
+    "datetime",
+    "pathlib",
+    "os",
+}
 
 
 def module_name(path: Path) -> str:
@@ -39,7 +50,9 @@ def imports(path: Path) -> set[str]:
 
 
 MODULES = {module_name(path): imports(path) for path in sorted(ROOT.rglob("*.py"))}
-OWN = {name: {other for other in used if other in MODULES and other != name} for name, used in MODULES.items()}
+OWN = {
+    name: {other for other in used if other in MODULES and other != name} for name, used in MODULES.items()
+}
 
 
 def room(module: str) -> str:
@@ -57,7 +70,11 @@ def test_nothing_imports_upward(module: str) -> None:
     for other in OWN[module] - {"sim"}:
         if room(other) == room(module):
             continue
-        allowed = floor(other) < floor(module) or (floor(module) == 6 and floor(other) == 6) or other in {"sim.quantity", "sim.units"}
+        allowed = (
+            floor(other) < floor(module)
+            or (floor(module) == 6 and floor(other) == 6)
+            or other in {"sim.quantity", "sim.units"}
+        )
         assert allowed, f"{module} (floor {floor(module)}) imports {other} (floor {floor(other)})"
         if room(module) in NEIGHBOURS:
             assert other in NEIGHBOURS[room(module)], f"{module} may not know {other}"
@@ -65,7 +82,10 @@ def test_nothing_imports_upward(module: str) -> None:
 
 def test_no_cycles() -> None:
     # Packages are imported on the way to their modules; only real uses count.
-    graph = {name: {other for other in used if not any(other + "." in x for x in used)} for name, used in OWN.items()}
+    graph = {
+        name: {other for other in used if not any(other + "." in x for x in used)}
+        for name, used in OWN.items()
+    }
     list(TopologicalSorter(graph).static_order())
 
 

@@ -1,0 +1,82 @@
+"""What moves an answer: tornado, rank correlation, Sobol indices, tipping points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class SobolIndices:
+    """Share of the variance of the answer that an input explains alone (first) and with others (total)."""
+
+    first: Vector
+    total: Vector
+
+
+def rank_correlation(inputs: Vector, answer: Vector) -> Vector:
+    """Spearman correlation of each column of ``inputs`` (draws, inputs) with ``answer`` (draws,).
+
+    Examples
+    --------
+    >>> rank_correlation(np.array([[1.0, 3.0], [2.0, 2.0], [3.0, 1.0]]), np.array([10.0, 20.0, 90.0])).tolist()
+    [1.0, -1.0]
+    """
+    x = rankdata(inputs, axis=0) - (len(inputs) + 1) / 2
+    y = rankdata(answer) - (len(answer) + 1) / 2
+    scale = np.sqrt((x**2).sum(axis=0) * (y**2).sum())
+    return np.divide((x * y[:, None]).sum(axis=0), scale, out=np.zeros(x.shape[1]), where=scale > 0)
+
+
+def saltelli_probabilities(base: Vector, other: Vector, columns: list[int]) -> Vector:
+    """Rows to evaluate for Sobol indices of the chosen columns: base, other, then base with one column of other each.
+
+    References
+    ----------
+    Saltelli et al. (2010), Computer Physics Communications 181, table 2.
+    """
+    mixed = np.repeat(base[None], len(columns), axis=0)
+    for block, column in enumerate(columns):
+        mixed[block, :, column] = other[:, column]
+    return np.concatenate([base, other, mixed.reshape(-1, base.shape[1])])
+
+
+def sobol_indices(answers: Vector, samples: int) -> SobolIndices:
+    """Indices from the answers at :func:`saltelli_probabilities`, first by Saltelli, total by Jansen.
+
+    Parameters
+    ----------
+    answers : (samples x (2 + columns),) array
+    samples : int
+        Rows of ``base``.
+    """
+    blocks = answers.reshape(-1, samples)
+    base, other, mixed = blocks[0], blocks[1], blocks[2:]
+    variance = np.var(np.concatenate([base, other]))
+    if variance == 0:
+        return SobolIndices(np.zeros(len(mixed)), np.zeros(len(mixed)))
+    first = np.mean(other * (mixed - base), axis=1) / variance
+    total = 0.5 * np.mean((base - mixed) ** 2, axis=1) / variance
+    return SobolIndices(first, total)
+
+
+def tipping_point(grid: Vector, answer: Vector, threshold: float) -> float | None:
+    """Where along ``grid`` the answer crosses ``threshold``, by linear interpolation; None if it does not.
+
+    Examples
+    --------
+    >>> tipping_point(np.array([0.0, 1.0, 2.0]), np.array([10.0, 20.0, 40.0]), 30.0)
+    1.5
+    """
+    above = answer >= threshold
+    crossings = np.flatnonzero(above[1:] != above[:-1])
+    if not len(crossings):
+        return None
+    i = int(crossings[0])
+    share = (threshold - answer[i]) / (answer[i + 1] - answer[i])
+    return float(grid[i] + share * (grid[i + 1] - grid[i]))
