@@ -119,7 +119,7 @@ Ratio = quantity("")
 Share = quantity("", "logitnormal")
 """A pure number between 0 and 1."""
 
-Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.\-]*$", description="lower-case kebab id")]
+Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._\-]*$", description="lower-case kebab id")]
 Date = Annotated[str, BeforeValidator(str), Field(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$", description="YYYY, YYYY-MM or YYYY-MM-DD")]
 
 
