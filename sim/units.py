@@ -160,7 +160,7 @@ def vocabulary() -> tuple[str, ...]:
 @lru_cache(maxsize=4096)
 def _factor(unit: str) -> tuple[float, frozenset[tuple[str, float]]]:
     """Size of a unit in base units, and the base units it is made of with their powers."""
-    text = unit.replace("%", "percent")
+    text = unit.replace("%", "percent").replace("\N{GREEK SMALL LETTER MU}", "\N{MICRO SIGN}")
     for word in _WORD.findall(text):
         if not _is_known(word):
             raise UnitError(f'unit "{word}" is not known{_hint(word)}')
@@ -168,10 +168,10 @@ def _factor(unit: str) -> tuple[float, frozenset[tuple[str, float]]]:
         text = "1 " + text
     try:
         registry = _registry()
+        factor: Any
         factor, base = registry.get_base_units(registry.parse_units(text))
     except Exception:  # pint raises whatever its tokenizer raises
         raise UnitError(f'"{unit}" is not a unit; write for example "TB/s" or "USD/chip/hour"') from None
-    assert isinstance(factor, int | float)
     return float(factor), frozenset((str(name), float(power)) for name, power in base._units.items())
 
 
@@ -332,5 +332,7 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str:
     >>> did_you_mean("bandwidht", ["bandwidth", "capacity"])
     '; did you mean "bandwidth"?'
     """
-    near = difflib.get_close_matches(word, list(candidates), n=1, cutoff=0.6)
+    known = list(candidates)
+    near = [each for each in known if each.casefold() == word.casefold()]
+    near = near or difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f'; did you mean "{near[0]}"?' if near else ""
