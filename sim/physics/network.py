@@ -59,3 +59,223 @@ class Network:
     def scale_out(self) -> Tier:
         """The fabric between servers, racks or supernodes."""
         return self.tiers[-1]
+
+    def reach(self, members: Array, stride: Array = 1.0) -> tuple[Array, ...]:
+        """Members of a group, placed every ``stride`` chips, that one member reaches through each tier.
+
+        Returns
+        -------
+        tuple of Array
+            One entry per tier [members], non-decreasing; the last is ``members``.
+        """
+        inside = [np.clip(np.floor(tier.size / stride), 1.0, members) for tier in self.tiers[:-1]]
+        return (*inside, np.asarray(members, dtype=float) + 0.0 * np.asarray(stride))
+
+
+def _ring(payload: Array, members: Array, stride: Array, network: Network, passes: float) -> Array:
+    """Reduce-scatter or all-gather through all tiers; ``passes=2`` makes it an all-reduce.
+
+    Chunks are pipelined through the tiers, so the slowest tier sets the pace, while latencies add up.
+    """
+    inner: Array = 1.0
+    slowest: Array = 0.0
+    latency: Array = 0.0
+    for tier, reached in zip(network.tiers, network.reach(members, stride), strict=True):
+        fan = reached / inner
+        moved = passes * (payload / inner) * (1.0 - 1.0 / fan)
+        if tier.reduces and passes == 2.0:
+            moved = np.where(fan > 1.0, payload / inner, 0.0)
+        slowest = np.maximum(slowest, moved / (tier.bandwidth * tier.efficiency))
+        latency = latency + passes * np.ceil(np.log2(fan)) * tier.latency_s
+        inner = reached
+    return slowest + latency
+
+
+def all_reduce_time(payload: Array, members: Array, stride: Array, network: Network) -> Array:
+    """Time to sum a buffer over a group and leave the sum with every member [s].
+
+    Parameters
+    ----------
+    payload : Array
+        Size of the buffer each member holds [byte].
+    members : Array
+        Chips in the group.
+    stride : Array
+        Distance of neighbours in chip numbers: 1 = next to each other.
+    network : Network
+        Tiers, innermost first.
+
+    Notes
+    -----
+    Hierarchical: reduce-scatter inside a tier, the rest on the share that is left, and back. Per tier with fan-out g
+    on a buffer V the ring moves 2 V (g - 1) / g, a reducing switch moves V; latency counts the ceil(log2 g) steps of
+    recursive halving and doubling (Thakur, Rabenseifner, Gropp 2005, doi:10.1177/1094342005051521, section 4).
+
+    Examples
+    --------
+    >>> tier = Tier("link", np.inf, 1e9, 0.0, 1.0, 1.0, 0.0)
+    >>> float(all_reduce_time(1e9, 4, 1, Network((tier,))))
+    1.5
+    """
+    return _ring(payload, members, stride, network, passes=2.0)
+
+
+def all_gather_time(payload: Array, members: Array, stride: Array, network: Network) -> Array:
+    """Time until every member holds the whole buffer of which it had 1/members [s].
+
+    ``payload`` is the size of the whole, gathered buffer [byte]; the rest as in :func:`all_reduce_time`.
+    """
+    return _ring(payload, members, stride, network, passes=1.0)
+
+
+def reduce_scatter_time(payload: Array, members: Array, stride: Array, network: Network) -> Array:
+    """Time until every member holds its 1/members of the sum of a buffer [s].
+
+    ``payload`` is the size of the whole buffer before it is scattered [byte]; the rest as in :func:`all_reduce_time`.
+    """
+    return _ring(payload, members, stride, network, passes=1.0)
+
+
+def all_to_all_time(payload: Array, members: Array, stride: Array, network: Network) -> Array:
+    """Time of a uniform exchange in which each member sends 1/members of its buffer to every other [s].
+
+    ``payload`` is what one member holds before [byte]. The tiers carry their shares at the same time, each over its
+    own link of the chip; the rest as in :func:`all_reduce_time`.
+    """
+    inner: Array = 1.0
+    slowest: Array = 0.0
+    latency: Array = 0.0
+    for tier, reached in zip(network.tiers, network.reach(members, stride), strict=True):
+        moved = payload * (reached - inner) / members
+        slowest = np.maximum(slowest, moved / (tier.bandwidth * tier.efficiency))
+        latency = latency + np.where(reached > inner, tier.latency_s, 0.0)
+        inner = reached
+    return slowest + latency
+
+
+def point_to_point_time(payload: Array, distance: Array, network: Network) -> Array:
+    """Time to send ``payload`` [byte] to the chip whose number is ``distance`` away [s].
+
+    The innermost tier that spans the distance carries it.
+
+    Examples
+    --------
+    >>> near, far = (Tier(name, size, rate, 0.0, 1.0, 1.0, 0.0) for name, size, rate in [("a", 8, 4e9), ("b", np.inf, 1e9)])
+    >>> point_to_point_time(4e9, np.array([1, 8]), Network((near, far))).tolist()
+    [1.0, 4.0]
+    """
+    spans = [np.asarray(distance) < tier.size for tier in network.tiers]
+    times = [payload / (tier.bandwidth * tier.efficiency) + tier.latency_s for tier in network.tiers]
+    return np.select(np.broadcast_arrays(*spans), np.broadcast_arrays(*times)) if len(spans) > 1 else times[0]
+
+
+def touched(choices: Array, places: Array, limit: Array = np.inf) -> Array:
+    """Expected number of different places hit by ``choices`` uniform picks among ``places``, at most ``limit``.
+
+    n (1 - (1 - 1/n)^k): DeepSeek-V3 limits it to 4 nodes by its routing (arXiv 2412.19437, section 2.1.2).
+
+    Examples
+    --------
+    >>> float(touched(8, 8, limit=4))
+    4.0
+    """
+    expected = places * (1.0 - (1.0 - 1.0 / places) ** choices)
+    return np.minimum(expected, limit)
+
+
+def exchange_bytes(
+    tokens: Array,
+    row_bytes: Array,
+    top_k: Array,
+    members: Array,
+    stride: Array,
+    node_limit: Array,
+    network: Network,
+) -> tuple[Array, ...]:
+    """What one chip sends into each tier in one dispatch (or receives in one combine) [byte].
+
+    A token enters a tier once for each different domain below it that holds one of its experts and is not its own:
+    copies for several experts of one domain travel together and spread inside.
+
+    Parameters
+    ----------
+    tokens : Array
+        Tokens on one chip.
+    row_bytes : Array
+        Bytes of one token's activation on the wire.
+    top_k : Array
+        Experts per token.
+    members : Array
+        Chips of the expert-parallel group, ``stride`` apart.
+    node_limit : Array
+        Most domains above a single chip that the router may pick; inf = no limit.
+    """
+    inner: Array = 1.0
+    sent = []
+    for level, reached in enumerate(network.reach(members, stride)):
+        fan = reached / inner
+        domains = members / inner
+        picked = touched(top_k, domains, np.inf if level == 0 else node_limit)
+        # Of the domains picked at this level, 1/fan are the one the token is already in when it comes here.
+        sent.append(tokens * row_bytes * picked * (1.0 - 1.0 / fan))
+        inner = reached
+    return tuple(sent)
+
+
+def exchange_time(
+    tokens: Array,
+    row_bytes: Array,
+    top_k: Array,
+    members: Array,
+    stride: Array,
+    node_limit: Array,
+    imbalance: Array,
+    network: Network,
+) -> Array:
+    """Time of one dispatch or one combine between the chips of an expert-parallel group [s].
+
+    Parameters as in :func:`exchange_bytes`, with ``imbalance`` the traffic of the busiest chip over the mean. The
+    tiers work at the same time on different tokens; the slowest sets the pace. The fixed time is that of the
+    outermost tier in use.
+    """
+    slowest: Array = 0.0
+    floor: Array = 0.0
+    sent = exchange_bytes(tokens, row_bytes, top_k, members, stride, node_limit, network)
+    inner: Array = 1.0
+    for tier, moved, reached in zip(network.tiers, sent, network.reach(members, stride), strict=True):
+        slowest = np.maximum(slowest, imbalance * moved / (tier.bandwidth * tier.exchange_efficiency))
+        floor = np.where(reached > inner, tier.exchange_floor_s, floor)
+        inner = reached
+    return slowest + floor
+
+
+def expert_exchange_time(
+    tokens: Array,
+    hidden: Array,
+    bytes_out: Array,
+    bytes_back: Array,
+    top_k: Array,
+    members: Array,
+    stride: Array,
+    node_limit: Array,
+    imbalance: Array,
+    network: Network,
+) -> Array:
+    """Time of one dispatch and one combine [s]; bytes per element of ``hidden`` differ on the way out and back.
+
+    Examples
+    --------
+    DeepSeek-V3 on H800: 64 ranks on 8 nodes, 4 nodes per token, FP8 out, BF16 back: 3.5 remote nodes x 7,168 x 3 B =
+    75 KB per token through the NIC.
+
+    >>> nvlink = Tier("NVLink", 8, 200e9, 0.0, 1.0, 1.0, 0.0)
+    >>> nic = Tier("InfiniBand", np.inf, 75.264e9, 0.0, 1.0, 1.0, 0.0)
+    >>> round(float(expert_exchange_time(1e6, 7168, 1, 2, 8, 64, 1, 4, 1.0, Network((nvlink, nic)))), 3)
+    1.0
+    """
+    both = 0.0
+    for width in (bytes_out, bytes_back):
+        both = both + exchange_time(
+            tokens, hidden * width, top_k, members, stride, node_limit, imbalance, network
+        )
+    return both
