@@ -52,7 +52,7 @@ class Network:
 
     @property
     def scale_up(self) -> Tier:
-        """The fabric that joins the chips of a server, rack or supernode: the largest tier that is not the last."""
+        """The fabric that joins the chips of a server, rack or supernode: the largest tier but the last."""
         return self.tiers[-2] if len(self.tiers) > 1 else self.tiers[0]
 
     @property
@@ -107,9 +107,10 @@ def all_reduce_time(payload: Array, members: Array, stride: Array, network: Netw
 
     Notes
     -----
-    Hierarchical: reduce-scatter inside a tier, the rest on the share that is left, and back. Per tier with fan-out g
-    on a buffer V the ring moves 2 V (g - 1) / g, a reducing switch moves V; latency counts the ceil(log2 g) steps of
-    recursive halving and doubling (Thakur, Rabenseifner, Gropp 2005, doi:10.1177/1094342005051521, section 4).
+    Hierarchical: reduce-scatter inside a tier, the rest on the share that is left, and back. Per tier with
+    fan-out g on a buffer V the ring moves 2 V (g - 1) / g, a reducing switch moves V; latency counts the
+    ceil(log2 g) steps of recursive halving and doubling (Thakur, Rabenseifner, Gropp 2005,
+    doi:10.1177/1094342005051521, section 4).
 
     Examples
     --------
@@ -131,7 +132,8 @@ def all_gather_time(payload: Array, members: Array, stride: Array, network: Netw
 def reduce_scatter_time(payload: Array, members: Array, stride: Array, network: Network) -> Array:
     """Time until every member holds its 1/members of the sum of a buffer [s].
 
-    ``payload`` is the size of the whole buffer before it is scattered [byte]; the rest as in :func:`all_reduce_time`.
+    ``payload`` is the size of the whole buffer before it is scattered [byte]; the rest as in
+    :func:`all_reduce_time`.
     """
     return _ring(payload, members, stride, network, passes=1.0)
 
@@ -139,8 +141,8 @@ def reduce_scatter_time(payload: Array, members: Array, stride: Array, network: 
 def all_to_all_time(payload: Array, members: Array, stride: Array, network: Network) -> Array:
     """Time of a uniform exchange in which each member sends 1/members of its buffer to every other [s].
 
-    ``payload`` is what one member holds before [byte]. The tiers carry their shares at the same time, each over its
-    own link of the chip; the rest as in :func:`all_reduce_time`.
+    ``payload`` is what one member holds before [byte]. The tiers carry their shares at the same time, each
+    over its own link of the chip; the rest as in :func:`all_reduce_time`.
     """
     inner: Array = 1.0
     slowest: Array = 0.0
@@ -160,7 +162,8 @@ def point_to_point_time(payload: Array, distance: Array, network: Network) -> Ar
 
     Examples
     --------
-    >>> near, far = (Tier(name, size, rate, 0.0, 1.0, 1.0, 0.0) for name, size, rate in [("a", 8, 4e9), ("b", np.inf, 1e9)])
+    >>> near = Tier("near", 8, 4e9, 0.0, 1.0, 1.0, 0.0)
+    >>> far = Tier("far", np.inf, 1e9, 0.0, 1.0, 1.0, 0.0)
     >>> point_to_point_time(4e9, np.array([1, 8]), Network((near, far))).tolist()
     [1.0, 4.0]
     """
@@ -170,7 +173,8 @@ def point_to_point_time(payload: Array, distance: Array, network: Network) -> Ar
 
 
 def touched(choices: Array, places: Array, limit: Array = np.inf) -> Array:
-    """Expected number of different places hit by ``choices`` uniform picks among ``places``, at most ``limit``.
+    """Expected number of different places hit by ``choices`` uniform picks among ``places``, at most
+    ``limit``.
 
     n (1 - (1 - 1/n)^k): DeepSeek-V3 limits it to 4 nodes by its routing (arXiv 2412.19437, section 2.1.2).
 
@@ -194,8 +198,8 @@ def exchange_bytes(
 ) -> tuple[Array, ...]:
     """What one chip sends into each tier in one dispatch (or receives in one combine) [byte].
 
-    A token enters a tier once for each different domain below it that holds one of its experts and is not its own:
-    copies for several experts of one domain travel together and spread inside.
+    A token enters a tier once for each different domain below it that holds one of its experts and is not its
+    own: copies for several experts of one domain travel together and spread inside.
 
     Parameters
     ----------
@@ -234,9 +238,9 @@ def exchange_time(
 ) -> Array:
     """Time of one dispatch or one combine between the chips of an expert-parallel group [s].
 
-    Parameters as in :func:`exchange_bytes`, with ``imbalance`` the traffic of the busiest chip over the mean. The
-    tiers work at the same time on different tokens; the slowest sets the pace. The fixed time is that of the
-    outermost tier in use.
+    Parameters as in :func:`exchange_bytes`, with ``imbalance`` the traffic of the busiest chip over the mean.
+    The tiers work at the same time on different tokens; the slowest sets the pace. The fixed time is that of
+    the outermost tier in use.
     """
     slowest: Array = 0.0
     floor: Array = 0.0
@@ -261,19 +265,20 @@ def expert_exchange_time(
     imbalance: Array,
     network: Network,
 ) -> Array:
-    """Time of one dispatch and one combine [s]; bytes per element of ``hidden`` differ on the way out and back.
+    """Time of one dispatch and one combine [s]; bytes per element of ``hidden`` differ on the way out and
+    back.
 
     Examples
     --------
-    DeepSeek-V3 on H800: 64 ranks on 8 nodes, 4 nodes per token, FP8 out, BF16 back: 3.5 remote nodes x 7,168 x 3 B =
-    75 KB per token through the NIC.
+    DeepSeek-V3 on H800: 64 ranks on 8 nodes, 4 nodes per token, FP8 out, BF16 back: 3.5 remote nodes x 7,168
+    x 3 B = 75 KB per token through the NIC.
 
     >>> nvlink = Tier("NVLink", 8, 200e9, 0.0, 1.0, 1.0, 0.0)
     >>> nic = Tier("InfiniBand", np.inf, 75.264e9, 0.0, 1.0, 1.0, 0.0)
     >>> round(float(expert_exchange_time(1e6, 7168, 1, 2, 8, 64, 1, 4, 1.0, Network((nvlink, nic)))), 3)
     1.0
     """
-    both = 0.0
+    both: Array = 0.0
     for width in (bytes_out, bytes_back):
         both = both + exchange_time(
             tokens, hidden * width, top_k, members, stride, node_limit, imbalance, network

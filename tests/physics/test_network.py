@@ -41,8 +41,8 @@ def test_ring_volumes_by_hand() -> None:
 
 
 def test_all_reduce_of_two_nodes_is_bound_by_the_slower_tier() -> None:
-    # 16 chips, 8 per node, V = 8 GB. Inside: 2 x 8 x 7/8 = 14 GB at 400 GB/s = 35 ms. Outside each chip carries the
-    # eighth that is left: 2 x 1 x 1/2 = 1 GB at 50 GB/s = 20 ms, pipelined behind the inside.
+    # 16 chips, 8 per node, V = 8 GB. Inside: 2 x 8 x 7/8 = 14 GB at 400 GB/s = 35 ms. Outside each chip
+    # carries the eighth that is left: 2 x 1 x 1/2 = 1 GB at 50 GB/s = 20 ms, pipelined behind the inside.
     assert all_reduce_time(8e9, 16, 1, nodes_of_8()) == pytest.approx(0.035)
     assert all_reduce_time(8e9, 16, 1, nodes_of_8(slow=10e9)) == pytest.approx(0.100)
 
@@ -53,22 +53,23 @@ def test_stride_as_large_as_a_node_leaves_only_the_outer_tier() -> None:
 
 
 def test_reducing_switch_moves_each_byte_once() -> None:
-    switch = Network((tier(bandwidth=1e9, reduces=True),))  # type: ignore[arg-type]
+    switch = Network((tier(bandwidth=1e9, reduces=True),))
     assert all_reduce_time(1e9, 8, 1, switch) == pytest.approx(1.0)
     assert all_gather_time(1e9, 8, 1, switch) == pytest.approx(0.875)
 
 
 def test_small_messages_cost_their_latency() -> None:
-    # NCCL on 8 H100 takes 15.6 us for an empty all-reduce and 10.1 us for an all-gather (aiconfigurator-core 0.12.0):
-    # 2 x 3 and 3 steps of 2.6 to 3.4 us.
+    # NCCL on 8 H100 takes 15.6 us for an empty all-reduce and 10.1 us for an all-gather (aiconfigurator-core
+    # 0.12.0): 2 x 3 and 3 steps of 2.6 to 3.4 us.
     fabric = Network((tier(bandwidth=450e9, latency_s=2.6e-6),))
     assert all_reduce_time(0.0, 8, 1, fabric) == pytest.approx(15.6e-6)
     assert all_gather_time(0.0, 8, 1, fabric) == pytest.approx(10.1e-6, rel=0.25)
 
 
 def test_h100_nccl_table() -> None:
-    # Measured, 512 MiB on 8 H100 (NCCL 2.29.2, aiconfigurator-core 0.12.0): all-gather 1.4015 ms, reduce-scatter
-    # 1.3994 ms, all-to-all 1.4904 ms, 32 MiB all-gather 0.1255 ms. 450 GB/s one way at 0.75 and 3 us.
+    # Measured, 512 MiB on 8 H100 (NCCL 2.29.2, aiconfigurator-core 0.12.0): all-gather 1.4015 ms,
+    # reduce-scatter 1.3994 ms, all-to-all 1.4904 ms, 32 MiB all-gather 0.1255 ms. 450 GB/s one way at 0.75
+    # and 3 us.
     fabric = Network((tier("NVLink", 8, 450e9, efficiency=0.75, latency_s=3e-6), tier()))
     big, medium = 2.0**29, 2.0**25
     assert all_gather_time(big, 8, 1, fabric) == pytest.approx(1.4015e-3, rel=0.02)
@@ -83,8 +84,8 @@ def test_all_to_all_uses_all_tiers_at_once() -> None:
 
 
 def test_deepseek_v3_dispatch_and_combine_traffic() -> None:
-    # arXiv 2412.19437: 64-way expert parallelism over 8 nodes, at most 4 nodes per token, FP8 out, BF16 back, hidden
-    # 7168. Remote nodes 4 x 7/8 = 3.5; 3.5 x 7168 x (1 + 2) B = 75,264 B per token and layer.
+    # arXiv 2412.19437: 64-way expert parallelism over 8 nodes, at most 4 nodes per token, FP8 out, BF16 back,
+    # hidden 7168. Remote nodes 4 x 7/8 = 3.5; 3.5 x 7168 x (1 + 2) B = 75,264 B per token and layer.
     network = nodes_of_8()
     out = exchange_bytes(1.0, 7168 * 1, 8, 64, 1, 4, network)[1]
     back = exchange_bytes(1.0, 7168 * 2, 8, 64, 1, 4, network)[1]
@@ -127,7 +128,7 @@ def test_layouts_and_draws_broadcast() -> None:
     draws = np.array([40e9, 50e9, 60e9])
     network = Network((tier("in", 8, 400e9), tier("out", np.inf, draws)))  # type: ignore[arg-type]
     members = np.array([[2.0], [16.0], [64.0], [1.0]])
-    times = all_reduce_time(1e9, members, 1, network)
+    times = np.asarray(all_reduce_time(1e9, members, 1, network))
     assert times.shape == (4, 3)
     alone = [[float(all_reduce_time(1e9, m, 1, nodes_of_8(slow=b))) for b in draws] for m in members[:, 0]]
     assert times == pytest.approx(np.array(alone))
