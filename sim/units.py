@@ -13,7 +13,7 @@ import math
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     import pint
@@ -168,8 +168,7 @@ def _factor(unit: str) -> tuple[float, frozenset[tuple[str, float]]]:
         text = "1 " + text
     try:
         registry = _registry()
-        factor: Any
-        factor, base = registry.get_base_units(registry.parse_units(text))
+        factor, base = cast("tuple[float, Any]", registry.get_base_units(registry.parse_units(text)))
     except Exception:  # pint raises whatever its tokenizer raises
         raise UnitError(f'"{unit}" is not a unit; write for example "TB/s" or "USD/chip/hour"') from None
     return float(factor), frozenset((str(name), float(power)) for name, power in base._units.items())
