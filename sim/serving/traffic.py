@@ -1,0 +1,298 @@
+"""Requests: when they come, how long they are, and how much of their prompt is already cached."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+Times = NDArray[np.float64]
+Counts = NDArray[np.int32]
+CACHE_BLOCK_TOKENS = 512  # prefix block of the Mooncake trace format
+
+
+class TraceError(ValueError):
+    """A trace file cannot be read; the message names file and line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """Requests in order of arrival, one row each.
+
+    Attributes
+    ----------
+    arrival_s : ndarray (n,)
+        Arrival times [s], not decreasing. Ignored when clients send in a closed loop.
+    prompt, output : ndarray (n,)
+        Prompt tokens and tokens to generate, at least 1 [token].
+    cached : ndarray (n,)
+        Prompt tokens found in the prefix cache, at most prompt - 1 [token].
+    """
+
+    arrival_s: Times
+    prompt: Counts
+    output: Counts
+    cached: Counts
+
+    def __len__(self) -> int:
+        return len(self.arrival_s)
+
+
+@dataclass(frozen=True, slots=True)
+class LengthDistribution:
+    """Lognormal token counts, cut at a maximum; sigma 0 is a constant."""
+
+    median: float
+    sigma: float
+    maximum: float
+
+    @property
+    def mean(self) -> float:
+        """Mean of min(X, maximum), X lognormal [token].
+
+        Notes
+        -----
+        E[min(X, m)] = exp(mu + s^2/2) Phi((ln m - mu - s^2)/s) + m (1 - Phi((ln m - mu)/s)).
+
+        Examples
+        --------
+        >>> LengthDistribution(1000, 0.0, 8000).mean
+        1000.0
+        """
+        if self.sigma <= 0:
+            return float(min(self.median, self.maximum))
+        z = (np.log(self.maximum) - np.log(self.median)) / self.sigma
+        inside = self.median * np.exp(self.sigma**2 / 2) * ndtr(z - self.sigma)
+        return float(inside + self.maximum * ndtr(-z))
+
+    def quantile(self, p: float) -> float:
+        """Length that a share ``p`` of the requests does not exceed [token]."""
+        return float(min(self.median * np.exp(self.sigma * ndtri(p)), self.maximum))
+
+    @property
+    def mean_square(self) -> float:
+        """Mean of min(X, maximum) squared [token^2]."""
+        if self.sigma <= 0:
+            return self.mean**2
+        z = (np.log(self.maximum) - np.log(self.median)) / self.sigma
+        inside = self.median**2 * np.exp(2 * self.sigma**2) * ndtr(z - 2 * self.sigma)
+        return float(inside + self.maximum**2 * ndtr(-z))
+
+    def draw(self, count: int, rng: np.random.Generator) -> Counts:
+        """``count`` whole lengths of at least one token."""
+        lengths = rng.normal(np.log(self.median), self.sigma, count)
+        np.exp(lengths, out=lengths)
+        np.clip(np.rint(lengths, out=lengths), 1, self.maximum, out=lengths)
+        return lengths.astype(np.int32)
+
+
+def poisson_arrivals(rate: float, count: int, rng: np.random.Generator) -> Times:
+    """``count`` arrivals with exponential gaps at ``rate`` [1/s]."""
+    return np.cumsum(rng.exponential(1 / rate, count))
+
+
+def gamma_arrivals(rate: float, cv: float, count: int, rng: np.random.Generator) -> Times:
+    """Arrivals with gamma gaps: mean 1/rate and coefficient of variation ``cv`` (1 = Poisson, above = bursts)."""
+    shape = 1 / cv**2
+    return np.cumsum(rng.gamma(shape, 1 / (rate * shape), count))
+
+
+def on_off_arrivals(
+    rate: float, on_s: float, off_s: float, count: int, rng: np.random.Generator
+) -> Times:
+    """Bursts: exponential on and off periods of the given means; ``rate`` is the long-run mean.
+
+    Notes
+    -----
+    An interrupted Poisson process: Poisson on a clock that only runs while the source is on, mapped back to real time.
+    """
+    active = np.cumsum(rng.exponential(on_s / (rate * (on_s + off_s)), count))
+    periods = int(active[-1] / on_s * 1.5) + 20 if count else 0
+    on_ends = np.cumsum(rng.exponential(on_s, periods))
+    while count and on_ends[-1] < active[-1]:
+        on_ends = np.concatenate([on_ends, on_ends[-1] + np.cumsum(rng.exponential(on_s, periods))])
+    pauses = np.concatenate([[0.0], np.cumsum(rng.exponential(off_s, len(on_ends)))])
+    return active + pauses[np.searchsorted(on_ends, active)]
+
+
+def diurnal_arrivals(
+    rate: float, peak_over_mean: float, count: int, rng: np.random.Generator, period_s: float = 86400.0
+) -> Times:
+    """Poisson arrivals whose rate is mean x (1 - (peak - 1) cos(2 pi t / period)), lowest at t = 0.
+
+    Raises
+    ------
+    ValueError
+        When ``peak_over_mean`` is outside 1..2 (the rate would turn negative).
+    """
+    if not 1 <= peak_over_mean <= 2:
+        raise ValueError(f"peak_over_mean is {peak_over_mean}; a sine day needs a value from 1 to 2")
+    swing = peak_over_mean - 1
+    work = np.cumsum(rng.exponential(1.0, count)) / rate  # time on a clock that runs with the rate
+    turns = int(work[-1] / period_s) + 1 if count else 0
+    grid = np.linspace(0, turns * period_s, turns * 4096 + 1)
+    clock = grid - swing * period_s / (2 * np.pi) * np.sin(2 * np.pi * grid / period_s)
+    return np.interp(work, clock, grid)
+
+
+def draw_requests(
+    arrival_s: Times,
+    prompt: LengthDistribution,
+    output: LengthDistribution,
+    prefix_hit: float,
+    rng: np.random.Generator,
+) -> Requests:
+    """Lengths for given arrivals; every prompt finds the same share of its tokens cached."""
+    prompts = prompt.draw(len(arrival_s), rng)
+    cached = np.minimum((prompts * prefix_hit).astype(np.int32), prompts - 1)
+    return Requests(arrival_s, prompts, output.draw(len(arrival_s), rng), cached)
+
+
+def scaled_to(requests: Requests, rate: float) -> Requests:
+    """The same requests with arrival times stretched to a mean of ``rate`` requests per second."""
+    span = requests.arrival_s[-1] - requests.arrival_s[0]
+    factor = (len(requests) - 1) / rate / span if span > 0 else 1.0
+    return replace(requests, arrival_s=(requests.arrival_s - requests.arrival_s[0]) * factor)
+
+
+def read_trace(path: Path | str, cache_blocks: float = float("inf")) -> Requests:
+    """Requests of an Azure CSV or a Mooncake JSONL trace, by file ending.
+
+    Parameters
+    ----------
+    cache_blocks : float
+        Blocks of 512 tokens that the prefix cache holds (JSONL only; least recently used goes first).
+
+    Raises
+    ------
+    TraceError
+        With file and line, when the file does not have the expected columns or a row is broken.
+    """
+    path = Path(path)
+    if path.suffix == ".csv":
+        return read_azure(path)
+    if path.suffix == ".jsonl":
+        return read_mooncake(path, cache_blocks)
+    raise TraceError(f"{path}: a trace must end in .csv (Azure columns) or .jsonl (Mooncake keys)")
+
+
+def read_azure(path: Path) -> Requests:
+    """Requests of a CSV with TIMESTAMP, ContextTokens, GeneratedTokens (Azure LLM inference trace)."""
+    columns = ("TIMESTAMP", "ContextTokens", "GeneratedTokens")
+    rows: list[tuple[float, int, int]] = []
+    with _opened(path) as file:
+        reader = csv.DictReader(file)
+        missing = [name for name in columns if name not in (reader.fieldnames or ())]
+        if missing:
+            raise TraceError(f"{path}:1: column {missing[0]} is missing; expected {', '.join(columns)}")
+        for row in reader:
+            stamp, context, generated = (row[name] for name in columns)
+            rows.append(
+                (_moment(stamp, path, reader.line_num), *_lengths(context, generated, path, reader.line_num))
+            )
+    return _from_rows(rows, None, path)
+
+
+def read_mooncake(path: Path, cache_blocks: float = float("inf")) -> Requests:
+    """Requests of a JSONL with timestamp [ms], input_length, output_length, hash_ids (Mooncake trace)."""
+    rows: list[tuple[float, int, int]] = []
+    blocks: list[Sequence[int]] = []
+    with _opened(path) as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(line)
+                stamp = float(record["timestamp"]) / 1000
+                lengths = record["input_length"], record["output_length"]
+                blocks.append(list(record.get("hash_ids", ())))
+            except (ValueError, KeyError, TypeError) as error:
+                raise TraceError(
+                    f"{path}:{number}: not a request ({_plain(error)}); expected "
+                    '{"timestamp": ms, "input_length": tokens, "output_length": tokens, "hash_ids": [...]}'
+                ) from None
+            rows.append((stamp, *_lengths(*lengths, path, number)))
+    return _from_rows(rows, prefix_hits(blocks, cache_blocks), path)
+
+
+def prefix_hits(prompts: Iterable[Sequence[int]], cache_blocks: float = float("inf")) -> Counts:
+    """Tokens of each prompt found in a shared prefix cache that drops the least recently used block.
+
+    Parameters
+    ----------
+    prompts : iterable of sequences
+        Ids of the 512-token blocks of each prompt, in order of arrival.
+    cache_blocks : float
+        Blocks the cache holds.
+
+    Returns
+    -------
+    ndarray (n,)
+        Leading run of known blocks, in tokens.
+
+    Examples
+    --------
+    >>> prefix_hits([[1, 2], [1, 2, 3], [9]]).tolist()
+    [0, 1024, 0]
+    """
+    cache: OrderedDict[int, None] = OrderedDict()
+    hits = []
+    for blocks in prompts:
+        known = 0
+        while known < len(blocks) and blocks[known] in cache:
+            known += 1
+        hits.append(known * CACHE_BLOCK_TOKENS)
+        for block in blocks:
+            cache[block] = None
+            cache.move_to_end(block)
+        while len(cache) > cache_blocks:
+            cache.popitem(last=False)
+    return np.array(hits, dtype=np.int32)
+
+
+def _opened(path: Path):  # type: ignore[no-untyped-def]
+    try:
+        return path.open(encoding="utf-8", newline="")
+    except OSError as error:
+        raise TraceError(f"{path}: cannot be opened ({error.strerror})") from None
+
+
+def _plain(error: Exception) -> str:
+    return f"key {error} is missing" if isinstance(error, KeyError) else str(error)
+
+
+def _moment(text: str | None, path: Path, line: int) -> float:
+    try:
+        stamp = datetime.fromisoformat((text or "")[:26].strip())
+    except ValueError:
+        message = f"{path}:{line}: TIMESTAMP is '{text}'; expected a time such as 2023-11-16 18:15:46.68"
+        raise TraceError(message) from None
+    return (stamp - datetime(1970, 1, 1, tzinfo=stamp.tzinfo)).total_seconds()
+
+
+def _lengths(prompt: object, output: object, path: Path, line: int) -> tuple[int, int]:
+    try:
+        counts = int(str(prompt)), int(str(output))
+    except ValueError:
+        raise TraceError(f"{path}:{line}: lengths are '{prompt}' and '{output}'; expected whole token counts") from None
+    if min(counts) < 0:
+        raise TraceError(f"{path}:{line}: lengths are {prompt} and {output}; a token count cannot be negative")
+    return max(counts[0], 1), max(counts[1], 1)
+
+
+def _from_rows(rows: list[tuple[float, int, int]], cached: Counts | None, path: Path) -> Requests:
+    if not rows:
+        raise TraceError(f"{path}: no requests in the file")
+    table = np.array(rows)
+    order = np.argsort(table[:, 0], kind="stable")
+    prompt, output = (table[order, column].astype(np.int32) for column in (1, 2))
+    hits = np.zeros_like(prompt) if cached is None else np.minimum(cached[order], prompt - 1)
+    return Requests(table[order, 0] - table[order[0], 0], prompt, output, hits)
