@@ -17,7 +17,7 @@ import simpy
 from sim.serving.steps import BlockCount, ReplicaLimits, Rhythm, Segment, StepCost
 
 
-class Sequence:
+class LiveRequest:
     """A request in flight."""
 
     __slots__ = (
@@ -53,7 +53,7 @@ class ReplicaCounters:
     cache_block_seconds: float = 0.0
 
 
-Notify = Callable[[Sequence, float], None]
+Notify = Callable[[LiveRequest, float], None]
 
 
 class Replica:
@@ -87,21 +87,21 @@ class Replica:
         self.cost = cost
         self.limits = limits
         self.counters = ReplicaCounters()
-        self.waiting: deque[Sequence] = deque()
+        self.waiting: deque[LiveRequest] = deque()
         self.active = 0
         self._notify_first, self._notify_finish, self._notify_refused = on_first_token, on_finish, on_refused
         self._trace = trace
         self._rhythm = Rhythm(limits.accepted)
         self._cache = BlockCount(limits.block_tokens)
-        self._prefilling: deque[Sequence] = deque()
+        self._prefilling: deque[LiveRequest] = deque()
         self._prefill_blocks = 0
-        self._ends: list[tuple[int, int, Sequence]] = []  # (tokens the rhythm must have emitted, admission, sequence)
-        self._admitted: list[tuple[int, Sequence]] = []  # newest last; entries whose number is stale have left
+        self._ends: list[tuple[int, int, LiveRequest]] = []  # (tokens the rhythm must have emitted, admission, sequence)
+        self._admitted: list[tuple[int, LiveRequest]] = []  # newest last; entries whose number is stale have left
         self._offsets = 0
         self._admissions = 0
         self._step = 0
         self._segment: Segment | None = None
-        self._chunks: list[tuple[Sequence, int]] = []
+        self._chunks: list[tuple[LiveRequest, int]] = []
         self._event: simpy.Event | None = None
 
     @property
@@ -109,7 +109,7 @@ class Replica:
         """Requests waiting or being served."""
         return len(self.waiting) + self.active
 
-    def submit(self, sequence: Sequence) -> None:
+    def submit(self, sequence: LiveRequest) -> None:
         """Hand over a request; it joins at the next step boundary at which there is room."""
         if self.limits.blocks_for(sequence.prompt + sequence.output) > self.limits.kv_blocks:
             self.counters.refused += 1
@@ -182,7 +182,7 @@ class Replica:
             for sequence, tokens in chunks:
                 self._advance_prompt(sequence, tokens * steps, now)
 
-    def _advance_prompt(self, sequence: Sequence, tokens: int, now: float) -> None:
+    def _advance_prompt(self, sequence: LiveRequest, tokens: int, now: float) -> None:
         self.counters.prefill_tokens += tokens
         sequence.prefilled += tokens
         sequence.prefill_left -= tokens
@@ -200,7 +200,7 @@ class Replica:
             sequence.admission = -1
             self._notify_finish(sequence, now)
 
-    def _join_decoding(self, sequence: Sequence) -> None:
+    def _join_decoding(self, sequence: LiveRequest) -> None:
         emitted = self._rhythm.emitted(self._step)
         sequence.offset = sequence.prompt + sequence.generated - emitted
         sequence.joined = self._step
@@ -208,7 +208,7 @@ class Replica:
         self._cache.add(sequence.offset + self.limits.lookahead)
         heappush(self._ends, (emitted + sequence.output - sequence.generated, sequence.admission, sequence))
 
-    def _leave_decoding(self, sequence: Sequence) -> None:
+    def _leave_decoding(self, sequence: LiveRequest) -> None:
         self._cache.remove(sequence.offset + self.limits.lookahead)
         self._offsets -= sequence.offset
         self.active -= 1

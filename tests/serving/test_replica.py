@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.serving.reference import run_step_by_step
-from sim.serving.replica import Replica, Sequence
+from sim.serving.replica import Replica, LiveRequest
 from sim.serving.steps import BlockCount, ReplicaLimits, Rhythm, StepCost
 from sim.serving.traffic import Requests
 
@@ -33,7 +33,7 @@ def run_by_jumps(requests, cost, limits, prefilled=False):
             if delay > 0:
                 yield environment.timeout(delay)
             replica.submit(
-                Sequence(i, int(requests.prompt[i]), int(requests.output[i]), int(requests.cached[i]), int(prefilled))
+                LiveRequest(i, int(requests.prompt[i]), int(requests.output[i]), int(requests.cached[i]), int(prefilled))
             )
         yield environment.timeout(0)
 
