@@ -6,12 +6,18 @@ from typing import Literal
 
 from pydantic import Field
 
-from sim.profiles.fields import Date, Document, Id, Ratio, Record, Seconds, Share, quantity
-
-PowerPrice = quantity("USD/J")
-FacilityPrice = quantity("USD/W")
-RentalPrice = quantity("USD/chip/s")
-PerTime = quantity("1/s")
+from sim.profiles.fields import (
+    Date,
+    Document,
+    FacilityPrice,
+    Id,
+    PerTime,
+    PowerPrice,
+    Ratio,
+    Record,
+    RentalPrice,
+    Seconds,
+)
 
 
 class Region(Document):

@@ -7,12 +7,24 @@ from typing import Literal
 from pydantic import Field
 
 from sim.profiles.fields import (
-    Area, ByteRate, Bytes, Date, Document, Id, Money, Power, Rate, Ratio, Record, Seconds, Share, quantity,
+    Area,
+    ByteRate,
+    Bytes,
+    Date,
+    Document,
+    FailureRate,
+    Id,
+    Money,
+    Power,
+    Rate,
+    Ratio,
+    Record,
+    Seconds,
+    Share,
 )
 
 Precision = Literal["fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "int8", "fp6", "fp4", "int4"]
 Confidence = Literal["datasheet", "tech_report", "analyst", "press"]
-FailureRate = quantity("1/chip/s")
 
 
 class Compute(Record):
@@ -69,7 +81,8 @@ class ChipProfile(Document):
 
     vendor: str
     family: Id
-    """Family whose software factors and kernel fits it shares: ampere, hopper, h20, blackwell, blackwell-ultra, cdna3, cdna4, tpu, gaudi, trainium, ascend-910, ascend-950, china-other."""
+    """Family whose software factors and kernel fits it shares: ampere, hopper, h20, blackwell,
+    blackwell-ultra, cdna3, cdna4, tpu, gaudi, trainium, ascend-910, ascend-950, china-other."""
     kernels: Id
     """Kernel-efficiency file (hardware_profiles/kernels)."""
     released: Date | None = None
@@ -78,7 +91,8 @@ class ChipProfile(Document):
     """Kind of the source behind the compute peaks."""
     compute: Compute
     bins: list[Bin] = Field(default_factory=list)
-    """Other grades under the same name; `compute` above is the one simulated, its range spans the bins where the grade is not known."""
+    """Other grades under the same name; `compute` above is the one simulated, its range spans the bins
+    where the grade is not known."""
     memory: Memory
     power: ChipPower
     silicon: Silicon = Silicon()
@@ -112,7 +126,8 @@ class KernelProfile(Document):
     grouped_gemm: dict[Precision, KernelFit]
     """Expert GEMMs."""
     attention_prefill: dict[Precision, KernelFit]
-    """Attention core over whole prompts and in training (forward); backward efficiency is `attention_backward` of it."""
+    """Attention core over whole prompts and in training (forward); backward efficiency is
+    `attention_backward` of it."""
     attention_decode: dict[Precision, KernelFit]
     """Attention core of one new token per sequence, GQA or MLA."""
     elementwise: dict[Precision, KernelFit]
@@ -124,12 +139,17 @@ class KernelProfile(Document):
     linear_backward: Ratio
     """Efficiency of GEMM backward passes over that of the forward pass."""
     layer_overhead: dict[
-        Literal["training_dense", "training_moe", "prefill_dense", "prefill_moe", "decode_dense", "decode_moe"], Seconds
+        Literal[
+            "training_dense", "training_moe", "prefill_dense", "prefill_moe", "decode_dense", "decode_moe"
+        ],
+        Seconds,
     ]
-    """Small kernels, launches and synchronisation per layer and pass that no operator carries. In decode it is added
-    (graphs on); in prefill and training it is the floor of the forward pass of a layer without graphs."""
+    """Small kernels, launches and synchronisation per layer and pass that no operator carries. In decode it
+    is added (graphs on); in prefill and training it is the floor of the forward pass of a layer without
+    graphs."""
     speed: dict[Literal["training", "prefill", "decode"], dict[Precision, Ratio]]
-    """End-to-end factor on speed per phase and precision: at most one each, fitted on calibrate rows, shrunk to the common one."""
+    """End-to-end factor on speed per phase and precision: at most one each, fitted on calibrate rows,
+    shrunk to the common one."""
 
 
 class NetworkTier(Record):

@@ -50,7 +50,7 @@ class Scenario(Document):
     """Title of the report."""
     extends: str = ""
     """Another scenario file of which this one changes a few lines."""
-    clusters: dict[Literal["a", "b"], ClusterChoice]
+    clusters: dict[Literal["a", "b"], ClusterChoice] = Field(min_length=2)
     """The question is always: how many of B do the work of A?"""
     jobs: list[Job] = Field(min_length=1)
     slogan: str = ""

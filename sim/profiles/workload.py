@@ -6,12 +6,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from sim.profiles.fields import Document, Ratio, Record, Seconds, Share, Tokens, quantity
+from sim.profiles.fields import ByteRate, Document, Ratio, Record, Seconds, Share, Tokens
 
 Choice = Literal["none", "partial", "full"]
 TrainingPrecision = Literal["best", "bf16", "fp8", "fp4"]
 ServingPrecision = Literal["best", "bf16", "fp8", "int8", "fp4"]
-Bandwidth = quantity("B/s")
 
 
 class TrainingSoftware(Record):
@@ -38,7 +37,7 @@ class Reliability(Record):
 
     restart: Seconds
     """Detection, rescheduling, loading and warm-up after a failure."""
-    checkpoint_bandwidth: Bandwidth
+    checkpoint_bandwidth: ByteRate
     """Bytes per second and chip that a checkpoint writes to storage while training waits."""
     planned_downtime: Share
     """Share of the calendar lost to planned stops and evaluation."""

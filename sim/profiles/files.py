@@ -1,0 +1,112 @@
+"""One file to one checked, frozen document; every mistake to one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError
+
+from sim.profiles.extends import Finder, read_extended
+from sim.profiles.fields import Document
+from sim.profiles.messages import InputError, Location, Mark, Problem, describe, dotted
+from sim.profiles.tree import Place, Tree
+from sim.quantity import KINDS
+
+D = TypeVar("D", bound=Document)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded(Generic[D]):
+    """A checked document, and the tree it came from for later messages about it."""
+
+    document: D
+    tree: Tree
+
+
+def load(path: Path, model: type[D], find: Finder | None = None) -> Loaded[D]:
+    """Read a file, with what it extends, and check it.
+
+    Parameters
+    ----------
+    path : Path
+        The YAML file.
+    model : type of Document
+        What it must be.
+    find : callable, optional
+        Path of the file that has a given id, for ``extends``.
+
+    Raises
+    ------
+    InputError
+        With one line per mistake.
+    """
+    tree = read_extended(path, find)
+    return Loaded(check(tree, model), tree)
+
+
+def check(tree: Tree, model: type[D]) -> D:
+    """Validate a tree: its shape and numbers, its id against its file name, names against each other."""
+    problems = list(_repeated_names(tree.root, ()))
+    data = tree.root.plain()
+    try:
+        document = model.model_validate(data, context=_context(data))
+    except ValidationError as error:
+        raise InputError([*problems, *_translated(error, tree, model)]) from None
+    if document.id != tree.path.stem:
+        message = f'id: "{document.id}" differs from the file name "{tree.path.name}"; rename one of them'
+        problems.append(Problem(message, tree.mark(("id",))))
+    if problems:
+        raise InputError(problems)
+    return document
+
+
+def _context(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What a number inherits from the top of its file."""
+    sources, kind = data.get("sources"), data.get("kind")
+    return {
+        "sources": tuple(sources) if isinstance(sources, Mapping) else (),
+        "default_source": data.get("source") or "",
+        "default_kind": kind if kind in KINDS else "assumed",
+        "default_as_of": data.get("as_of") or "",
+    }
+
+
+def _translated(error: ValidationError, tree: Tree, model: type[D]) -> Iterator[Problem]:
+    told: set[Location] = set()
+    for each in error.errors(include_url=False):
+        place, location = tree.root.walk(each["loc"])
+        about_keys = each["type"] in ("missing", "extra_forbidden")
+        if about_keys or location not in told:  # a union complains once per member
+            yield Problem(describe(each, location, model), _mark(each, place, about_keys))
+        if not about_keys:
+            told.add(location)
+
+
+def _mark(error: Any, place: Place, about_keys: bool) -> Mark:
+    part = place.child((error.get("ctx") or {}).get("part", ""))
+    if part is not None:
+        return part.mark
+    return place.key if about_keys or error["loc"][-1:] == ("[key]",) else place.mark
+
+
+def _repeated_names(place: Place, at: Location) -> Iterator[Problem]:
+    """Two entries of one list may not share an id or a name: nobody could tell them apart."""
+    if isinstance(place.content, dict):
+        for key, below in place.content.items():
+            yield from _repeated_names(below, (*at, key))
+    elif isinstance(place.content, list):
+        first: dict[tuple[str, str], Mark] = {}
+        for index, entry in enumerate(place.content):
+            yield from _repeated_names(entry, (*at, index))
+            for key in ("id", "name"):
+                own = entry.child(key)
+                if own is None:
+                    continue
+                before = first.setdefault((key, str(own.content)), own.mark)
+                if before is not own.mark:
+                    where = dotted((*at, index, key))
+                    message = f'{where}: "{own.content}" is used twice, first in line {before.line}'
+                    yield Problem(message, own.mark)

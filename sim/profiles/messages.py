@@ -1,0 +1,197 @@
+"""What a person is told about a mistake in a file: one plain line, with the place to click on."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+
+from sim.units import did_you_mean
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from pydantic.fields import FieldInfo
+
+Location = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in a file; line and column count from 1."""
+
+    file: Path
+    line: int = 1
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{shown_path(self.file)}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake, and where it stands; without a place when no file is at fault."""
+
+    message: str
+    mark: Mark | None = None
+
+    def __str__(self) -> str:
+        return f"{self.mark}: {self.message}" if self.mark else self.message
+
+
+class InputError(Exception):
+    """What the user gave cannot be used; ``str`` is one line per mistake, in the order of the file.
+
+    Examples
+    --------
+    >>> print(InputError([Problem("tdp: 700 needs a unit", Mark(Path("chips/x.yaml"), 9, 8))]))
+    chips/x.yaml:9:8: tdp: 700 needs a unit
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(problems, key=_order))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def _order(problem: Problem) -> tuple[str, int, int]:
+    mark = problem.mark
+    return (str(mark.file), mark.line, mark.column) if mark else ("", 0, 0)
+
+
+def shown_path(path: Path) -> str:
+    """Path as a person reads it: relative to where they stand, if it is below."""
+    absolute = Path(os.path.abspath(path))
+    here = Path.cwd()
+    return (absolute.relative_to(here) if absolute.is_relative_to(here) else absolute).as_posix()
+
+
+def unknown_id(what: str, wanted: str, known: Iterable[str]) -> str:
+    """Message for an id that no file has, with the nearest ones.
+
+    Examples
+    --------
+    >>> unknown_id("chip", "h100", ["h100-sxm", "h20"])
+    'no chip "h100"; did you mean "h100-sxm" or "h20"?'
+    """
+    import difflib
+
+    ids = sorted(known)
+    holding = [each for each in ids if wanted and (wanted in each or each in wanted)]
+    near = list(dict.fromkeys([*difflib.get_close_matches(wanted, ids, n=3, cutoff=0.5), *holding]))[:3]
+    if near:
+        return f'no {what} "{wanted}"; did you mean {" or ".join(_quoted(each) for each in near)}?'
+    return f'no {what} "{wanted}"; there is {", ".join(ids) or "none yet"}'
+
+
+def dotted(location: Location) -> str:
+    """Location as people write it: ``tiers[1].bandwidth``."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location)
+    return text.removeprefix(".")
+
+
+def describe(error: Mapping[str, Any], location: Location, model: type[BaseModel]) -> str:
+    """Line for one pydantic error; ``location`` is the part of its place that exists in the file."""
+    kind, context, raw = error["type"], error.get("ctx") or {}, error.get("input")
+    inside = dotted(location)
+    if kind == "missing":
+        return _missing(str(error["loc"][-1]), location, model)
+    if kind == "extra_forbidden":
+        return _unknown_key(str(location[-1]), location[:-1], model)
+    if error["loc"] and error["loc"][-1] == "[key]":
+        return f'"{location[-1]}" is no key of {dotted(location[:-1])}{_choice(str(location[-1]), context)}'
+    return f"{inside}: {_wrong_value(kind, context, raw, error['msg'])}" if inside else error["msg"]
+
+
+_EXPECTED = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "text",
+    "list": "a list",
+    "dict": "a block of keys",
+    "model": "a block of keys",
+}
+
+
+def _wrong_value(kind: str, context: Mapping[str, Any], raw: Any, message: str) -> str:
+    if kind == "literal_error":
+        return f'"{_plain(raw)}" is not allowed{_choice(str(raw), context)}'
+    if kind == "string_pattern_mismatch":
+        return f'read "{raw}", which is not {_pattern(str(context["pattern"]))}'
+    if kind == "too_short":
+        return f"has {context['actual_length']} entries, at least {context['min_length']} are expected"
+    family = kind.split("_")[0]
+    if family in _EXPECTED and kind.endswith(("_type", "_parsing", "_from_float")):
+        quotes = "; put it in quotes" if family == "string" and not isinstance(raw, list | dict) else ""
+        return f"read {_plain(raw)}, where {_EXPECTED[family]} is expected{quotes}"
+    if message.startswith("Input should be "):
+        return f"read {_plain(raw)}, which should be {message.removeprefix('Input should be ')}"
+    return message
+
+
+def _pattern(pattern: str) -> str:
+    if r"\d{4}" in pattern:
+        return "a date; write YYYY, YYYY-MM or YYYY-MM-DD"
+    return "an id; use lower-case letters, digits, points and hyphens"
+
+
+def _choice(given: str, context: Mapping[str, Any]) -> str:
+    options = re.findall(r"'([^']*)'", str(context.get("expected", "")))
+    return f"; allowed: {', '.join(options)}{did_you_mean(given, options)}" if options else ""
+
+
+def _missing(key: str, location: Location, model: type[BaseModel]) -> str:
+    where = f" in {dotted(location)}" if location else ""
+    fields = fields_at(model, location)
+    text = fields[key].description if key in fields else None
+    return f'missing key "{key}"{where}' + (f": {' '.join(text.split())}" if text else "")
+
+
+def _unknown_key(key: str, location: Location, model: type[BaseModel]) -> str:
+    where = f" in {dotted(location)}" if location else ""
+    known = list(fields_at(model, location))
+    hint = did_you_mean(key, known) or (f"; known keys: {', '.join(known)}" if known else "")
+    return f'unknown key "{key}"{where}{hint}'
+
+
+def fields_at(model: type[BaseModel], location: Location) -> dict[str, FieldInfo]:
+    """Fields of the record that stands at a location of a document; none when it is no record."""
+    current: Any = model
+    for step in location:
+        fields = getattr(current, "model_fields", None)
+        if fields is not None:
+            if step not in fields:
+                return {}
+            current = _record_or_container(fields[step].annotation)
+        else:
+            current = _record_or_container(get_args(current)[-1]) if get_args(current) else None
+    return dict(getattr(current, "model_fields", None) or {})
+
+
+def _record_or_container(annotation: Any) -> Any:
+    """Strip what wraps a type: Annotated and optional."""
+    while get_origin(annotation) in (Annotated, Union, UnionType):
+        arguments = get_args(annotation)
+        annotation = (
+            arguments[0]
+            if get_origin(annotation) is Annotated
+            else next(each for each in arguments if each is not NoneType)
+        )
+    return annotation
+
+
+def _plain(raw: Any) -> str:
+    if raw is None:
+        return "nothing"
+    if isinstance(raw, bool):
+        return str(raw).lower()
+    if isinstance(raw, dict):
+        return "a block of keys"
+    return "a list" if isinstance(raw, list) else str(raw)
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"'
