@@ -85,8 +85,9 @@ def shapley(
     --------
     Price 2 to 3 and quantity 10 to 20: +10 at the old and +20 at the new quantity for the price, so 15.
 
-    >>> shapley(lambda f: f["price"] * f["quantity"], {"price": 2, "quantity": 10}, {"price": 3, "quantity":
-    20}) {'price': 15.0, 'quantity': 25.0}
+    >>> bill = lambda sides: sides["price"] * sides["quantity"]
+    >>> shapley(bill, {"price": 2, "quantity": 10}, {"price": 3, "quantity": 20})
+    {'price': 15.0, 'quantity': 25.0}
     """
     names = tuple(before)
     if set(names) != set(after):
