@@ -1,0 +1,99 @@
+"""Which layers a pipeline stage holds: the split that decides the slowest stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+KINDS = ("dense", "moe", "embedding", "logits", "mtp")
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """Layers of a model in pipeline order: dense ones first, then the others, then MTP modules and the output
+    head.
+
+    Attributes
+    ----------
+    dense, moe : int
+        Decoder layers with a dense feed-forward network, and with experts.
+    mtp : int
+        Multi-token-prediction modules trained.
+    split : tuple of int
+        Decoder layers per pipeline rank where they are known; empty = as even as can be.
+    """
+
+    dense: int
+    moe: int
+    mtp: int = 0
+    split: tuple[int, ...] = ()
+
+    @property
+    def layers(self) -> int:
+        """Decoder layers."""
+        return self.dense + self.moe
+
+
+@lru_cache(maxsize=512)
+def stage_contents(depth: Depth, stages: int, folded: bool = False) -> NDArray[np.float64]:
+    """Number of blocks of each kind (columns ``KINDS``) on every pipeline rank (rows) [1].
+
+    Parameters
+    ----------
+    depth : Depth
+        What there is to split.
+    stages : int
+        Pipeline ranks.
+    folded : bool
+        True when rank i holds stages i and p - 1 - i for half of the micro-batches each (DualPipe): the rank
+        then sees their mean.
+
+    Notes
+    -----
+    Even split: MTP modules and the head count as a layer each, so the last rank has fewer decoder layers;
+    what does not divide goes to the inner ranks.
+
+    Raises
+    ------
+    ValueError
+        When a given split has another number of ranks or layers than asked for.
+    """
+    per_rank = list(depth.split) if depth.split else _even(depth, stages)
+    if len(per_rank) != stages or sum(per_rank) != depth.layers:
+        given = f"{sum(per_rank)} layers over {len(per_rank)} stages"
+        raise ValueError(f"a split of {given} was given for {depth.layers} over {stages}")
+    rows = np.zeros((stages, len(KINDS)))
+    start = 0
+    for rank, count in enumerate(per_rank):
+        rows[rank, 0] = max(0, min(depth.dense - start, count))
+        rows[rank, 1] = count - rows[rank, 0]
+        start += count
+    rows[0, KINDS.index("embedding")] = 1.0
+    rows[-1, KINDS.index("logits")] = 1.0
+    rows[-1, KINDS.index("mtp")] = depth.mtp
+    if folded:
+        rows = (rows + rows[::-1]) / 2.0
+    rows.setflags(write=False)
+    return rows
+
+
+def _even(depth: Depth, stages: int) -> list[int]:
+    """Decoder layers per rank so that no rank has more than one unit above the mean."""
+    if stages == 1:
+        return [depth.layers]
+    head = 1 + depth.mtp
+    base, rest = divmod(depth.layers + head, stages)
+    units = np.full(stages, base)
+    # The middle ranks are the ones that hold neither embedding nor head and have fewer micro-batches in
+    # flight than the first.
+    order = sorted(range(stages), key=lambda rank: abs(rank - (stages - 1) / 2.0))
+    units[order[:rest]] += 1
+    layers = units.copy()
+    layers[-1] -= head
+    for taken in range(max(0, -int(layers[-1]))):  # a head heavier than a rank: the others carry its layers
+        layers[order[taken % (stages - 1)]] -= 1
+    layers[-1] = max(0, layers[-1])
+    return [int(count) for count in layers]

@@ -1,0 +1,189 @@
+"""The order in which each pipeline rank does its work, by schedule."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["F", "B", "Bi", "W", "FB"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One forward or backward of one virtual stage for one micro-batch.
+
+    Attributes
+    ----------
+    kind : {"F", "B", "Bi", "W"}
+        Forward, full backward, input-gradient part, weight-gradient part.
+    stage : int
+        Virtual stage in the order the data flows.
+    micro_batch : int
+        Number of the micro-batch.
+    flow : int
+        0 for micro-batches that enter at rank 0, 1 for those that enter at the last rank (DualPipe).
+    """
+
+    kind: Literal["F", "B", "Bi", "W"]
+    stage: int
+    micro_batch: int
+    flow: int = 0
+
+
+Task = tuple[Chunk, ...]
+"""Chunks that a rank runs together: one, or a forward and a backward that overlap."""
+
+
+def rank_orders(schedule: str, ranks: int, micro_batches: int, chunks: int = 1) -> list[list[Task]]:
+    """What every rank does, in order.
+
+    Parameters
+    ----------
+    schedule : str
+        "gpipe", "1f1b", "interleaved", "zero-bubble" (variant H1) or "dualpipe".
+    ranks, micro_batches, chunks : int
+        Pipeline ranks, micro-batches per step, virtual stages per rank (interleaved only).
+
+    Raises
+    ------
+    ValueError
+        For an unknown schedule or numbers it cannot run: interleaved needs micro-batches in multiples of the
+        ranks, DualPipe an even number of ranks and at least twice as many micro-batches, an even number of
+        them.
+    """
+    if schedule == "interleaved":
+        if micro_batches % ranks:
+            given = f"{ranks} ranks and {micro_batches} micro-batches"
+            raise ValueError(f"dualpipe: {given}; needs both even and at least two per rank")
+        return [_dualpipe(rank, ranks, micro_batches) for rank in range(ranks)]
+    plain = {"gpipe": _gpipe, "1f1b": _one_forward_one_backward, "zero-bubble": _zero_bubble}
+    if schedule not in plain:
+        raise ValueError(
+            f"unknown schedule {schedule!r}; known: gpipe, 1f1b, interleaved, zero-bubble, dualpipe"
+        )
+    return [list(plain[schedule](rank, ranks, micro_batches)) for rank in range(ranks)]
+
+
+def _gpipe(rank: int, ranks: int, micro_batches: int) -> Iterator[Task]:
+    for kind in ("F", "B"):
+        yield from ((Chunk(kind, rank, i),) for i in range(micro_batches))  # type: ignore[arg-type]
+
+
+def _one_forward_one_backward(rank: int, ranks: int, micro_batches: int) -> Iterator[Task]:
+    ahead = min(ranks - 1 - rank, micro_batches)
+    yield from ((Chunk("F", rank, i),) for i in range(ahead))
+    for i in range(micro_batches - ahead):
+        yield (Chunk("F", rank, ahead + i),)
+        yield (Chunk("B", rank, i),)
+    yield from ((Chunk("B", rank, i),) for i in range(micro_batches - ahead, micro_batches))
+
+
+def _zero_bubble(rank: int, ranks: int, micro_batches: int) -> Iterator[Task]:
+    """Variant H1 of arXiv 2401.10241: weight gradients wait ``rank`` micro-batches, then fill the end."""
+    ahead = min(ranks - 1 - rank, micro_batches)
+    waiting: deque[int] = deque()
+    yield from ((Chunk("F", rank, i),) for i in range(ahead))
+    for i in range(micro_batches):
+        if ahead + i < micro_batches:
+            yield (Chunk("F", rank, ahead + i),)
+        yield (Chunk("Bi", rank, i),)
+        waiting.append(i)
+        if i >= rank:
+            yield (Chunk("W", rank, waiting.popleft()),)
+    yield from ((Chunk("W", rank, i),) for i in waiting)
+
+
+def _interleaved(rank: int, ranks: int, micro_batches: int, chunks: int) -> Iterator[Task]:
+    """Order of Megatron-LM (arXiv 2104.04473, section 2.2): groups of ``ranks`` micro-batches per chunk."""
+    total = micro_batches * chunks
+    ahead = min(total, 2 * (ranks - 1 - rank) + (chunks - 1) * ranks)
+    if micro_batches == ranks:
+        ahead = total
+
+    def chunk(kind: Literal["F", "B"], step: int) -> Task:
+        group, inside = divmod(step, ranks * chunks)
+        part, offset = divmod(inside, ranks)
+        part = part if kind == "F" else chunks - 1 - part
+        return (Chunk(kind, part * ranks + rank, group * ranks + offset),)
+
+    yield from (chunk("F", step) for step in range(ahead))
+    for step in range(total - ahead):
+        yield chunk("F", ahead + step)
+        yield chunk("B", step)
+    yield from (chunk("B", step) for step in range(total - ahead, total))
+
+
+class _BothEnds:
+    """Writes the order of one DualPipe rank; counts the micro-batches of both flows."""
+
+    def __init__(self, rank: int, ranks: int) -> None:
+        self.rank, self.ranks = rank, ranks
+        self.swapped = int(rank >= ranks // 2)
+        self.tasks: list[Task] = []
+        self.done = {"F": [0, 0], "B": [0, 0]}
+        self.waiting: deque[Chunk] = deque()
+
+    def _chunk(self, kind: Literal["F", "B", "Bi"], side: int) -> Chunk:
+        flow = side ^ self.swapped
+        count = self.done["F" if kind == "F" else "B"]
+        micro_batch = count[flow]
+        count[flow] += 1
+        stage = self.rank if flow == 0 else self.ranks - 1 - self.rank
+        return Chunk(kind, stage, micro_batch, flow)
+
+    def forward(self, side: int) -> None:
+        self.tasks.append((self._chunk("F", side),))
+
+    def backward(self, side: int, split: bool = False) -> None:
+        chunk = self._chunk("Bi" if split else "B", side)
+        if split:
+            self.waiting.append(Chunk("W", chunk.stage, chunk.micro_batch, chunk.flow))
+        self.tasks.append((chunk,))
+
+    def together(self, forward_side: int, backward_side: int) -> None:
+        self.tasks.append((self._chunk("F", forward_side), self._chunk("B", backward_side)))
+
+    def weight(self) -> None:
+        self.tasks.append((self.waiting.popleft(),))
+
+
+def _dualpipe(rank: int, ranks: int, micro_batches: int) -> list[Task]:
+    """The eight phases of deepseek-ai/DualPipe, ``dualpipe.py``, ``DualPipe.step``."""
+    half, per_flow = ranks // 2, micro_batches // 2
+    depth = min(rank, ranks - 1 - rank)
+    middle = depth == half - 1
+    out = _BothEnds(rank, ranks)
+    rest = half - depth - 1
+    for _ in range(2 * rest):
+        out.forward(0)
+    for _ in range(depth + 1):
+        out.forward(0)
+        out.forward(1)
+    for _ in range(rest):
+        out.backward(1, split=True)
+        out.weight()
+        out.forward(1)
+    for step in range(per_flow - ranks + depth + 1):
+        if step == 0 and middle:
+            out.forward(0)
+            out.backward(1)
+        else:
+            out.together(0, 1)
+        out.together(1, 0)
+    for _ in range(rest):
+        out.backward(1)
+        out.together(1, 0)
+    split = False
+    for step in range(depth + 1):
+        split = split or (step == (depth + 1) // 2 and depth % 2 == 1)
+        out.backward(1, split)
+        split = split or (step == (depth + 1) // 2 and depth % 2 == 0)
+        out.backward(0, split)
+    for _ in range(rest):
+        out.weight()
+        out.backward(0, split=True)
+    while out.waiting:
+        out.weight()
+    return out.tasks
