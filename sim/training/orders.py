@@ -55,6 +55,12 @@ def rank_orders(schedule: str, ranks: int, micro_batches: int, chunks: int = 1) 
     """
     if schedule == "interleaved":
         if micro_batches % ranks:
+            raise ValueError(
+                f"interleaved: {micro_batches} micro-batches are not a multiple of {ranks} ranks"
+            )
+        return [list(_interleaved(rank, ranks, micro_batches, chunks)) for rank in range(ranks)]
+    if schedule == "dualpipe":
+        if ranks % 2 or micro_batches % 2 or micro_batches < 2 * ranks:
             given = f"{ranks} ranks and {micro_batches} micro-batches"
             raise ValueError(f"dualpipe: {given}; needs both even and at least two per rank")
         return [_dualpipe(rank, ranks, micro_batches) for rank in range(ranks)]
@@ -67,8 +73,9 @@ def rank_orders(schedule: str, ranks: int, micro_batches: int, chunks: int = 1) 
 
 
 def _gpipe(rank: int, ranks: int, micro_batches: int) -> Iterator[Task]:
-    for kind in ("F", "B"):
-        yield from ((Chunk(kind, rank, i),) for i in range(micro_batches))  # type: ignore[arg-type]
+    kinds: tuple[Literal["F"], Literal["B"]] = ("F", "B")
+    for kind in kinds:
+        yield from ((Chunk(kind, rank, i),) for i in range(micro_batches))
 
 
 def _one_forward_one_backward(rank: int, ranks: int, micro_batches: int) -> Iterator[Task]:
