@@ -1,0 +1,138 @@
+"""The key-value cache of one sequence: what it holds and what a decoded token reads of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.physics.architecture import (
+    Architecture,
+    CompressedAttention,
+    GroupedAttention,
+    LatentAttention,
+    LinearAttention,
+)
+from sim.physics.attention import entries_read, index_key_bytes, latent_entry_bytes, scans
+from sim.physics.operators import Precisions
+from sim.physics.weights import AttentionKind, drafter_blocks
+
+Array = NDArray[np.float64] | float
+
+
+@dataclass(frozen=True, slots=True)
+class CacheBytes:
+    """Cache of one sequence, all layers.
+
+    Attributes
+    ----------
+    growing : Array
+        Grows with every token of context [byte].
+    window : Array
+        Sliding windows and chunks, full after their length [byte].
+    state : Array
+        Recurrent states, independent of context [byte].
+    """
+
+    growing: Array
+    window: Array
+    state: Array
+
+    @property
+    def total(self) -> Array:
+        """All of it [byte]."""
+        return self.growing + self.window + self.state
+
+
+def _layer_cache(group: AttentionKind, context: Array, cache_bytes: float) -> CacheBytes:
+    """Cache of one sequence in one layer of a kind."""
+    match group:
+        case LinearAttention():
+            return CacheBytes(0.0, 0.0, group.state_elements * group.state_bytes)
+        case GroupedAttention():
+            entry = 2.0 * group.kv_heads * group.head_dim * cache_bytes
+            bound = group.window or group.chunk
+            if bound:
+                return CacheBytes(0.0, entry * np.minimum(context, float(bound)), 0.0)
+            return CacheBytes((entry + _own_key_bytes(group, cache_bytes)) * context, 0.0, 0.0)
+        case LatentAttention():
+            entry = latent_entry_bytes(group, cache_bytes)
+            return CacheBytes((entry + _own_key_bytes(group, cache_bytes)) * context, 0.0, 0.0)
+        case CompressedAttention():
+            window = group.window_entry_bytes * np.minimum(context, float(group.window))
+            if not (group.ratio and group.source):
+                return CacheBytes(0.0, window, 0.0)
+            entry = group.entry_bytes + _own_key_bytes(group, cache_bytes)
+            return CacheBytes(entry * context / group.ratio, window, 0.0)
+
+
+def _own_key_bytes(
+    group: GroupedAttention | LatentAttention | CompressedAttention, cache_bytes: float
+) -> float:
+    if group.indexer is None or group.indexer.mode != "own":
+        return 0.0
+    return index_key_bytes(group.indexer, cache_bytes)
+
+
+def _groups(architecture: Architecture, mtp: bool) -> tuple[AttentionKind, ...]:
+    if mtp and architecture.mtp is not None:
+        return (*architecture.attention, drafter_blocks(architecture)[0])
+    return architecture.attention
+
+
+def kv_cache_parts(
+    architecture: Architecture, context: Array, precisions: Precisions, *, mtp: bool = False
+) -> CacheBytes:
+    """Cache of one sequence by how it grows [byte]; see :func:`kv_cache_bytes`."""
+    growing = window = state = 0.0 * np.asarray(context, dtype=float)
+    for group in _groups(architecture, mtp):
+        part = _layer_cache(group, context, precisions.kv_bytes)
+        growing = growing + group.layers * part.growing
+        window = window + group.layers * part.window
+        state = state + group.layers * part.state
+    return CacheBytes(growing, window, state)
+
+
+def kv_cache_bytes(
+    architecture: Architecture, context: Array, precisions: Precisions, *, mtp: bool = False
+) -> Array:
+    """Cache that one sequence holds at a context length, all layers, undivided [byte].
+
+    Parameters
+    ----------
+    context : Array
+        Tokens in the cache [token].
+    mtp : bool
+        Count the draft layers' own cache as well.
+
+    Notes
+    -----
+    Keys, values, index keys, compressed entries, windows and recurrent states. Not counted: the fp32 tail that a
+    compressor keeps until an entry is full, and convolution tails (both below 1 % of a 4K cache).
+    """
+    return kv_cache_parts(architecture, context, precisions, mtp=mtp).total
+
+
+def kv_read_bytes(architecture: Architecture, context: Array, precisions: Precisions) -> Array:
+    """Bytes of cache that decoding one token reads, all layers, recurrent states counted once [byte]."""
+    found = 0.0 * np.asarray(context, dtype=float)
+    for group in architecture.attention:
+        if isinstance(group, LinearAttention):
+            found = found + group.layers * group.state_elements * group.state_bytes
+            continue
+        for scan in scans(group, precisions.kv_bytes, True):
+            read = entries_read(scan, np.asarray(context, dtype=float) - 1.0, 1.0)
+            found = found + group.layers * scan.entry_bytes * read
+    return found
+
+
+def kv_shards(architecture: Architecture) -> float:
+    """Largest tensor-parallel degree that divides the cache [1]; a latent shared by all heads is not divided.
+
+    Notes
+    -----
+    The least divisible kind of layer decides, because it is what a rank must hold.
+    """
+    shards = {GroupedAttention: lambda g: g.kv_heads, LinearAttention: lambda g: g.value_heads}
+    return float(min(shards.get(type(group), lambda g: 1)(group) for group in architecture.attention))
