@@ -29,6 +29,7 @@ class ClusterContent:
     region: str  # "China"
     power_mw: Interval  # facility power while training, averaged over the training jobs
     purchase_usd: Interval  # chips, servers, network, facility
+    family: str = ""  # chip family as in the validation points ("ascend-910"): picks out its dots there
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +40,39 @@ class JobSide:
     throughput_per_chip: Interval
     layout: str  # "TP 1, PP 16, EP 64, DP 78, interleaved x2, selective recompute"
     layout_reason: str  # "best of 1,204 that fit; 3,410 refused: 2,911 memory, 499 divisibility"
-    breakdown: Mapping[str, float]  # median step time by term [s] (training); time per decode step by term [s] (serving)
+    breakdown: Mapping[
+        str, float
+    ]  # median step time by term [s] (training); time per decode step by term [s] (serving)
     power_mw: Interval  # facility power during the job
     energy: Interval  # training: GWh for the run; serving: kWh per million output tokens
-    cost: Mapping[str, Interval]  # view ("rental", "acquisition", "amortised") -> USD: training: per run; serving: per million output tokens
-    cost_blocks: Mapping[str, Mapping[str, float]]  # view -> block -> median USD (same basis as cost); blocks add up to the median run
+    cost: Mapping[
+        str, Interval
+    ]  # view ("rental", "acquisition", "amortised") -> USD: training: per run; serving: per million output tokens
+    cost_blocks: Mapping[
+        str, Mapping[str, float]
+    ]  # view -> block -> median USD (same basis as cost); blocks add up to the median run
     mfu: Interval | None = None  # training, model FLOP (causal) over dense bf16 peak
     wall_days: Interval | None = None  # training
     end_date: tuple[str, str, str] | None = None  # 5, 50, 95 % as ISO dates
     goodput: Interval | None = None  # training: productive share of the calendar
     stops: float | None = None  # training: interruptions expected over the run (median)
     step_time_s: Interval | None = None
-    input_cost: Mapping[str, Interval] | None = None  # serving: view -> USD per million input tokens (cache misses)
+    input_cost: Mapping[str, Interval] | None = (
+        None  # serving: view -> USD per million input tokens (cache misses)
+    )
     ttft_s: Interval | None = None
     tpot_s: Interval | None = None
     batch_per_chip: Interval | None = None
     limits: Mapping[str, str] | None = None  # serving: phase -> what limits it
-    utilisation: Mapping[str, float] | None = None  # serving: resource -> share of its peak in the decode step
+    utilisation: Mapping[str, float] | None = (
+        None  # serving: resource -> share of its peak in the decode step
+    )
     verdict: str = ""  # serving: saturation verdict from the event engine
     frontier: Sequence[tuple[float, float]] = ()  # serving: (tokens/s per user, output tokens/s per chip)
-    timeline: Sequence[tuple[int, float, float, str]] = ()  # training: (stage, start s, end s, "F" | "B" | "W") of one step
+    operating_point: tuple[float, float] | None = None  # serving: where on the frontier the answer was taken
+    timeline: Sequence[
+        tuple[int, float, float, str]
+    ] = ()  # training: (stage, start s, end s, "F" | "B" | "W") of one step
     wall_days_samples: Sequence[float] = ()  # training: wall days over draws, for a histogram
 
 
@@ -75,9 +89,14 @@ class JobContent:
     equal_count: Interval  # count of B that does the work of A's chips, unrounded
     equal_count_rounded: int  # median, up to whole units of B
     speed_ratio: Interval  # throughput of A over B at the stated counts
-    gap: Sequence[tuple[str, float]]  # waterfall of cost per unit (amortised view): ("B", value), (cause, delta) ..., ("A", value)
+    gap: Sequence[
+        tuple[str, float]
+    ]  # waterfall of cost per unit (amortised view): ("B", value), (cause, delta) ..., ("A", value)
     gap_unit: str  # "USD per million output tokens" or "million USD per run"
-    from_events: Sequence[tuple[str, float, float]] = ()  # (quantity, closed form, event engine) at the median draw
+    targets: Mapping[str, float] | None = None  # serving: "ttft_s" and "tpot_s" that users are promised
+    from_events: Sequence[
+        tuple[str, float, float]
+    ] = ()  # (quantity, closed form, event engine) at the median draw
     warnings: Sequence[str] = ()
 
 
@@ -169,6 +188,7 @@ class RunIdentity:
     event_draws: int
     inputs_hash: str  # short hash of all input files
     files: Sequence[tuple[str, str]]  # (file, hash)
+    scenario: str = ""  # id of the scenario
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +202,13 @@ class ReportContent:
     jobs: Sequence[JobContent]
     paper_metrics: Sequence[PaperMetric]
     sensitivities: Sequence[Sensitivity]
-    convergence: Sequence[tuple[int, float, float, float]]  # (draws, p05, p50, p95) of the first job's equal count
+    convergence: Sequence[
+        tuple[int, float, float, float]
+    ]  # (draws, p05, p50, p95) of the first job's equal count
     validation: Sequence[ValidationRecord]
     not_modelled: Sequence[str]
     inputs: Sequence[InputRow]
     identity: RunIdentity
     slogan_count: float | None = None  # count of B the slogan claims (the scenario's own chips of B)
     warnings: Sequence[str] = field(default=())
+    view_notes: Mapping[str, str] = field(default_factory=dict)  # cost view -> one sentence that defines it

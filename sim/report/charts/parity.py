@@ -1,0 +1,135 @@
+"""The answer in one picture: how many of B do the work of A, job by job."""
+
+from __future__ import annotations
+
+import math
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from sim.report.charts.style import (
+    FILL,
+    GREY,
+    INK,
+    LABEL,
+    RULE,
+    SMALL,
+    bare,
+    described,
+    frame,
+    interval_marks,
+    shorten,
+    styled,
+    text_width,
+)
+from sim.report.content import JobContent, PaperMetric, ReportContent
+from sim.report.numbers import bounds, number
+from sim.report.wording import parity_claim
+
+ROW = 0.235  # inch
+RIGHT = 0.5
+Row = str | PaperMetric | JobContent
+
+
+def rows_of(content: ReportContent) -> list[Row]:
+    """Group names, paper metrics and jobs from top to bottom."""
+    rows: list[Row] = []
+    if content.paper_metrics:
+        rows += ["On paper", *content.paper_metrics]
+    for kind, name in (("training", "Training, simulated"), ("serving", "Serving, simulated")):
+        jobs = [job for job in content.jobs if job.kind == kind]
+        if jobs:
+            rows += [name, *jobs]
+    return rows
+
+
+@styled
+def parity(content: ReportContent, width: float = 4.75) -> Figure:
+    """One row per job: median, 50 % and 90 % interval of the count of B that does the work of A."""
+    a, b = content.clusters
+    rows = rows_of(content)
+    body = ROW * len(rows) + 0.42
+    picture = frame(
+        content.identity,
+        width,
+        body,
+        parity_claim(content),
+        f"{b.label} that do the same work as {a.chips:,} {a.label}. Dot: median, thick bar: 50 % interval, "
+        "thin bar: 90 % interval, hollow: datasheet ratio.",
+    )
+    names = [
+        row if isinstance(row, str) else row.name if isinstance(row, PaperMetric) else row.label
+        for row in rows
+    ]
+    left = min(max(text_width(name, LABEL) for name in names) + 0.14, 0.36 * width)
+    axes = picture.axes(left, 0.22, width - RIGHT, body - 0.2)
+    _scale(axes, content)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    for y, (row, name) in enumerate(zip(rows, names, strict=True)):
+        _row(axes, y, row, name, left)
+    if content.slogan_count:
+        _slogan(axes, content.slogan_count, b.label)
+    alt = "; ".join(
+        f"{job.label}: {number(job.equal_count.p50)} {b.label}, 90 % interval {bounds(job.equal_count)}"
+        for job in content.jobs
+    )
+    return described(picture.figure, f"{parity_claim(content)}. {alt}.")
+
+
+def _scale(axes: Axes, content: ReportContent) -> None:
+    """Zero-based unless the answers span more than a factor of twelve; then logarithmic, and said on the axis."""
+    highs = [job.equal_count.p95 for job in content.jobs] + [m.equal_count for m in content.paper_metrics]
+    lows = [job.equal_count.p05 for job in content.jobs] + [m.equal_count for m in content.paper_metrics]
+    marks = [content.slogan_count] if content.slogan_count else []
+    top, low = max(highs + marks), min(lows + marks)
+    if top > 12 * low > 0:
+        axes.set_xscale("log")
+        axes.set_xlim(10 ** math.floor(math.log10(low) * 4 / 4), 1.15 * top)
+        axes.set_xlabel("logarithmic axis", size=SMALL, labelpad=1)
+    else:
+        axes.set_xlim(0, 1.04 * top)
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda x, _: number(x) if x < 1e3 or x >= 1e6 else f"{x:,.0f}")
+    )
+    axes.set_yticks([])
+    axes.grid(axis="x")
+    bare(axes, keep=["bottom"])
+
+
+def _row(axes: Axes, y: int, row: Row, name: str, left: float) -> None:
+    margin = {"transform": axes.get_yaxis_transform(), "va": "center", "clip_on": False}
+    inches = axes.get_position().width * axes.figure.get_figwidth()
+    if isinstance(row, str):
+        axes.text(-left / inches, y + 0.12, name, size=LABEL, weight="semibold", **margin)
+        axes.plot([-left / inches, 1.0], [y + 0.48, y + 0.48], color=RULE, lw=0.6, clip_on=False,
+                  transform=axes.get_yaxis_transform())  # fmt: skip
+        return
+    paper = isinstance(row, PaperMetric)
+    colour = GREY if paper else INK
+    axes.text(-left / inches, y, shorten(name, left - 0.08), size=LABEL, color=colour, **margin)
+    if isinstance(row, PaperMetric):
+        axes.plot([row.equal_count], [y], "D", ms=5, mfc="white", mec=GREY, mew=1.1, zorder=4)
+        value = row.equal_count
+    else:
+        interval_marks(axes, y, row.equal_count, "a")
+        value = row.equal_count.p50
+    axes.text(1 + RIGHT / inches, y, number(value), size=LABEL, color=colour, ha="right",
+              weight="normal" if paper else "semibold", **margin)  # fmt: skip
+
+
+def _slogan(axes: Axes, count: float, label: str) -> None:
+    axes.axvline(count, color=FILL["b"], lw=1.4, zorder=2)
+    low, high = axes.get_xlim()
+    share = (
+        (count - low) / (high - low)
+        if axes.get_xscale() == "linear"
+        else math.log(count / low) / math.log(high / low)
+    )
+    side = "right" if share > 0.7 else "left" if share < 0.3 else "center"
+    axes.annotate(
+        f"slogan: {number(count) if count >= 1e6 else f'{count:,.0f}'} {label}",
+        (count, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 2.5), textcoords="offset points",
+        ha=side, va="bottom", size=LABEL, color="#8f5600", weight="semibold",
+    )  # fmt: skip

@@ -1,0 +1,292 @@
+"""Claims and sentences, made from the content: what a chart shows, said in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sim.report.content import (
+    ClusterContent,
+    Driver,
+    Interval,
+    JobContent,
+    JobSide,
+    ReportContent,
+    Sensitivity,
+    ValidationRecord,
+)
+from sim.report.numbers import number, percent, scale_of, signed, with_interval
+
+VIEW_NAMES = {"amortised": "Amortised", "rental": "Rental", "acquisition": "Acquisition"}
+VIEW_ORDER = ("amortised", "rental", "acquisition")
+TRAINING_UNIT, SERVING_UNIT = "USD per run", "USD per million output tokens"
+
+
+def views_of(costs: Mapping[str, object]) -> list[str]:
+    """The views of cost in reading order."""
+    return [v for v in VIEW_ORDER if v in costs] + [v for v in costs if v not in VIEW_ORDER]
+
+
+def view_name(view: str) -> str:
+    """A view of cost as a heading."""
+    return VIEW_NAMES.get(view, view.replace("_", " ").capitalize())
+
+
+def cost_unit(job: JobContent) -> str:
+    """The unit of the costs of a job, before scaling."""
+    return TRAINING_UNIT if job.kind == "training" else SERVING_UNIT
+
+
+def main_cost(side: JobSide) -> tuple[str, Interval] | None:
+    """The cost that stands for the job: amortised where there is one."""
+    for view in views_of(side.cost):
+        return view, side.cost[view]
+    return None
+
+
+def headline_jobs(content: ReportContent) -> list[JobContent]:
+    """The first training and the first serving job: those that the first two pages speak of."""
+    firsts = [
+        next((job for job in content.jobs if job.kind == kind), None) for kind in ("training", "serving")
+    ]
+    return [job for job in firsts if job is not None]
+
+
+def parity_claim(content: ReportContent) -> str:
+    """How many of B do the work of A, over all jobs."""
+    a, b = content.clusters
+    medians = sorted(job.equal_count.p50 for job in content.jobs)
+    what = f"{a.chips:,} {a.label} do the work of"
+    if number(medians[0]) == number(medians[-1]):
+        return f"{what} {number(medians[0])} {b.label}"
+    return f"{what} {number(medians[0])} to {number(medians[-1])} {b.label}, depending on the job"
+
+
+def slogan_verdict(content: ReportContent) -> str:
+    """Where the slogan's count lies in the intervals of the jobs; empty without a slogan."""
+    count = content.slogan_count
+    if not count:
+        return ""
+    b = content.clusters[1]
+    inside = [job for job in content.jobs if job.equal_count.p05 <= count <= job.equal_count.p95]
+    fewer = sum(job.equal_count.p95 < count for job in content.jobs)
+    more = sum(job.equal_count.p05 > count for job in content.jobs)
+    parts = [
+        f"The slogan's {count:,.0f} {b.label} lie inside the 90 % interval of {_of(len(inside), len(content.jobs))}"
+    ]
+    if fewer:
+        parts.append(f"above it for {fewer}")
+    if more:
+        parts.append(f"below it for {more}")
+    return ", ".join(parts) + "."
+
+
+def _of(part: int, whole: int) -> str:
+    if part == whole:
+        return "every job" if whole > 1 else "the job"
+    return f"{'none' if part == 0 else part} of the {whole} jobs"
+
+
+def job_sentence(content: ReportContent, job: JobContent) -> str:
+    """The answer of one job, in words."""
+    a, b = content.clusters
+    return (
+        f"{a.chips:,} {a.label} do the work of {with_interval(job.equal_count, b.label)}. "
+        f"As sized here, {a.chips:,} {a.label} run {with_interval(job.speed_ratio)} times as fast "
+        f"as {b.chips:,} {b.label}."
+    )
+
+
+def more_or_less(a: float, b: float) -> str:
+    """How A's number stands to B's: "34 % more than", "as much as"."""
+    if b == 0 or abs(a / b - 1) < 0.005:
+        return "about as much as"
+    if a / b >= 2:
+        return f"{number(a / b, 2)} times as much as"
+    return f"{percent(abs(a / b - 1))} {'more' if a > b else 'less'} than"
+
+
+def cost_claim(job: JobContent, a: ClusterContent, b: ClusterContent) -> str:
+    """Who pays more for the job, and what the largest block is."""
+    pair = main_cost(job.a), main_cost(job.b)
+    if pair[0] is None or pair[1] is None:
+        return f"{job.label}: cost"
+    (view, cost_a), (_, cost_b) = pair
+    claim = f"{job.label}: {a.label} costs {more_or_less(cost_a.p50, cost_b.p50)} {b.label}"
+    largest = [max(side.cost_blocks[view].items(), key=lambda item: item[1])[0] for side in (job.a, job.b)
+               if side.cost_blocks.get(view)]  # fmt: skip
+    if len(largest) == 2 and largest[0] == largest[1]:
+        claim += (
+            f"; {largest[0]} weigh most on both"
+            if largest[0].endswith("s")
+            else f"; {largest[0]} weighs most on both"
+        )
+    return claim
+
+
+def gap_claim(job: JobContent, a: ClusterContent, b: ClusterContent) -> str:
+    """What explains most of the cost gap."""
+    causes = list(job.gap[1:-1])
+    if len(job.gap) < 2 or not causes:
+        return f"{job.label}: cost gap"
+    gap = job.gap[-1][1] - job.gap[0][1]
+    name, delta = max(causes, key=lambda item: abs(item[1]))
+    factor, word = scale_of([job.gap[0][1], job.gap[-1][1]])
+    money, _, per = f"{word} {job.gap_unit}".strip().partition(" per ")
+    more = (
+        f"{number(abs(gap) / factor)} {money} {'more' if gap >= 0 else 'less'}{' per ' + per if per else ''}"
+    )
+    return f"{a.label} costs {more}; the largest cause is {name} ({signed(delta / factor)})"
+
+
+def largest_drivers(content: ReportContent, count: int) -> list[tuple[Sensitivity, Driver]]:
+    """The inputs that move an answer most, each once, with the job that it moves most."""
+    best: dict[str, tuple[float, Sensitivity, Driver]] = {}
+    for sensitivity in content.sensitivities:
+        for driver in sensitivity.drivers:
+            swing = abs(driver.at_high - driver.at_low) / max(abs(sensitivity.median), 1e-30)
+            if driver.path not in best or swing > best[driver.path][0]:
+                best[driver.path] = (swing, sensitivity, driver)
+    ranked = sorted(best.values(), key=lambda item: -item[0])
+    return [(sensitivity, driver) for _, sensitivity, driver in ranked[:count]]
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words as a list in a sentence.
+
+    Examples
+    --------
+    >>> listed(["price", "power", "staff"])
+    'price, power and staff'
+    """
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
+
+
+def breakdown_claim(job: JobContent, a: ClusterContent, b: ClusterContent) -> str:
+    """The term that takes most of the step on each cluster."""
+    step = "training step" if job.kind == "training" else "decode step"
+    if not job.a.breakdown or not job.b.breakdown:
+        return f"Where the {step} goes"
+    (name_a, share_a), (name_b, share_b) = _largest(job.a), _largest(job.b)
+    if name_a == name_b:
+        return f"{_capital(name_a)} is the largest part of the {step} on both: {percent(share_a)} and {percent(share_b)}"
+    return f"On {a.label}, {name_a} is the largest part of the {step} ({percent(share_a)}); on {b.label}, {name_b} ({percent(share_b)})"
+
+
+def _largest(side: JobSide) -> tuple[str, float]:
+    name, value = max(side.breakdown.items(), key=lambda item: item[1])
+    return name, value / sum(side.breakdown.values())
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def utilisation_claim(job: JobContent, a: ClusterContent, b: ClusterContent) -> str:
+    """Which resource the decode step uses most."""
+    one, two = job.a.utilisation or {}, job.b.utilisation or {}
+    if not one or not two:
+        return "Use of the chip in the decode step"
+    first, second = (max(use.items(), key=lambda item: item[1]) for use in (one, two))
+    if first[0] == second[0]:
+        return f"Decode uses {first[0]} most: {percent(first[1])} on {a.label}, {percent(second[1])} on {b.label}"
+    return f"Decode uses {first[0]} most on {a.label} ({percent(first[1])}), {second[0]} on {b.label} ({percent(second[1])})"
+
+
+def timeline_claim(job: JobContent, a: ClusterContent, b: ClusterContent) -> str:
+    """How long a step is on both clusters."""
+    steps = job.a.step_time_s, job.b.step_time_s
+    if steps[0] is None or steps[1] is None:
+        return "One training step in the pipeline"
+    ratio = steps[0].p50 / steps[1].p50
+    longer = "longer" if ratio >= 1 else "shorter"
+    return f"A step takes {percent(abs(ratio - 1))} {longer} on {a.label} than on {b.label}"
+
+
+def wall_time_claim(job: JobContent, a: ClusterContent, b: ClusterContent) -> str:
+    """When the run ends on both."""
+    days = job.a.wall_days, job.b.wall_days
+    if days[0] is None or days[1] is None:
+        return "How long the run takes"
+    return f"The run takes {number(days[0].p50)} days on {a.label}, {number(days[1].p50)} on {b.label}"
+
+
+def frontier_claim(job: JobContent, a: ClusterContent, b: ClusterContent) -> str:
+    """Which chip serves more at the point where the answer is taken."""
+    ratio = job.a.throughput_per_chip.p50 / job.b.throughput_per_chip.p50
+    target = (job.targets or {}).get("tpot_s")
+    within = "within its latency targets" if target else "where the answer is taken"
+    return f"One {a.label} serves {number(ratio, 2)} times the tokens of one {b.label} {within}"
+
+
+def spoken(name: str) -> str:
+    """The name of an input inside a sentence: "Ascend 910C: memory bandwidth" loses its colon."""
+    return name.replace(": ", " ", 1)
+
+
+def tornado_claim(sensitivity: Sensitivity) -> str:
+    """The input that moves the answer of a job most, and by how much."""
+    if not sensitivity.drivers:
+        return f"{sensitivity.job_label}: no uncertain input moves the answer"
+    driver = sensitivity.drivers[0]
+    low, high = sorted((driver.at_low, driver.at_high))
+    return (
+        f"{sensitivity.job_label}: {driver.name} alone moves the answer from {number(low)} to {number(high)}"
+    )
+
+
+def sobol_claim(
+    content: ReportContent, drivers: Sequence[Driver], totals: Mapping[tuple[str, str], float]
+) -> str:
+    """The input that is the largest for most jobs."""
+    if not drivers:
+        return "No input explains the spread of the answers"
+    firsts: dict[str, int] = {}
+    for sensitivity in content.sensitivities:
+        ranked = sorted(sensitivity.drivers, key=lambda d: -totals.get((sensitivity.job_id, d.path), 0.0))
+        if ranked:
+            firsts[ranked[0].path] = firsts.get(ranked[0].path, 0) + 1
+    best = max(drivers, key=lambda d: firsts.get(d.path, 0))
+    count, jobs = firsts.get(best.path, 0), len(content.sensitivities)
+    if count == jobs and jobs > 1:
+        return f"{_capital(spoken(best.name))} is the largest source of spread for every job"
+    if count > 1:
+        return f"{_capital(spoken(best.name))} is the largest source of spread for {count} of the {jobs} jobs"
+    return f"{_capital(spoken(drivers[0].name))} explains the largest share of the spread of any answer"
+
+
+def convergence_claim(rows: Sequence[tuple[int, float, float, float]]) -> str:
+    """How far the median and the ends moved at the last doubling."""
+    if len(rows) < 2:
+        return "Draws behind the first answer"
+    before, after = rows[-2], rows[-1]
+    moved = max(abs(x / y - 1) if y else 0.0 for x, y in zip(after[1:], before[1:], strict=True))
+    return f"From {before[0]:,} to {after[0]:,} draws, median and interval move by {percent(moved)} at most"
+
+
+def family_name(name: str) -> str:
+    """A chip family or group as read in a chart: "ascend-910" becomes "Ascend 910"."""
+    words = name.replace("-", " ")
+    known = {"h20": "H20", "tpu": "TPU", "cdna3": "CDNA 3", "cdna4": "CDNA 4", "fp8": "FP8", "bf16": "BF16", "fp4": "FP4",
+             "int8": "INT8", "all": "All rows", "moe": "MoE"}  # fmt: skip
+    if words.lower() in known:
+        return known[words.lower()]
+    return words if any(c.isupper() for c in words) or (" " in words and "-" not in name) else _capital(words)
+
+
+def scatter_claim(record: ValidationRecord) -> str:
+    """How near half of the predictions come."""
+    group = next((g for g in record.groups if g.name == "all"), record.groups[0] if record.groups else None)
+    if group is None:
+        return f"{_capital(record.kind)}: predicted against measured"
+    return f"{_capital(record.kind)}: half of {group.rows} published results are predicted within {percent(group.median_error)}"
+
+
+def group_claim(record: ValidationRecord) -> str:
+    """How the model stands to the better of the simple rules."""
+    group = next((g for g in record.groups if g.name == "all"), record.groups[0] if record.groups else None)
+    if group is None:
+        return f"{_capital(record.kind)}: error by group"
+    if not record.baselines:
+        return f"{_capital(record.kind)}: nine in ten predictions are within {percent(group.p90_error)}"
+    best = min(record.baselines, key=lambda g: g.median_error)
+    return f"{_capital(record.kind)}: median error {percent(group.median_error)}, against {percent(best.median_error)} for the better simple rule"
