@@ -1,4 +1,5 @@
-"""The same engine instance, one step at a time: slow, plain, and the yardstick of :mod:`sim.serving.replica`."""
+"""The same engine instance, one step at a time: slow, plain, and the yardstick of
+:mod:`sim.serving.replica`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,10 @@
-"""One engine instance: continuous batching, chunked prefill, a block-wise key-value limit, preemption by recompute.
+"""One engine instance: continuous batching, chunked prefill, a block-wise key-value limit, preemption by
+recompute.
 
-The engine jumps from change point to change point. Between two of them the same sequences take part in every step, and
-the time of k steps is a closed formula (:class:`sim.serving.steps.Segment`). Change points are: a request that can be
-admitted arrives (it joins at the next step boundary), a prompt or a sequence is finished, the cache is full.
+The engine jumps from change point to change point. Between two of them the same sequences take part in every
+step, and the time of k steps is a closed formula (:class:`sim.serving.steps.Segment`). Change points are: a
+request that can be admitted arrives (it joins at the next step boundary), a prompt or a sequence is
+finished, the cache is full.
 """
 
 from __future__ import annotations
@@ -21,8 +23,17 @@ class LiveRequest:
     """A request in flight."""
 
     __slots__ = (
-        "admission", "blocks", "generated", "index", "joined", "offset", "output", "prefill_left", "prefilled",
-        "prompt", "cached",
+        "admission",
+        "blocks",
+        "cached",
+        "generated",
+        "index",
+        "joined",
+        "offset",
+        "output",
+        "prefill_left",
+        "prefilled",
+        "prompt",
     )  # fmt: skip
 
     def __init__(self, index: int, prompt: int, output: int, cached: int = 0, generated: int = 0) -> None:
@@ -68,9 +79,11 @@ class Replica:
     limits : ReplicaLimits
         What it may hold.
     on_first_token, on_finish, on_refused : callable
-        Told ``(sequence, time)`` when a first token is out, when a request is done, and when one can never fit.
+        Told ``(sequence, time)`` when a first token is out, when a request is done, and when one can never
+        fit.
     trace : list, optional
-        Collects ``(time, ids of the decoding sequences in order of admission)`` at every change of the batch, for tests.
+        Collects ``(time, ids of the decoding sequences in order of admission)`` at every change of the
+        batch, for tests.
     """
 
     def __init__(
@@ -95,8 +108,12 @@ class Replica:
         self._cache = BlockCount(limits.block_tokens)
         self._prefilling: deque[LiveRequest] = deque()
         self._prefill_blocks = 0
-        self._ends: list[tuple[int, int, LiveRequest]] = []  # (tokens the rhythm must have emitted, admission, sequence)
-        self._admitted: list[tuple[int, LiveRequest]] = []  # newest last; entries whose number is stale have left
+        self._ends: list[
+            tuple[int, int, LiveRequest]
+        ] = []  # (tokens the rhythm must have emitted, admission, sequence)
+        self._admitted: list[
+            tuple[int, LiveRequest]
+        ] = []  # newest last; entries whose number is stale have left
         self._offsets = 0
         self._admissions = 0
         self._step = 0
@@ -218,7 +235,8 @@ class Replica:
         return self._prefill_blocks + self._cache.at(self._rhythm.emitted(step))
 
     def _preempt(self) -> None:
-        """Push out the newest requests until the next step fits; they start again from their tokens so far."""
+        """Push out the newest requests until the next step fits; they start again from their tokens so
+        far."""
         admitted = self._admitted
         while self._blocks_used(self._step) > self.limits.kv_blocks:
             admission, victim = admitted.pop()
@@ -288,7 +306,8 @@ class Replica:
         self._schedule(segment.elapsed(steps))
 
     def _cut_chunks(self, budget: int) -> tuple[int, float, float]:
-        """Fill one step with prompt tokens: (steps that look the same, time of the first, growth per step)."""
+        """Fill one step with prompt tokens: (steps that look the same, time of the first, growth per
+        step)."""
         cost, head = self.cost, self._prefilling[0]
         budget = max(budget, 1)
         if head.prefill_left > budget:
@@ -325,7 +344,9 @@ class Replica:
 
     def _record(self, now: float) -> None:
         assert self._trace is not None
-        decoding = sorted((entry[1], entry[2].index) for entry in self._ends if entry[2].admission == entry[1])
+        decoding = sorted(
+            (entry[1], entry[2].index) for entry in self._ends if entry[2].admission == entry[1]
+        )
         ids = tuple(index for _, index in decoding)
         if not self._trace or self._trace[-1][1] != ids:
             self._trace.append((now, ids))

@@ -1,4 +1,5 @@
-"""Steps of a serving engine in closed form: how long k of them take, how many tokens and cache blocks they add."""
+"""Steps of a serving engine in closed form: how long k of them take, how many tokens and cache blocks they
+add."""
 
 from __future__ import annotations
 
@@ -112,8 +113,8 @@ class Rhythm:
 class BlockCount:
     """Cache blocks of sequences that all grow in step.
 
-    A sequence is known by its offset: context minus the tokens the rhythm has emitted. Since all grow alike, the
-    offsets stay fixed and only their remainders by the block size decide who needs a new block when.
+    A sequence is known by its offset: context minus the tokens the rhythm has emitted. Since all grow alike,
+    the offsets stay fixed and only their remainders by the block size decide who needs a new block when.
     """
 
     __slots__ = ("_by_remainder", "_size", "_whole", "count")

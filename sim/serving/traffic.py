@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+Array = NDArray[np.float64] | float
 Times = NDArray[np.float64]
 Counts = NDArray[np.int32]
 CACHE_BLOCK_TOKENS = 512  # prefix block of the Mooncake trace format
@@ -48,14 +49,14 @@ class Requests:
 
 @dataclass(frozen=True, slots=True)
 class LengthDistribution:
-    """Lognormal token counts, cut at a maximum; sigma 0 is a constant."""
+    """Lognormal token counts, cut at a maximum; sigma 0 is a constant. Fields may be arrays of draws."""
 
-    median: float
-    sigma: float
-    maximum: float
+    median: Array
+    sigma: Array
+    maximum: Array
 
     @property
-    def mean(self) -> float:
+    def mean(self) -> Array:
         """Mean of min(X, maximum), X lognormal [token].
 
         Notes
@@ -64,30 +65,28 @@ class LengthDistribution:
 
         Examples
         --------
-        >>> LengthDistribution(1000, 0.0, 8000).mean
-        1000.0
+        >>> round(float(LengthDistribution(1000, 0.0, 8000).mean))
+        1000
         """
-        if self.sigma <= 0:
-            return float(min(self.median, self.maximum))
-        z = (np.log(self.maximum) - np.log(self.median)) / self.sigma
-        inside = self.median * np.exp(self.sigma**2 / 2) * ndtr(z - self.sigma)
-        return float(inside + self.maximum * ndtr(-z))
-
-    def quantile(self, p: float) -> float:
-        """Length that a share ``p`` of the requests does not exceed [token]."""
-        return float(min(self.median * np.exp(self.sigma * ndtri(p)), self.maximum))
+        return self._moment(1)
 
     @property
-    def mean_square(self) -> float:
+    def mean_square(self) -> Array:
         """Mean of min(X, maximum) squared [token^2]."""
-        if self.sigma <= 0:
-            return self.mean**2
-        z = (np.log(self.maximum) - np.log(self.median)) / self.sigma
-        inside = self.median**2 * np.exp(2 * self.sigma**2) * ndtr(z - 2 * self.sigma)
-        return float(inside + self.maximum**2 * ndtr(-z))
+        return self._moment(2)
+
+    def _moment(self, power: int) -> Array:
+        spread = np.maximum(self.sigma, 1e-6)
+        z = (np.log(self.maximum) - np.log(self.median)) / spread
+        grown = np.power(self.median, power) * np.exp((power * spread) ** 2 / 2)
+        return grown * ndtr(z - power * spread) + np.power(self.maximum, power) * ndtr(-z)
+
+    def quantile(self, p: Array) -> Array:
+        """Length that a share ``p`` of the requests does not exceed [token]."""
+        return np.minimum(self.median * np.exp(self.sigma * ndtri(p)), self.maximum)
 
     def draw(self, count: int, rng: np.random.Generator) -> Counts:
-        """``count`` whole lengths of at least one token."""
+        """``count`` whole lengths of at least one token, from scalar fields."""
         lengths = rng.normal(np.log(self.median), self.sigma, count)
         np.exp(lengths, out=lengths)
         np.clip(np.rint(lengths, out=lengths), 1, self.maximum, out=lengths)
@@ -100,19 +99,19 @@ def poisson_arrivals(rate: float, count: int, rng: np.random.Generator) -> Times
 
 
 def gamma_arrivals(rate: float, cv: float, count: int, rng: np.random.Generator) -> Times:
-    """Arrivals with gamma gaps: mean 1/rate and coefficient of variation ``cv`` (1 = Poisson, above = bursts)."""
+    """Arrivals with gamma gaps: mean 1/rate and coefficient of variation ``cv`` (1 = Poisson, above =
+    bursts)."""
     shape = 1 / cv**2
     return np.cumsum(rng.gamma(shape, 1 / (rate * shape), count))
 
 
-def on_off_arrivals(
-    rate: float, on_s: float, off_s: float, count: int, rng: np.random.Generator
-) -> Times:
+def on_off_arrivals(rate: float, on_s: float, off_s: float, count: int, rng: np.random.Generator) -> Times:
     """Bursts: exponential on and off periods of the given means; ``rate`` is the long-run mean.
 
     Notes
     -----
-    An interrupted Poisson process: Poisson on a clock that only runs while the source is on, mapped back to real time.
+    An interrupted Poisson process: Poisson on a clock that only runs while the source is on, mapped back to
+    real time.
     """
     active = np.cumsum(rng.exponential(on_s / (rate * (on_s + off_s)), count))
     periods = int(active[-1] / on_s * 1.5) + 20 if count else 0
@@ -282,9 +281,13 @@ def _lengths(prompt: object, output: object, path: Path, line: int) -> tuple[int
     try:
         counts = int(str(prompt)), int(str(output))
     except ValueError:
-        raise TraceError(f"{path}:{line}: lengths are '{prompt}' and '{output}'; expected whole token counts") from None
+        raise TraceError(
+            f"{path}:{line}: lengths are '{prompt}' and '{output}'; expected whole token counts"
+        ) from None
     if min(counts) < 0:
-        raise TraceError(f"{path}:{line}: lengths are {prompt} and {output}; a token count cannot be negative")
+        raise TraceError(
+            f"{path}:{line}: lengths are {prompt} and {output}; a token count cannot be negative"
+        )
     return max(counts[0], 1), max(counts[1], 1)
 
 

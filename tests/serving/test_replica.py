@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.serving.reference import run_step_by_step
-from sim.serving.replica import Replica, LiveRequest
+from sim.serving.replica import LiveRequest, Replica
 from sim.serving.steps import BlockCount, ReplicaLimits, Rhythm, StepCost
 from sim.serving.traffic import Requests
 
@@ -33,7 +33,13 @@ def run_by_jumps(requests, cost, limits, prefilled=False):
             if delay > 0:
                 yield environment.timeout(delay)
             replica.submit(
-                LiveRequest(i, int(requests.prompt[i]), int(requests.output[i]), int(requests.cached[i]), int(prefilled))
+                LiveRequest(
+                    i,
+                    int(requests.prompt[i]),
+                    int(requests.output[i]),
+                    int(requests.cached[i]),
+                    int(prefilled),
+                )
             )
         yield environment.timeout(0)
 
@@ -69,7 +75,11 @@ def worlds(draw):
     lookahead = draw(st.sampled_from([0, 3]))
     limits = ReplicaLimits(
         batch=batch,
-        kv_blocks=draw(st.integers(1, 4)) * (2 * longest + 1 + lookahead) // block // draw(st.sampled_from([1, 2])) + 1,
+        kv_blocks=draw(st.integers(1, 4))
+        * (2 * longest + 1 + lookahead)
+        // block
+        // draw(st.sampled_from([1, 2]))
+        + 1,
         block_tokens=block,
         chunk_tokens=draw(st.sampled_from([5, 32, 8192])),
         mixed=draw(st.booleans()),
@@ -97,7 +107,9 @@ def test_jumps_equal_single_steps(world):
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.integers(0, 200), min_size=1, max_size=20), st.integers(0, 300), st.sampled_from([1, 7, 16]))
+@given(
+    st.lists(st.integers(0, 200), min_size=1, max_size=20), st.integers(0, 300), st.sampled_from([1, 7, 16])
+)
 def test_blocks_counted_by_remainder(offsets, emitted, size):
     count = BlockCount(size)
     for offset in offsets:
@@ -115,8 +127,11 @@ def test_rhythm_sums(tokens, per, step):
 
 
 def test_one_request_by_hand():
-    """10 prompt tokens and 4 output tokens: one prompt step, then three decode steps on contexts 11, 12, 13."""
-    requests = Requests(np.array([0.5]), np.array([10], np.int32), np.array([4], np.int32), np.array([0], np.int32))
+    """10 prompt tokens and 4 output tokens: one prompt step, then three decode steps on contexts 11, 12,
+    13."""
+    requests = Requests(
+        np.array([0.5]), np.array([10], np.int32), np.array([4], np.int32), np.array([0], np.int32)
+    )
     cost = StepCost([0.1, 0.2], context_s=0.01, prefill_base_s=0.3, prefill_token_s=0.02)
     first, finish, _, _, _ = run_by_jumps(requests, cost, ReplicaLimits(1, 100))
     assert first[0] == pytest.approx(0.5 + 0.1 + 0.3 + 10 * 0.02)
