@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from sim import units
@@ -41,7 +49,12 @@ Share = Annotated[Quantity, Dimension("", "logitnormal")]
 """A pure number between 0 and 1."""
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._\-]*$")]
-Date = Annotated[str, BeforeValidator(str), Field(pattern=DATE)]
+Date = Annotated[
+    str,
+    BeforeValidator(str),
+    Field(pattern=DATE),
+    WithJsonSchema({"type": ["string", "integer"], "pattern": DATE}),  # a bare year is a number to YAML
+]
 
 
 class Source(Record):

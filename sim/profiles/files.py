@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from sim.profiles.extends import Finder, read_extended
 from sim.profiles.fields import Document
-from sim.profiles.messages import InputError, Location, Mark, Problem, describe, dotted
+from sim.profiles.messages import UNKNOWN_KEY, InputError, Location, Mark, Problem, describe, dotted
 from sim.profiles.tree import Place, Tree
 from sim.quantity import KINDS
 
@@ -78,7 +78,7 @@ def _translated(error: ValidationError, tree: Tree, model: type[D]) -> Iterator[
     told: set[Location] = set()
     for each in error.errors(include_url=False):
         place, location = tree.root.walk(each["loc"])
-        about_keys = each["type"] in ("missing", "extra_forbidden")
+        about_keys = each["type"] in ("missing", *UNKNOWN_KEY)
         if about_keys or location not in told:  # a union complains once per member
             yield Problem(describe(each, location, model), _mark(each, place, about_keys))
         if not about_keys:

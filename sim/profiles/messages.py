@@ -8,15 +8,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from sim.units import did_you_mean
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
-    from pydantic.fields import FieldInfo
 
 Location = tuple[str | int, ...]
+UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")  # of records and of plain dataclasses
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +79,8 @@ def unknown_id(what: str, wanted: str, known: Iterable[str]) -> str:
     import difflib
 
     ids = sorted(known)
-    holding = [each for each in ids if wanted and (wanted in each or each in wanted)]
-    near = list(dict.fromkeys([*difflib.get_close_matches(wanted, ids, n=3, cutoff=0.5), *holding]))[:3]
+    holding = sorted((each for each in ids if wanted and (wanted in each or each in wanted)), key=len)
+    near = list(dict.fromkeys([*holding, *difflib.get_close_matches(wanted, ids, n=3, cutoff=0.5)]))[:3]
     if near:
         return f'no {what} "{wanted}"; did you mean {" or ".join(_quoted(each) for each in near)}?'
     return f'no {what} "{wanted}"; there is {", ".join(ids) or "none yet"}'
@@ -94,15 +94,16 @@ def dotted(location: Location) -> str:
 
 def describe(error: Mapping[str, Any], location: Location, model: type[BaseModel]) -> str:
     """Line for one pydantic error; ``location`` is the part of its place that exists in the file."""
-    kind, context, raw = error["type"], error.get("ctx") or {}, error.get("input")
+    kind, context, raw, place = error["type"], error.get("ctx") or {}, error.get("input"), error["loc"]
     inside = dotted(location)
     if kind == "missing":
-        return _missing(str(error["loc"][-1]), location, model)
-    if kind == "extra_forbidden":
-        return _unknown_key(str(location[-1]), location[:-1], model)
-    if error["loc"] and error["loc"][-1] == "[key]":
+        return _missing(str(place[-1]), inside, fields_at(model, place[:-1]))
+    if kind in UNKNOWN_KEY:
+        return _unknown_key(str(place[-1]), dotted(location[:-1]), fields_at(model, place[:-1]))
+    if place and place[-1] == "[key]":
         return f'"{location[-1]}" is no key of {dotted(location[:-1])}{_choice(str(location[-1]), context)}'
-    return f"{inside}: {_wrong_value(kind, context, raw, error['msg'])}" if inside else error["msg"]
+    message = _wrong_value(kind, context, raw, error["msg"])
+    return f"{inside}: {message}" if inside else message
 
 
 _EXPECTED = {
@@ -111,14 +112,23 @@ _EXPECTED = {
     "bool": "true or false",
     "string": "text",
     "list": "a list",
+    "tuple": "a list",
     "dict": "a block of keys",
     "model": "a block of keys",
+    "dataclass": "a block of keys",
 }
 
 
 def _wrong_value(kind: str, context: Mapping[str, Any], raw: Any, message: str) -> str:
     if kind == "literal_error":
         return f'"{_plain(raw)}" is not allowed{_choice(str(raw), context)}'
+    if kind == "union_tag_not_found":
+        return f"missing key {context['discriminator']}".replace("'", '"')
+    if kind == "union_tag_invalid":
+        choice = _choice(str(context["tag"]), {"expected": context["expected_tags"]})
+        return f'{context["discriminator"]} "{context["tag"]}" is not allowed{choice}'.replace("'", "")
+    if kind == "value_error":
+        return message.removeprefix("Value error, ")
     if kind == "string_pattern_mismatch":
         return f'read "{raw}", which is not {_pattern(str(context["pattern"]))}'
     if kind == "too_short":
@@ -135,7 +145,7 @@ def _wrong_value(kind: str, context: Mapping[str, Any], raw: Any, message: str) 
 def _pattern(pattern: str) -> str:
     if r"\d{4}" in pattern:
         return "a date; write YYYY, YYYY-MM or YYYY-MM-DD"
-    return "an id; use lower-case letters, digits, points and hyphens"
+    return "an id; use lower-case letters, digits, hyphens, points, underscores"
 
 
 def _choice(given: str, context: Mapping[str, Any]) -> str:
@@ -143,43 +153,53 @@ def _choice(given: str, context: Mapping[str, Any]) -> str:
     return f"; allowed: {', '.join(options)}{did_you_mean(given, options)}" if options else ""
 
 
-def _missing(key: str, location: Location, model: type[BaseModel]) -> str:
-    where = f" in {dotted(location)}" if location else ""
-    fields = fields_at(model, location)
-    text = fields[key].description if key in fields else None
-    return f'missing key "{key}"{where}' + (f": {' '.join(text.split())}" if text else "")
+def _missing(key: str, inside: str, fields: Mapping[str, str]) -> str:
+    where, text = f" in {inside}" if inside else "", fields.get(key)
+    return f'missing key "{key}"{where}' + (f": {text}" if text else "")
 
 
-def _unknown_key(key: str, location: Location, model: type[BaseModel]) -> str:
-    where = f" in {dotted(location)}" if location else ""
-    known = list(fields_at(model, location))
-    hint = did_you_mean(key, known) or (f"; known keys: {', '.join(known)}" if known else "")
+def _unknown_key(key: str, inside: str, fields: Mapping[str, str]) -> str:
+    where = f" in {inside}" if inside else ""
+    hint = did_you_mean(key, fields) or (f"; known keys: {', '.join(fields)}" if fields else "")
     return f'unknown key "{key}"{where}{hint}'
 
 
-def fields_at(model: type[BaseModel], location: Location) -> dict[str, FieldInfo]:
-    """Fields of the record that stands at a location of a document; none when it is no record."""
+def fields_at(model: type, location: Location) -> dict[str, str]:
+    """Names and descriptions of the fields of the record at a pydantic location, if any."""
     current: Any = model
     for step in location:
-        fields = getattr(current, "model_fields", None)
-        if fields is not None:
-            if step not in fields:
-                return {}
-            current = _record_or_container(fields[step].annotation)
-        else:
-            current = _record_or_container(get_args(current)[-1]) if get_args(current) else None
-    return dict(getattr(current, "model_fields", None) or {})
+        current = _bare(_below(current, step))
+    return _fields(current)
 
 
-def _record_or_container(annotation: Any) -> Any:
-    """Strip what wraps a type: Annotated and optional."""
+def _fields(record: Any) -> dict[str, str]:
+    known = getattr(record, "model_fields", None)
+    if known is not None:
+        return {name: " ".join((each.description or "").split()) for name, each in known.items()}
+    return dict.fromkeys(getattr(record, "__dataclass_fields__", {}), "")
+
+
+def _below(current: Any, step: str | int) -> Any:
+    """Type of what stands under a field, a key, an index, or under the tag of a union."""
+    if step in _fields(current):
+        return get_type_hints(current, include_extras=True)[str(step)]
+    members = get_args(current)
+    tagged = (each for each in members if _tag(each) == step)
+    return next(tagged, next((each for each in reversed(members) if each is not Ellipsis), None))
+
+
+def _tag(record: Any) -> Any:
+    kind = getattr(record, "__dataclass_fields__", {}).get("kind")
+    return kind.default if kind is not None else None
+
+
+def _bare(annotation: Any) -> Any:
+    """A type without what wraps it: Annotated, optional."""
     while get_origin(annotation) in (Annotated, Union, UnionType):
-        arguments = get_args(annotation)
-        annotation = (
-            arguments[0]
-            if get_origin(annotation) is Annotated
-            else next(each for each in arguments if each is not NoneType)
-        )
+        members = [each for each in get_args(annotation) if each is not NoneType]
+        if get_origin(annotation) is not Annotated and len(members) > 1:
+            return annotation
+        annotation = members[0]
     return annotation
 
 

@@ -63,7 +63,8 @@ class Dimension:
             "distribution": {"enum": list(_DISTRIBUTIONS), "default": self.distribution},
         }
         block = {"type": "object", "required": ["value"], "additionalProperties": False, "properties": parts}
-        return {"anyOf": [value, block]}
+        name = "share" if self.is_share else self.unit or "number"
+        return {"x-quantity": name, "anyOf": [value, block]}
 
 
 def read_quantity(raw: Any, dimension: Dimension, context: Mapping[str, Any]) -> Quantity:

@@ -52,14 +52,17 @@ class Place:
         return None
 
     def walk(self, location: Location) -> tuple[Place, Location]:
-        """The deepest value on the way to a location, and the way to it."""
-        place = self
-        for length, step in enumerate(location):
+        """The deepest value on the way to a location, and the way to it.
+
+        Steps that stand for nothing in the file are passed over: pydantic adds the tags of unions.
+        """
+        place, way = self, []
+        for step in location:
             below = place.child(step)
-            if below is None:
-                return place, location[:length]
-            place = below
-        return place, location
+            if below is not None:
+                place = below
+                way.append(step)
+        return place, tuple(way)
 
 
 @dataclass(frozen=True, slots=True)

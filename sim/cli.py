@@ -1,0 +1,164 @@
+"""The command ``parity``: reads what was typed, calls one function, prints what it gives."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+# Heavy packages are imported inside the commands: `parity --help` answers at once.
+if TYPE_CHECKING:
+    from sim.profiles.catalogue import Catalogue
+
+
+class _PlainEnd(TyperGroup):
+    """Mistakes of the user end in plain lines on stderr and exit code 2; ours end in the traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _end("interrupted", 130)
+        except Exception as error:
+            if not _is_mistake_of_user(error):
+                raise
+            _end(str(error), 2)
+
+
+def _is_mistake_of_user(error: Exception) -> bool:
+    from sim.profiles.messages import InputError
+    from sim.quantity import UnknownQuantityError
+
+    return isinstance(error, InputError | UnknownQuantityError)
+
+
+def _end(message: str, code: int) -> NoReturn:
+    print(message, file=sys.stderr)
+    raise typer.Exit(code) from None
+
+
+app = typer.Typer(
+    name="parity",
+    cls=_PlainEnd,
+    help="How much of one AI chip is worth how much of another, for a real job, at what cost, how sure?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+profiles_app = typer.Typer(no_args_is_help=True, help="Chips, systems and the other input files.")
+models_app = typer.Typer(no_args_is_help=True, help="Language models and what follows from their shape.")
+app.add_typer(profiles_app, name="profiles")
+app.add_typer(models_app, name="models")
+
+Profiles = Annotated[
+    list[Path] | None,
+    typer.Option("--profiles", metavar="DIR", help="Look for files here, too. May be given several times."),
+]
+Sources = Annotated[bool, typer.Option("--sources", help="Also print the sources and the notes.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"parity {version('chip-parity')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _start(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+# --- catalogue ---------------------------------------------------------------------------------------------
+
+
+def _catalogue(profiles: list[Path] | None) -> Catalogue:
+    from sim.profiles.catalogue import Catalogue
+
+    return Catalogue(profiles or ())
+
+
+@profiles_app.command("list")
+def profiles_list(
+    kinds: Annotated[
+        list[str] | None,
+        typer.Argument(help="chips, systems, kernels, workloads, regions, rentals, scenarios, models"),
+    ] = None,
+    profiles: Profiles = None,
+) -> None:
+    """List what there is: chips and systems, or the kinds you name."""
+    from sim.catalogue_view import HARDWARE, known_kinds, list_files, print_listing
+
+    for listing in list_files(_catalogue(profiles), known_kinds(kinds or HARDWARE)):
+        print_listing(listing, sys.stdout)
+
+
+@profiles_app.command("show")
+def profiles_show(id: str, sources: Sources = False, profiles: Profiles = None) -> None:
+    """Show every value of a file, with range, kind, date and source."""
+    from sim.catalogue_view import print_listing, show
+
+    for listing in show(_catalogue(profiles), id, sources):
+        print_listing(listing, sys.stdout)
+
+
+@profiles_app.command("check")
+def profiles_check(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Scenario files; all there is when left out.")
+    ] = None,
+    profiles: Profiles = None,
+) -> None:
+    """Check files and everything they refer to; exit code 2 when there is a mistake."""
+    from sim.catalogue_view import check_files
+
+    print(check_files(_catalogue(profiles), files or ()))
+
+
+@models_app.command("list")
+def models_list(profiles: Profiles = None) -> None:
+    """List the models with their computed size."""
+    from sim.catalogue_view import print_listing
+    from sim.model_card import list_models
+
+    print_listing(list_models(_catalogue(profiles)), sys.stdout)
+
+
+@models_app.command("show")
+def models_show(id: str, sources: Sources = False, profiles: Profiles = None) -> None:
+    """Show a model: parameters, work per token and cache, all computed from its shape."""
+    from sim.catalogue_view import print_listing
+    from sim.model_card import show_model
+
+    for listing in show_model(_catalogue(profiles), id, sources):
+        print_listing(listing, sys.stdout)
+
+
+@app.command("schema")
+def schema(
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder that holds the data folders.")
+    ] = Path(),
+) -> None:
+    """Write the JSON Schemas of the input files, for editors."""
+    from sim.profiles.schemas import write_schemas
+
+    changed = write_schemas(out)
+    print("\n".join(f"wrote {path}" for path in changed) or "all schemas are up to date")
+
+
+def main() -> None:
+    """Run the command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""Which kind of file stands where, what it must be, and which other files it names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sim.profiles.economy import Region, RentalSeries
+from sim.profiles.fields import Document
+from sim.profiles.hardware import ChipProfile, KernelProfile, SystemProfile
+from sim.profiles.messages import InputError, Location, Problem
+from sim.profiles.model import ModelProfile
+from sim.profiles.scenario import Scenario
+from sim.profiles.tree import Tree
+from sim.profiles.workload import ServingTraffic, TrainingRecipe
+from sim.units import did_you_mean
+
+WORLD = "world"  # a rental series that is not of one region
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """One kind of file.
+
+    Attributes
+    ----------
+    noun : str
+        What a person calls one of them.
+    base, folder : str
+        Where they stand: ``hardware_profiles`` or ``scenarios``, and the folder in it.
+    models : mapping of str to type
+        What a file must be, by the value of its ``tag`` key; one entry "" where no tag is needed.
+    tag : str
+        Key that tells the kinds of a shared folder apart.
+    """
+
+    noun: str
+    base: str
+    folder: str
+    models: Mapping[str, type[Document]]
+    tag: str = ""
+
+    def model_for(self, tree: Tree) -> type[Document]:
+        """What the file must be.
+
+        Raises
+        ------
+        InputError
+            When its tag is missing or names another kind.
+        """
+        if not self.tag:
+            return self.models[""]
+        place = tree.top.get(self.tag)
+        allowed = ", ".join(self.models)
+        if place is None:
+            raise InputError([Problem(f'missing key "{self.tag}": {allowed}', tree.root.mark)])
+        model = self.models.get(str(place.content))
+        if model is None:
+            hint = did_you_mean(str(place.content), self.models)
+            message = f'{self.tag}: read "{place.content}", where {self.noun} needs {allowed}{hint}'
+            raise InputError([Problem(message, place.mark)])
+        return model
+
+    def holds(self, path: Path) -> bool:
+        """Whether a file of the folder is of this kind, by its tag alone.
+
+        One without a tag, or with a wrong one, is: loading it then says so.
+        """
+        if not self.tag:
+            return True
+        text = path.read_text(encoding="utf-8", errors="replace")
+        found = re.search(rf"^{self.tag}:\s*[\"']?([\w-]+)", text, re.MULTILINE)
+        others = (each for each in SHELVES.values() if each is not self and each.tag == self.tag)
+        return found is None or not any(found[1] in other.models for other in others)
+
+
+SHELVES: dict[str, Shelf] = {
+    "chips": Shelf("chip", "hardware_profiles", "chips", {"": ChipProfile}),
+    "kernels": Shelf("kernel file", "hardware_profiles", "kernels", {"": KernelProfile}),
+    "systems": Shelf("system", "hardware_profiles", "systems", {"": SystemProfile}),
+    "models": Shelf("model", "scenarios", "models", {"": ModelProfile}),
+    "workloads": Shelf(
+        "workload",
+        "scenarios",
+        "workloads",
+        {"training": TrainingRecipe, "serving": ServingTraffic},
+        "kind_of_job",
+    ),
+    "regions": Shelf("region", "scenarios", "economics", {"region": Region}, "kind_of_file"),
+    "rentals": Shelf("rental series", "scenarios", "economics", {"rental": RentalSeries}, "kind_of_file"),
+    "scenarios": Shelf("scenario", "scenarios", "", {"": Scenario}),
+}
+
+
+def references(document: Document) -> Iterator[tuple[Location, str, str]]:
+    """Other files that a document names: where it does, on which shelf they stand, and their id."""
+    match document:
+        case ChipProfile():
+            yield ("kernels",), "kernels", document.kernels
+        case KernelProfile(transferred_from=str(relative)):
+            yield ("transferred_from",), "kernels", relative
+        case SystemProfile():
+            yield ("chip",), "chips", document.chip
+        case RentalSeries():
+            yield ("chip",), "chips", document.chip
+            if document.region != WORLD:
+                yield ("region",), "regions", document.region
+        case Scenario():
+            for side, cluster in document.clusters.items():
+                yield ("clusters", side, "system"), "systems", cluster.system
+                yield ("clusters", side, "region"), "regions", cluster.region
+            for index, job in enumerate(document.jobs):
+                yield ("jobs", index, "model"), "models", job.model
+                yield ("jobs", index, "workload"), "workloads", job.workload
