@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from sim.profiles.fields import ByteRate, Document, Ratio, Record, Seconds, Share, Tokens
+from sim.profiles.fields import ByteRate, Bytes, Document, Ratio, Record, Seconds, Share, Tokens
 
 Choice = Literal["none", "partial", "full"]
 TrainingPrecision = Literal["best", "bf16", "fp8", "fp4"]
@@ -30,6 +30,18 @@ class TrainingSoftware(Record):
     """Share of gradient and parameter traffic that stays visible."""
     jitter: Share
     """Time lost to stage imbalance and stragglers, as a share of the step."""
+    attention_speed: Ratio
+    """Speed of the attention core over that of the chip's best kernels."""
+    exchange_slowdown: Ratio
+    """Factor on compute time while an expert exchange across servers runs beside it."""
+    host_floor: Share
+    """Share of the chip's per-layer host time that device graphs leave."""
+    host_backward: Ratio
+    """Host time of the backward pass of a layer over that of its forward pass."""
+    optimizer_traffic: Bytes
+    """Bytes the optimizer moves per parameter of its shard."""
+    memory_reserve: Share
+    """Share of the device memory that runtime, collectives and fragmentation take."""
 
 
 class Reliability(Record):
@@ -43,12 +55,18 @@ class Reliability(Record):
     """Share of the calendar lost to planned stops and evaluation."""
     spares: Share
     """Chips held ready beyond those that train, as a share."""
+    repair: Seconds | None = None
+    """Time until a broken server is back among the spares; left out: there is always a spare."""
+    hardware: Share | None = None
+    """Share of the interruptions after which a server is exchanged; left out: all."""
 
 
 class TrainingRecipe(Document):
     """One pre-training run, whatever the cluster."""
 
     kind_of_job: Literal["training"]
+    extends: str = ""
+    """Another recipe of which this one changes a few lines."""
     tokens: Tokens
     sequence: int
     """Tokens per sequence."""
@@ -106,6 +124,22 @@ class ServingSoftware(Record):
     """Busiest expert rank over the mean, after balancing."""
     step_overhead: Seconds
     """Scheduling, sampling and host time per engine step."""
+    replica_overhead: Seconds
+    """Further time per step where attention runs data-parallel and the replicas keep in step."""
+    buffers: Bytes
+    """Workspace, activations and communication buffers per chip."""
+    draft_rereads: Share
+    """Share of the cache read again for each draft."""
+    eager_prefill: Ratio
+    """Share of the chip's launch floor per layer that a prefill pass without graphs pays."""
+    prefill_spread: Share
+    """0: the scheduler starts the prompts of all attention replicas together; 1: whenever they come."""
+    interleave: Literal["mixed", "separate"] = "mixed"
+    """Aggregated pools: prompt chunks ride in decode steps, or get passes of their own."""
+    max_batch: Ratio
+    """Most sequences per chip that the engine admits."""
+    chunk: Tokens
+    """Most prompt tokens per chip and pass."""
     memory_use: Share
     """Share of the device memory left after weights and buffers that the cache may fill."""
     utilisation: Share
@@ -116,6 +150,8 @@ class ServingTraffic(Document):
     """One kind of users and what they are promised."""
 
     kind_of_job: Literal["serving"]
+    extends: str = ""
+    """Another traffic file of which this one changes a few lines."""
     input: Lengths
     output: Lengths
     prefix_hit: Share
