@@ -73,6 +73,19 @@ class Quantity:
         """True when the file gives a range that is wider than a point."""
         return self.low is not None and self.high is not None and self.high > self.low
 
+    @property
+    def median(self) -> float:
+        """The central value.
+
+        Raises
+        ------
+        UnknownQuantityError
+            When the quantity is unknown.
+        """
+        if self.is_unknown:
+            raise UnknownQuantityError(f"{self.path or 'a quantity'} is unknown, and this result needs it")
+        return self.value
+
     def quantile(self, probability: Array) -> Array:
         """Value at a probability (inverse cumulative distribution), in base units.
 
@@ -85,10 +98,8 @@ class Quantity:
         UnknownQuantityError
             When the quantity is unknown.
         """
-        if self.is_unknown:
-            raise UnknownQuantityError(f"{self.path or 'a quantity'} is unknown, and this result needs it")
         if not self.is_uncertain:
-            return self.value + 0.0 * np.asarray(probability)
+            return self.median + 0.0 * np.asarray(probability)
         assert self.low is not None
         assert self.high is not None
         p = np.asarray(probability, dtype=float)

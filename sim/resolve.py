@@ -8,10 +8,19 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.economics.ownership import Ownership
 from sim.physics.chip import Chip, KernelCurve
+from sim.physics.memory import ADAMW, MUON
 from sim.physics.network import Network, Tier
+from sim.physics.operators import Precisions
+from sim.profiles.economy import Region
 from sim.profiles.hardware import ChipProfile, KernelFit, KernelProfile, SystemProfile
-from sim.quantity import Array, Quantity
+from sim.profiles.model import ModelProfile
+from sim.profiles.workload import Lengths, ServingTraffic, TrainingRecipe
+from sim.quantity import Array, Quantity, UnknownQuantityError
+from sim.serving.job import Engine, ServingJob, Targets, Traffic, serving_precisions
+from sim.serving.traffic import LengthDistribution
+from sim.training.job import Software, TrainingJob
 
 FAMILIES = ("gemm", "grouped_gemm", "attention_prefill", "attention_decode", "elementwise", "lookup")
 
@@ -44,7 +53,7 @@ class World:
             When the quantity is unknown.
         """
         drawn = self.values.get(quantity.path)
-        return float(quantity.quantile(0.5)) if drawn is None else drawn
+        return quantity.median if drawn is None else drawn
 
 
 MEDIAN = World()
@@ -102,4 +111,129 @@ def resolve_network(system: SystemProfile, world: World = MEDIAN) -> Network:
             )
             for tier in system.tiers
         )
+    )
+
+
+def training_precisions(chip: Chip, choice: str = "best") -> Precisions:
+    """Number formats of a training job on a chip: weights, activations and states in 16 and 32 bit, GEMMs as chosen.
+
+    Parameters
+    ----------
+    choice : str
+        "best": fp8 where the chip runs it, else bf16; or a precision.
+
+    Raises
+    ------
+    KeyError
+        When the chip does not run the precision.
+    """
+    arithmetic = chip.fastest("fp8", "bf16", "fp16") if choice == "best" else chip.fastest(choice)
+    narrow = 1.0 if arithmetic in ("fp8", "fp4") else 2.0
+    return Precisions(
+        linear=arithmetic, expert=arithmetic, attention=chip.fastest("bf16", "fp16"), dispatch_bytes=narrow
+    )
+
+
+def resolve_training(
+    model: ModelProfile, recipe: TrainingRecipe, chip: Chip, world: World = MEDIAN
+) -> TrainingJob:
+    """Plain numbers of a training run on a chip."""
+    software = recipe.software
+    return TrainingJob(
+        architecture=model.shape,
+        tokens=world(recipe.tokens),
+        sequence=recipe.sequence,
+        global_batch=recipe.global_batch.value,
+        precisions=training_precisions(chip, recipe.precision),
+        software=Software(
+            expert_exposed=world(software.expert_exposed),
+            tensor_exposed=world(software.tensor_exposed),
+            data_exposed=world(software.data_exposed),
+            jitter=world(software.jitter),
+            attention_speed=world(software.attention_speed),
+            exchange_slowdown=world(software.exchange_slowdown),
+            host_floor=world(software.host_floor),
+            host_backward=world(software.host_backward),
+            optimizer_traffic=world(software.optimizer_traffic),
+            memory_reserve=world(software.memory_reserve),
+            expert_overlap=software.expert_overlap,
+            fused_attention=software.fused_attention,
+        ),
+        state=MUON if recipe.optimizer == "muon" else ADAMW,
+        mtp=recipe.mtp,
+        routing_imbalance=world(recipe.routing_imbalance),
+        recompute=recipe.recompute,
+        schedule=recipe.schedule,
+    )
+
+
+def resolve_serving(
+    model: ModelProfile, traffic: ServingTraffic, chip: Chip, world: World = MEDIAN
+) -> ServingJob:
+    """Plain numbers of a serving job on a chip."""
+    software = traffic.software
+    return ServingJob(
+        architecture=model.shape,
+        precisions=serving_precisions(chip, traffic.precision),
+        traffic=Traffic(
+            prompt=_lengths(traffic.input, world),
+            output=_lengths(traffic.output, world),
+            prefix_hit=world(traffic.prefix_hit),
+            burstiness=world(traffic.burstiness),
+        ),
+        targets=Targets(world(traffic.targets.ttft), world(traffic.targets.tpot), traffic.targets.percentile),
+        engine=Engine(
+            overlap_hidden=world(software.overlap_hidden),
+            expert_imbalance=world(software.expert_imbalance),
+            step_overhead_s=world(software.step_overhead),
+            replica_overhead_s=world(software.replica_overhead),
+            memory_use=world(software.memory_use),
+            buffers_bytes=world(software.buffers),
+            drafts=traffic.speculation.drafts,
+            accepted=world(traffic.speculation.accepted),
+            draft_rereads=world(software.draft_rereads),
+            eager_prefill=world(software.eager_prefill),
+            prefill_spread=world(software.prefill_spread),
+            interleave=software.interleave,
+            max_batch=world(software.max_batch),
+            chunk_tokens=world(software.chunk),
+        ),
+        pools=software.pools,
+        utilisation=world(software.utilisation),
+    )
+
+
+def _lengths(lengths: Lengths, world: World) -> LengthDistribution:
+    return LengthDistribution(world(lengths.median), world(lengths.sigma), world(lengths.maximum))
+
+
+def resolve_ownership(
+    chip: ChipProfile, system: SystemProfile, region: Region, world: World = MEDIAN
+) -> Ownership:
+    """Prices and habits behind one chip of a system in a region.
+
+    Raises
+    ------
+    UnknownQuantityError
+        When nobody has published a price of the chip.
+    """
+    if chip.price is None:
+        raise UnknownQuantityError(
+            f"{chip.name} ({chip.id}) has no price, so its cost cannot be given: add `price` to its file"
+        )
+    return Ownership(
+        chip_usd=world(chip.price),
+        server_usd=world(system.price.server),
+        network_usd=world(system.price.network),
+        peak_power_w=world(chip.power.tdp) + world(system.power.server) + world(system.power.network),
+        facility_usd_per_w=world(region.facility),
+        pue=world(region.pue),
+        electricity_usd_per_j=world(region.electricity),
+        cost_of_capital_per_s=world(region.cost_of_capital),
+        hardware_life_s=world(region.hardware_life),
+        facility_life_s=world(region.facility_life),
+        maintenance_per_s=world(region.maintenance),
+        staff_per_s=world(region.staff),
+        duty=world(region.duty),
+        grey_premium=world(region.grey_premium),
     )
