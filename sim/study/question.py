@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sim.economics.series import value_as_of
-from sim.profiles.catalogue import Catalogue, quantities
+from sim.profiles.catalogue import Catalogue
 from sim.profiles.economy import Region, RentalQuote, RentalSeries
+from sim.profiles.fields import Document
 from sim.profiles.hardware import ChipProfile, KernelProfile, SystemProfile
+from sim.profiles.leaves import quantities
 from sim.profiles.model import ModelProfile
 from sim.profiles.scenario import ClusterChoice, Job, Scenario
 from sim.profiles.workload import ServingTraffic, TrainingRecipe
@@ -121,7 +123,7 @@ def _uncertain_inputs(sides: tuple[Side, ...], tasks: tuple[Task, ...]) -> tuple
 
 
 def _leaves(sides: tuple[Side, ...], tasks: tuple[Task, ...]) -> Iterator[Quantity]:
-    documents = [d for side in sides for d in (side.chip, side.kernels, side.system, side.region)]
+    documents: list[Document] = [d for s in sides for d in (s.chip, s.kernels, s.system, s.region)]
     documents += [task.workload for task in tasks]
     for document in documents:
         for path, leaf in quantities(document).items():
