@@ -9,16 +9,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.physics.architecture import (
-    Architecture,
-    CompressedAttention,
-    DenseFeedForward,
-    LatentAttention,
-)
-from sim.physics.chip import Chip, kernel_time
-from sim.physics.network import Network, all_reduce_time, exchange_time
-from sim.physics.operators import Operator, forward_operators
+from sim.physics.architecture import Architecture, CompressedAttention, LatentAttention
+from sim.physics.chip import Chip
+from sim.physics.network import Network
 from sim.serving.job import ServingJob, UnitShape
+from sim.serving.passes import Work, decode_work, mixed_work, prefill_work
 
 Array = NDArray[np.float64] | float
 
@@ -26,14 +21,6 @@ Array = NDArray[np.float64] | float
 # decode steps of DeepSeek models on Hopper and Ascend); the prefill floor of a chip lies between the two.
 _LATENT_KERNELS = 1.6
 _GROUPED_PREFILL = 0.64
-_GROUPS = {
-    "attention core": "attention",
-    "indexer": "attention",
-    "linear attention": "attention",
-    "routed experts": "experts",
-    "elementwise": "elementwise",
-    "logits": "logits",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,44 +49,6 @@ class StepTime:
     wire_s: Array
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """Compute and communication of one pass, not yet combined; all in seconds."""
-
-    terms: dict[str, Array]
-    compute_bound_s: Array
-    bandwidth_bound_s: Array
-    reduce_s: Array
-    reduce_floor_s: Array
-    exchange_s: Array
-    exchange_floor_s: Array
-    edge_s: Array
-    flop_s: Array
-    byte_s: Array
-
-    @property
-    def compute_s(self) -> Array:
-        """All but the expert exchange."""
-        return sum(self.terms.values()) + self.reduce_s
-
-    @property
-    def wire_s(self) -> Array:
-        """Communication without its fixed times."""
-        return self.exchange_s - self.exchange_floor_s + self.reduce_s - self.reduce_floor_s
-
-    def replaced(self, half: _Work, where: NDArray[np.bool_]) -> _Work:
-        """Two of ``half`` in place of this one where a condition holds."""
-        numbers = {
-            name: np.where(where, 2 * getattr(half, name), getattr(self, name))
-            for name in self.__dataclass_fields__
-            if name != "terms"
-        }
-        terms: dict[str, Array] = {
-            name: np.where(where, 2 * half.terms[name], value) for name, value in self.terms.items()
-        }
-        return _Work(terms=terms, **numbers)
-
-
 def decode_step_time(
     job: ServingJob, chip: Chip, network: Network, shape: UnitShape, batch: Array, context: Array
 ) -> StepTime:
@@ -125,20 +74,9 @@ def decode_step_time(
     (C + X)(1 - h)] for h the share hidden; the engine runs whichever is faster. With d drafts a step
     computes d + 1 positions per sequence, and each draft runs one more layer and the output head.
     """
-    engine = job.engine
-    positions = engine.drafts + 1
 
-    def work(sequences: Array) -> _Work:
-        operators = forward_operators(
-            job.architecture,
-            phase="decode",
-            sequences=sequences,
-            new=float(positions),
-            past=context,
-            precisions=job.precisions,
-            group_tokens=sequences * positions * shape.dp,
-        )
-        return _work(job, chip, network, shape, operators, sequences * positions, decode=True)
+    def work(sequences: Array) -> Work:
+        return decode_work(job, chip, network, shape, sequences, context)
 
     return _step(job, chip, shape, work, batch, "decode")
 
@@ -151,6 +89,7 @@ def prefill_time(
     sequences: Array,
     new: Array,
     past: Array = 0.0,
+    active: Array = 1.0,
 ) -> StepTime:
     """Time of one prefill pass.
 
@@ -161,6 +100,9 @@ def prefill_time(
         mean.
     new, past : Array
         Tokens computed per prompt, and tokens of it already in the cache [token].
+    active : Array
+        Share of the attention replicas that have prompts in the pass; the others only take part in the
+        expert layers [1].
 
     Notes
     -----
@@ -168,158 +110,50 @@ def prefill_time(
     layer of an engine that runs prefill without graphs.
     """
 
-    def work(count: Array) -> _Work:
-        operators = forward_operators(
-            job.architecture,
-            phase="prefill",
-            sequences=count,
-            new=new,
-            past=past,
-            precisions=job.precisions,
-            group_tokens=count * new * shape.dp,
-        )
-        return _work(job, chip, network, shape, operators, count * new, decode=False)
+    def work(count: Array) -> Work:
+        return prefill_work(job, chip, network, shape, count, new, past, active)
 
     return _step(job, chip, shape, work, sequences, "prefill")
 
 
-def _work(
+def mixed_step_time(
     job: ServingJob,
     chip: Chip,
     network: Network,
     shape: UnitShape,
-    operators: tuple[Operator, ...],
-    tokens: Array,
-    *,
-    decode: bool,
-) -> _Work:
-    """Operators and communication of ``tokens`` tokens per attention replica."""
-    terms: dict[str, Array] = {"launches": 0.0}
-    compute_bound: Array = 0.0
-    bandwidth_bound: Array = 0.0
-    edge: Array = 0.0
-    flop_s: Array = 0.0
-    byte_s: Array = 0.0
-    for operator in operators:
-        split = {"tensor": shape.tp, "expert": shape.ranks, "none": 1.0}[operator.sharding]
-        skew = job.engine.expert_imbalance if operator.sharding == "expert" else 1.0
-        flop = operator.flop * skew / split
-        token_bytes = operator.token_bytes * _rereads(job, operator, decode)
-        moved = operator.weight_bytes / split + token_bytes / np.minimum(split, operator.token_shards)
-        curve, peak = chip.curve(operator.family, operator.precision), chip.matrix_peak[operator.precision]
-        rows = operator.rows * skew
-        time = kernel_time(flop, moved, peak, chip.memory_bandwidth, curve, rows, launches=operator.layers)
-        launches = operator.layers * curve.overhead_s
-        busy = time - launches
-        at_bytes = busy <= moved / (curve.bandwidth * chip.memory_bandwidth) * (1 + 1e-9)
-        group = _GROUPS.get(operator.component, "matrix products")
-        terms[group] = terms.get(group, 0.0) + busy
-        terms["launches"] = terms["launches"] + launches
-        compute_bound = compute_bound + np.where(at_bytes, 0.0, busy)
-        bandwidth_bound = bandwidth_bound + np.where(at_bytes, busy, 0.0)
-        edge = edge + (time if operator.on_edge else 0.0)
-        flop_s = flop_s + flop / peak
-        byte_s = byte_s + moved / chip.memory_bandwidth
-    reduce_s, reduce_floor = _all_reduces(job, network, shape, tokens)
-    exchange, floor = _exchanges(job, network, shape, tokens / shape.tp, decode)
-    return _Work(
-        terms, compute_bound, bandwidth_bound, reduce_s, reduce_floor, exchange, floor, edge, flop_s, byte_s
-    )
+    decoding: tuple[Array, Array],
+    prompts: tuple[Array, Array, Array],
+    active: Array = 1.0,
+) -> StepTime:
+    """Time of a step that decodes and carries prompt chunks.
 
+    Parameters
+    ----------
+    decoding : (sequences, context)
+        As in :func:`decode_step_time`.
+    prompts : (sequences, new, past)
+        As in :func:`prefill_time`.
+    active : Array
+        Share of the attention replicas that have prompts in the step [1].
 
-def _rereads(job: ServingJob, operator: Operator, decode: bool) -> Array:
-    """Times the cache is read: engines without a fused verify kernel read part of it again for each draft."""
-    if decode and operator.family == "attention_decode":
-        return 1.0 + job.engine.draft_rereads * job.engine.drafts
-    return 1.0
-
-
-def _all_reduces(job: ServingJob, network: Network, shape: UnitShape, tokens: Array) -> tuple[Array, Array]:
-    """Time of all tensor-parallel all-reduces of a pass, and the part that stays with no bytes [s]."""
-    architecture = job.architecture
-    always = sum(group.layers for group in architecture.attention)
-    always += sum(group.layers for group in architecture.ffn if isinstance(group, DenseFeedForward))
-    # Without data-parallel attention every rank has every token: the experts' results are summed, not
-    # exchanged.
-    count = always + np.where(np.asarray(shape.dp) > 1, 0, architecture.moe_layers)
-    payload = tokens * architecture.hidden * job.precisions.activation_bytes
-    return (
-        count * all_reduce_time(payload, shape.tp, 1.0, network),
-        count * all_reduce_time(0.0 * payload, shape.tp, 1.0, network),
-    )
-
-
-def _exchanges(
-    job: ServingJob, network: Network, shape: UnitShape, tokens: Array, decode: bool
-) -> tuple[Array, Array]:
-    """Time of dispatch and combine of all expert layers, and the part that stays with no bytes [s]."""
-    moe = job.architecture.moe
-    if moe is None:
-        return 0.0, 0.0
-    width, precisions = job.architecture.exchange_width, job.precisions
-    limit = float(moe.routing_limit or np.inf)
-    total: Array = 0.0
-    floor: Array = 0.0
-    for element in (precisions.dispatch_bytes, precisions.combine_bytes):
-        sized = (
-            width * element,
-            moe.active_experts,
-            shape.ranks,
-            limit,
-            job.engine.expert_imbalance,
-            network,
-        )
-        once = _copies_time if decode else _routed_time
-        total = total + once(tokens, *sized)
-        floor = floor + once(0.0 * np.asarray(tokens), *sized)
-    used = np.asarray(shape.dp) > 1
-    layers = job.architecture.moe_layers
-    return np.where(used, layers * total, 0.0), np.where(used, layers * floor, 0.0)
-
-
-def _routed_time(
-    tokens: Array,
-    row_bytes: Array,
-    top_k: float,
-    members: Array,
-    limit: float,
-    imbalance: Array,
-    network: Network,
-) -> Array:
-    return exchange_time(tokens, row_bytes, top_k, members, 1.0, limit, imbalance, network)
-
-
-def _copies_time(
-    tokens: Array,
-    row_bytes: Array,
-    top_k: float,
-    members: Array,
-    limit: float,
-    imbalance: Array,
-    network: Network,
-) -> Array:
-    """Low-latency dispatch or combine: one message per token and chosen expert, whatever node it is on [s].
-
-    Check: 32 tokens x 7,168 x (1 + 2) B x 9 experts over 50 GB/s are 0.12 ms, 14.8 ms for 2 x 61 layers, the
-    bound of arXiv 2505.09343, section 2.3.2 (which lets dispatch and combine of two micro-batches follow one
-    another).
+    Notes
+    -----
+    Matrix products run once over all tokens, so their weights are read once; the attention of both kinds adds
+    up.
     """
-    slowest: Array = 0.0
-    floor: Array = 0.0
-    inner: Array = 1.0
-    for tier, reached in zip(network.tiers, network.reach(members), strict=True):
-        moved = imbalance * tokens * row_bytes * top_k * (reached - inner) / members
-        slowest = np.maximum(slowest, moved / (tier.bandwidth * tier.exchange_efficiency))
-        floor = np.where(reached > inner, tier.exchange_floor_s, floor)
-        inner = reached
-    return slowest + floor
+
+    def work(share: Array) -> Work:
+        halves = (decoding[0] * share, decoding[1]), (prompts[0] * share, *prompts[1:])
+        return mixed_work(job, chip, network, shape, *halves, active)
+
+    return _step(job, chip, shape, work, 1.0, "decode")
 
 
 def _step(
     job: ServingJob,
     chip: Chip,
     shape: UnitShape,
-    work: Callable[[Array], _Work],
+    work: Callable[[Array], Work],
     amount: Array,
     phase: Literal["prefill", "decode"],
 ) -> StepTime:
@@ -354,7 +188,7 @@ def _step(
     return StepTime(total, terms, bounds, parts.flop_s, parts.byte_s, parts.wire_s)
 
 
-def _overlapped(whole: _Work, half: _Work, hidden: Array, shape: UnitShape) -> tuple[_Work, Array]:
+def _overlapped(whole: Work, half: Work, hidden: Array, shape: UnitShape) -> tuple[Work, Array]:
     """The faster of one batch in series and two half-batches in each other's gaps, and its visible exchange
     [s]."""
     longer, both = np.maximum(half.compute_s, half.exchange_s), half.compute_s + half.exchange_s

@@ -15,8 +15,9 @@ from sim.physics.architecture import (
 from sim.physics.chip import Chip, KernelCurve
 from sim.physics.network import Network, Tier
 from sim.physics.operators import Precisions
-from sim.serving.iteration import _copies_time, decode_step_time, prefill_time
+from sim.serving.iteration import decode_step_time, prefill_time
 from sim.serving.job import Engine, ServingJob, Targets, Traffic, UnitShape, as_ranks, serving_precisions
+from sim.serving.passes import copies_time
 from sim.serving.traffic import LengthDistribution
 
 # DeepSeek-V3, arXiv 2412.19437 section 4.2, and Llama-3-70B, arXiv 2407.21783 table 3.
@@ -157,7 +158,7 @@ def test_low_latency_exchange_gives_the_published_bound():
     micro-batches and 61 layers give 14.76 ms. Every copy leaves the chip, so one member is spread over
     many."""
     ideal = Network((Tier("IB", np.inf, 50e9, 0.0, 1.0, 1.0, 0.0),))
-    one = _copies_time(32.0, 7000.0 * 3, 9, 1e9, np.inf, 1.0, ideal)
+    one = copies_time(32.0, 7000.0 * 3, 9, 1e9, np.inf, 1.0, ideal)
     assert one == pytest.approx(120.96e-6, rel=1e-6)
     assert 2 * 61 * one == pytest.approx(14.76e-3, rel=1e-3)
 
