@@ -1,0 +1,65 @@
+"""How many chips of one kind do the work of another: inverse of throughput as a function of the count."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+
+
+def equal_count(target: Vector, counts: Vector, throughput: Vector) -> Vector:
+    """Count at which the throughput reaches a target, draw by draw [chip].
+
+    Parameters
+    ----------
+    target : (draws,) array
+        Work per time to be matched.
+    counts : (counts,) array, ascending
+        Chips at which the throughput is known.
+    throughput : (counts, draws) array
+        Same unit as ``target``. Where more chips happen to give less (they do not divide well), the smaller cluster's
+        value holds: nobody has to use them all.
+
+    Returns
+    -------
+    (draws,) array
+        Not rounded. Beyond the grid the slope of its last interval is carried on; infinite where the throughput is zero
+        or no longer grows, and zero for a target of zero.
+
+    Notes
+    -----
+    Linear in log(count) and log(throughput): exact where throughput is a power of the count.
+
+    Examples
+    --------
+    >>> equal_count(np.array([30.0]), np.array([1.0, 2.0, 4.0]), np.array([[10.0], [20.0], [40.0]])).round(6).tolist()
+    [3.0]
+    """
+    best = np.maximum.accumulate(throughput, axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        x, y, wanted = np.log(counts), np.log(best), np.log(np.broadcast_to(target, best.shape[1:]))
+        left = np.clip((y <= wanted).sum(axis=0) - 1, 0, len(counts) - 2)
+        draw = np.arange(best.shape[1])
+        low, high = y[left, draw], y[left + 1, draw]
+        share = (wanted - low) / (high - low)
+        found = np.exp(x[left] + share * (x[left + 1] - x[left]))
+    found = np.where(np.isfinite(low) & (high > low), found, np.inf)
+    return np.where(np.asarray(target) <= 0, 0.0, found)
+
+
+def whole_units(count: float, unit: int) -> int:
+    """Smallest number of chips that can be bought and is not below ``count``.
+
+    Examples
+    --------
+    >>> whole_units(9_905.2, 8)
+    9912
+    """
+    return int(np.ceil(count / unit - 1e-9)) * unit
+
+
+def count_grid(centre: float, unit: int, points: int = 13, span: float = 4.0) -> Vector:
+    """Counts in whole units, evenly spread in logarithm from ``centre / span`` to ``centre x span``, without repeats."""
+    raw = np.geomspace(centre / span, centre * span, points)
+    return np.unique(np.maximum(np.round(raw / unit), 1.0)) * unit

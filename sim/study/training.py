@@ -1,0 +1,167 @@
+"""Training jobs of a question: layouts chosen once per count, then timed, stopped, powered and paid for in every world."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.layout.layouts import Layouts, concatenate
+from sim.physics.counts import parameter_counts
+from sim.profiles.workload import TrainingRecipe
+from sim.quantity import Array
+from sim.resolve import MEDIAN, World, resolve_training
+from sim.study.cluster import Cluster, resolve_cluster
+from sim.study.question import Side, Task
+from sim.training.goodput import CampaignPlan, Goodput, checkpoint_time, goodput
+from sim.training.job import TrainingJob
+from sim.training.search import SearchResult, search
+from sim.training.step import StepTime, step_time
+
+Vector = NDArray[np.float64]
+TOP = 6  # layouts kept per count: which of them is best may differ from draw to draw
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """Layouts of one job on one side at several counts of chips.
+
+    Attributes
+    ----------
+    counts : tuple of int
+        Chips of the cluster, spares included.
+    searches : tuple of SearchResult
+        Best layouts at each count, at the median of all inputs.
+    """
+
+    side: Side
+    task: Task
+    counts: tuple[int, ...]
+    searches: tuple[SearchResult, ...]
+
+    @cached_property
+    def layouts(self) -> Layouts:
+        """All candidates, count after count, ``TOP`` rows each (the last one repeated where there are fewer)."""
+        rows = [np.minimum(np.arange(TOP), len(found.layouts) - 1) for found in self.searches]
+        return concatenate([found.layouts.select(r) for found, r in zip(self.searches, rows, strict=True)])
+
+
+@dataclass(frozen=True)
+class TrainingRuns:
+    """The job in every world, at every count.
+
+    Attributes
+    ----------
+    step_s : (counts, draws) array
+        Duration of a step in the best layout of each draw [s].
+    choice : (counts, draws) int array
+        Row of that layout among the candidates of its count.
+    goodput : Goodput
+        Calendar, stops and energy, (counts, draws).
+    tokens_per_s : (counts, draws) array
+        Training tokens per second of calendar time, stops included.
+    power_w : (counts, draws) array
+        Mean facility power over the run [W].
+    it_power_w : Array
+        Mean IT power of a chip while it trains [W/chip].
+    """
+
+    job: TrainingJob
+    cluster: Cluster
+    times: StepTime
+    step_s: Vector
+    choice: NDArray[np.int64]
+    goodput: Goodput
+    tokens_per_s: Vector
+    power_w: Vector
+    it_power_w: Array
+
+
+def available_chips(task: Task, chips: int) -> int:
+    """Chips that may train when the others of the cluster are held as spares."""
+    assert isinstance(task.workload, TrainingRecipe)
+    return int(chips / (1.0 + task.workload.reliability.spares.median))
+
+
+def plan_training(side: Side, task: Task, counts: tuple[int, ...]) -> TrainingPlan:
+    """Search layouts at each count.
+
+    Raises
+    ------
+    NoLayoutError
+        When the model fits on one of the counts in no layout; the message says what did not fit.
+    """
+    assert isinstance(task.workload, TrainingRecipe)
+    cluster = resolve_cluster(side, MEDIAN)
+    job = resolve_training(task.model, task.workload, cluster.chip)
+    found = tuple(
+        search(
+            job, cluster.chip, cluster.network, available_chips(task, count),
+            chips_per_server=side.system.chips_per_server, top=TOP,
+        )
+        for count in counts
+    )  # fmt: skip
+    return TrainingPlan(side, task, counts, found)
+
+
+def run_training(plan: TrainingPlan, world: World) -> TrainingRuns:
+    """The job in every world of ``world``, in the best of the planned layouts."""
+    recipe = plan.task.workload
+    assert isinstance(recipe, TrainingRecipe)
+    cluster = resolve_cluster(plan.side, world)
+    job = resolve_training(plan.task.model, recipe, cluster.chip, world)
+    times = step_time(job, cluster.chip, cluster.network, plan.layouts)
+    candidates = times.total.reshape(len(plan.counts), TOP, -1)
+    choice = candidates.argmin(axis=1)
+    step_s = candidates.min(axis=1)
+    course, power = _campaign(plan, cluster, job, recipe, step_s, world)
+    return TrainingRuns(
+        job, cluster, times, step_s, choice, course,
+        tokens_per_s=np.asarray(job.tokens / course.wall_s),
+        power_w=np.asarray(course.energy_j / course.wall_s),
+        it_power_w=power,
+    )  # fmt: skip
+
+
+def campaign_plan(
+    plan: TrainingPlan,
+    cluster: Cluster,
+    job: TrainingJob,
+    recipe: TrainingRecipe,
+    step_s: Vector,
+    world: World,
+) -> CampaignPlan:
+    """The weeks of the run, (counts, draws)."""
+    owned = np.array(plan.counts, dtype=float)[:, None]
+    working = np.array([found.layouts.chips[0] for found in plan.searches], dtype=float)[:, None]
+    state = parameter_counts(job.architecture).total * (job.state.weight + job.state.optimizer)
+    pue = cluster.ownership.pue
+    idle_w = cluster.power(0.0)
+    rules = recipe.reliability
+    return CampaignPlan(
+        work_s=np.asarray(job.steps * step_s),
+        chips=working,
+        failure_rate=cluster.failure_rate,
+        restart_s=world(rules.restart),
+        checkpoint_s=checkpoint_time(state, world(rules.checkpoint_bandwidth), working),
+        planned_downtime=world(rules.planned_downtime),
+        spares=(owned - working) / working,
+        node_chips=float(plan.side.system.chips_per_server),
+        broken_share=1.0 if rules.hardware is None else world(rules.hardware),
+        repair_s=0.0 if rules.repair is None else world(rules.repair),
+        power_w=(working * cluster.power(1.0) + (owned - working) * idle_w) * pue,
+        stopped_power_w=owned * idle_w * pue,
+    )
+
+
+def _campaign(
+    plan: TrainingPlan,
+    cluster: Cluster,
+    job: TrainingJob,
+    recipe: TrainingRecipe,
+    step_s: Vector,
+    world: World,
+) -> tuple[Goodput, Array]:
+    return goodput(campaign_plan(plan, cluster, job, recipe, step_s, world)), cluster.power(1.0)
