@@ -24,6 +24,8 @@ class Region(Document):
     """Prices and habits of one place."""
 
     kind_of_file: Literal["region"]
+    extends: str = ""
+    """Another region file of which this one changes a few lines."""
     electricity: PowerPrice
     pue: Ratio
     """Facility power over IT power."""
@@ -42,6 +44,8 @@ class Region(Document):
     """Import duty, revenue share and tax on chips, as a share of the chip price; 0 = none."""
     grey_premium: Ratio
     """Factor on chip and server price when bought outside official channels; 1 = none."""
+    rents_of: Id | None = None
+    """Region whose rents hold here; left out: its own."""
 
 
 class RentalQuote(Record):
@@ -51,6 +55,8 @@ class RentalQuote(Record):
     price: RentalPrice
     basis: str = ""
     """On demand, one-year contract, ..."""
+    market: bool = True
+    """False: a list price or a teaser that few pay, kept for reference and never used."""
 
 
 class RentalSeries(Document):

@@ -58,9 +58,11 @@ def overlay(base: Place, change: Place) -> Place:
     """One value laid over another; every part keeps the place it came from.
 
     Blocks merge key by key, and a key that is set to nothing is taken away. Lists whose entries all have an
-    ``id`` merge by id, new entries last. Everything else is replaced.
+    ``id`` merge by id, new entries last. Everything else is replaced, a quantity with a new ``value`` too: the
+    range and the source of the old value say nothing about the new one.
     """
-    if isinstance(base.content, dict) and isinstance(change.content, dict):
+    new_quantity = isinstance(change.content, dict) and "value" in change.content
+    if isinstance(base.content, dict) and isinstance(change.content, dict) and not new_quantity:
         return Place(_overlay_blocks(base.content, change.content), change.key, change.mark)
     if _has_ids(base) and _has_ids(change):
         old, new = _by_id(base), _by_id(change)
