@@ -83,6 +83,7 @@ def resolve_chip(profile: ChipProfile, kernels: KernelProfile, world: World = ME
         attention_backward=world(kernels.attention_backward),
         linear_backward=world(kernels.linear_backward),
         dies=profile.silicon.dies,
+        ranks=profile.silicon.ranks,
     )
 
 

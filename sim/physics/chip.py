@@ -58,6 +58,8 @@ class Chip:
         Efficiency of the backward pass over that of the forward pass, attention core and GEMMs [1].
     dies : int
         Compute dies in the package.
+    ranks : int
+        Devices that software sees in the package: 2 where each die is addressed on its own.
     layer_overhead_s : mapping of "decode_moe", "training_dense", ... to Array
         Host, synchronisation and small-kernel time per layer that no operator carries [s]: added in decode, the floor
         of a layer's forward pass in prefill and training without graphs.
@@ -76,6 +78,7 @@ class Chip:
     attention_backward: Array = 0.8
     linear_backward: Array = 1.0
     dies: int = 1
+    ranks: int = 1
 
     def curve(self, family: str, precision: str) -> KernelCurve:
         """Kernel curve of a family at a precision; the family's 16-bit curve where that precision has none."""

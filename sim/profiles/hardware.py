@@ -62,6 +62,8 @@ class Silicon(Record):
     """What the chip is made of, for export rules and supply."""
 
     dies: int = 1
+    ranks: int = 1
+    """Devices that software sees in the package: 2 where each die is addressed on its own."""
     die_area: Area | None = None
     """Logic area of all compute dies on a non-planar node."""
     node: str = ""
