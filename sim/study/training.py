@@ -133,25 +133,36 @@ def campaign_plan(
     step_s: Vector,
     world: World,
 ) -> CampaignPlan:
-    """The weeks of the run, (counts, draws)."""
+    """The weeks of the run, (counts, draws).
+
+    Notes
+    -----
+    Where servers break so often that the idle chips of the layout cannot stand in for those under repair, the run gives
+    up data-parallel replicas until they can: the mean number under repair plus two standard deviations.
+    """
+    rules = recipe.reliability
     owned = np.array(plan.counts, dtype=float)[:, None]
     working = np.array([found.layouts.chips[0] for found in plan.searches], dtype=float)[:, None]
+    node = float(plan.side.system.chips_per_server)
+    broken = 1.0 if rules.hardware is None else world(rules.hardware)
+    repair_s = 0.0 if rules.repair is None else world(rules.repair)
+    under_repair = cluster.failure_rate * owned * broken * repair_s
+    spares = np.maximum(owned - working, node * (under_repair + 2.0 * np.sqrt(under_repair)))
+    training = owned - spares
     state = parameter_counts(job.architecture).total * (job.state.weight + job.state.optimizer)
-    pue = cluster.ownership.pue
-    idle_w = cluster.power(0.0)
-    rules = recipe.reliability
+    idle_w, pue = cluster.power(0.0), cluster.ownership.pue
     return CampaignPlan(
-        work_s=np.asarray(job.steps * step_s),
-        chips=working,
+        work_s=np.asarray(job.steps * step_s) * (working / training),
+        chips=training,
         failure_rate=cluster.failure_rate,
         restart_s=world(rules.restart),
-        checkpoint_s=checkpoint_time(state, world(rules.checkpoint_bandwidth), working),
+        checkpoint_s=checkpoint_time(state, world(rules.checkpoint_bandwidth), training),
         planned_downtime=world(rules.planned_downtime),
-        spares=(owned - working) / working,
-        node_chips=float(plan.side.system.chips_per_server),
-        broken_share=1.0 if rules.hardware is None else world(rules.hardware),
-        repair_s=0.0 if rules.repair is None else world(rules.repair),
-        power_w=(working * cluster.power(1.0) + (owned - working) * idle_w) * pue,
+        spares=spares / training,
+        node_chips=node,
+        broken_share=broken,
+        repair_s=repair_s,
+        power_w=(training * cluster.power(1.0) + spares * idle_w) * pue,
         stopped_power_w=owned * idle_w * pue,
     )
 
