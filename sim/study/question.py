@@ -28,8 +28,10 @@ class Side:
     Attributes
     ----------
     key : "a" or "b"
+    rents : RentalSeries or None
+        Rents of the chip in the region, else in the world; None when nobody quotes one.
     rent : Quantity or None
-        Market rent that was known on the scenario's date; None when nobody quotes one.
+        The one that was known on the scenario's date.
     """
 
     key: str
@@ -38,6 +40,7 @@ class Side:
     chip: ChipProfile
     kernels: KernelProfile
     region: Region
+    rents: RentalSeries | None
     rent: Quantity | None
 
     @property
@@ -103,18 +106,21 @@ def _side(catalogue: Catalogue, scenario: Scenario, key: str) -> Side:
     system = catalogue.system(choice.system)
     chip = catalogue.chip(system.chip)
     region = catalogue.region(choice.region)
-    rent = _rent(catalogue.rentals(chip.id), region.rents_of or region.id, scenario.prices_as_of)
-    return Side(key, choice, system, chip, catalogue.kernels(chip.kernels), region, rent)
+    rents = _rents(catalogue.rentals(chip.id), region.rents_of or region.id)
+    rent = None if rents is None else _known(rents, scenario.prices_as_of)
+    return Side(key, choice, system, chip, catalogue.kernels(chip.kernels), region, rents, rent)
 
 
-def _rent(series: list[RentalSeries], region: str, as_of: str | None) -> Quantity | None:
-    """Latest quote known on the date, of the region if it has one, else of the world market."""
-    for place in (region, "world"):
-        quotes = [(q.date, q) for s in series if s.region == place for q in s.quotes if q.market]
-        if quotes:
-            quote: RentalQuote = value_as_of(quotes, as_of, f"rents of {series[0].chip}")
-            return quote.price
-    return None
+def _rents(series: list[RentalSeries], region: str) -> RentalSeries | None:
+    """Series of the region if there is one, else of the world market."""
+    by_place = {each.region: each for each in series if any(quote.market for quote in each.quotes)}
+    return by_place.get(region) or by_place.get("world")
+
+
+def _known(rents: RentalSeries, as_of: str | None) -> Quantity:
+    """Latest market rent that was known on the date."""
+    quotes: list[tuple[str, RentalQuote]] = [(quote.date, quote) for quote in rents.quotes if quote.market]
+    return value_as_of(quotes, as_of, f"rents of {rents.chip}").price
 
 
 def _uncertain_inputs(sides: tuple[Side, ...], tasks: tuple[Task, ...]) -> tuple[Quantity, ...]:

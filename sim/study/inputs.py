@@ -1,0 +1,104 @@
+"""The uncertain inputs as people read them: name, value with unit, range, source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sim.profiles.fields import Document, Source
+from sim.profiles.leaves import document_sources
+from sim.quantity import WEAK_KINDS, Quantity
+from sim.study.question import Question
+from sim.units import format_quantity
+
+# Words of the files that read badly in a sentence; all others lose their underscores.
+WORDS = {
+    "compute.matrix": "dense peak",
+    "compute.vector": "vector peak",
+    "gemm": "GEMM",
+    "grouped_gemm": "expert GEMM",
+    "half_rows": "rows at half efficiency",
+    "tdp": "power limit",
+    "training.idle": "idle power",
+    "pue": "PUE",
+    "tiers": "network",
+    "speed.training": "speed factor in training",
+    "speed.prefill": "speed factor in prefill",
+    "speed.decode": "speed factor in decode",
+    "input": "prompt length",
+    "output": "answer length",
+    "tpot": "TPOT",
+    "ttft": "TTFT",
+}
+PRECISIONS = {
+    "bf16": "BF16",
+    "fp16": "FP16",
+    "fp8": "FP8",
+    "int8": "INT8",
+    "fp4": "FP4",
+    "tf32": "TF32",
+    "fp32": "FP32",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NamedInput:
+    """One uncertain input.
+
+    Attributes
+    ----------
+    name : str
+        "Ascend 910C: dense peak BF16".
+    source : Source or None
+        Where the number comes from.
+    """
+
+    quantity: Quantity
+    name: str
+    source: Source | None
+
+    @property
+    def weak(self) -> bool:
+        """True where the number is an estimate, hearsay, arithmetic or assumption."""
+        return self.quantity.kind in WEAK_KINDS
+
+    def at(self, probability: float) -> str:
+        """The input at a probability, in the unit of its file."""
+        return format_quantity(float(self.quantity.quantile(probability)), self.quantity.unit, digits=3)
+
+
+def named_inputs(question: Question) -> tuple[NamedInput, ...]:
+    """Names and sources of the inputs of a question, in the order of its columns."""
+    documents = list(_documents(question))
+    owners = {document.id: document.name for document in documents}
+    sources: dict[str, Source | None] = {}
+    for document in documents:
+        sources |= document_sources(document)
+    return tuple(NamedInput(q, readable(q.path, owners), sources.get(q.path)) for q in question.inputs)
+
+
+def readable(path: str, owners: Mapping[str, str]) -> str:
+    """Name for people of a path such as ``chips/h100-sxm#memory.bandwidth``.
+
+    Examples
+    --------
+    >>> readable("chips/h100-sxm#compute.matrix.bf16", {"h100-sxm": "NVIDIA H100 SXM"})
+    'NVIDIA H100 SXM: dense peak BF16'
+    """
+    file, field = path.split("#", 1)
+    owner = owners.get(file.split("/", 1)[1], file)
+    for found, word in WORDS.items():
+        if field == found or field.startswith(found + "."):
+            field = word + field[len(found) :].replace(".", " ")
+            break
+    words = [PRECISIONS.get(part, WORDS.get(part, part)) for part in field.replace(".", " ").split(" ")]
+    return f"{owner}: {' '.join(words).replace('_', ' ')}"
+
+
+def _documents(question: Question) -> Iterable[Document]:
+    for side in question.sides:
+        yield from (side.chip, side.kernels, side.system, side.region)
+        if side.rents is not None:
+            yield side.rents
+    for task in question.tasks:
+        yield task.workload
