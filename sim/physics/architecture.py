@@ -6,7 +6,7 @@ The records are plain and know no file format. They can also be used as field ty
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 Prompt = Literal["all", "window"]
@@ -14,7 +14,7 @@ _CONFIG: dict[str, Any] = {"extra": "forbid", "use_attribute_docstrings": True}
 
 
 class _ByKind:
-    """Marks a union whose member is chosen by the field ``kind``, so that a file with a typo gets one clear message."""
+    """Marks a union whose member is chosen by the field ``kind``: a typo in a file gets one clear message."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> dict[str, Any]:
         choices = {
@@ -43,7 +43,8 @@ class Indexer:
     key_bytes: float | None = None
     """Stored bytes per index key, scales included; left out: dim times the bytes of the cache."""
     mode: Literal["own", "search", "reuse"] = "own"
-    """`own`: keys and scores of its own; `search`: own queries on the keys of an earlier layer; `reuse`: its selection."""
+    """`own`: keys and scores of its own; `search`: own queries on the keys of an earlier layer; `reuse`: the
+    selection of an earlier layer."""
     candidates: int | None = None
     """Entries that `search` scores; left out: all."""
 
@@ -80,6 +81,8 @@ class GroupedAttention:
     """Which projections have a bias."""
     query_key_norm: Literal["none", "head", "full"] = "none"
     """Normalisation of query and key: shared by the heads, or over the full width."""
+    relative_positions: bool = False
+    """A projection of relative positions, as wide as the query (Transformer-XL)."""
     sinks: bool = False
     """One learned sink logit per head."""
     indexer: Indexer | None = None
@@ -121,7 +124,7 @@ class LatentAttention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompressedAttention:
-    """A sliding window plus entries that each stand for several tokens (CSA, HCA, CSA2), one shared key-value head."""
+    """A sliding window plus entries that each stand for several tokens (CSA, HCA, CSA2); one key-value head."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
 
@@ -333,7 +336,7 @@ class VisionEncoder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Architecture:
-    """The shape of one model. Groups need not be contiguous: only the number of layers of each kind counts."""
+    """The shape of one model. Groups need not be contiguous: only how many layers of each kind there are."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
 
@@ -369,6 +372,7 @@ class Architecture:
     """Vision encoder."""
 
     def __post_init__(self) -> None:
+        _require_positive(self, "the model")
         for name, groups in (("attention", self.attention), ("ffn", self.ffn)):
             found = sum(group.layers for group in groups)
             expected = self.layers * (_SHORTCUT_BLOCKS[name] if self.shortcut_moe else 1)
@@ -376,6 +380,9 @@ class Architecture:
                 raise ValueError(
                     f"the {name} groups have {found} layers together, but `layers` asks for {expected}"
                 )
+            for index, group in enumerate(groups):
+                _require_positive(group, f"{name}[{index}]")
+                _require_consistent(group, f"{name}[{index}]")
 
     @property
     def moe(self) -> MixtureOfExperts | None:
@@ -401,3 +408,24 @@ class Architecture:
 
 
 _SHORTCUT_BLOCKS = {"attention": 2, "ffn": 3}
+
+
+def _require_positive(record: Any, name: str) -> None:
+    """No number is negative, and those that must be given are not zero."""
+    for field in fields(record):
+        value = getattr(record, field.name)
+        least = 1 if field.default is MISSING else 0
+        if isinstance(value, int | float) and value < least:
+            raise ValueError(f"{name}: {field.name} is {value}; it must be at least {least}")
+
+
+def _require_consistent(group: AttentionGroup | FeedForwardGroup, name: str) -> None:
+    """Widths that are divided divide evenly, and no more is chosen than there is."""
+    if isinstance(group, GroupedAttention) and group.heads % group.kv_heads:
+        raise ValueError(f"{name}: {group.heads} heads cannot share {group.kv_heads} kv_heads evenly")
+    if isinstance(group, CompressedAttention) and group.heads % group.output_groups:
+        raise ValueError(
+            f"{name}: {group.heads} heads do not divide into {group.output_groups} output_groups"
+        )
+    if isinstance(group, MixtureOfExperts) and group.top_k > group.experts + group.zero_experts:
+        raise ValueError(f"{name}: top_k {group.top_k} is more than the {group.experts} experts")

@@ -59,13 +59,14 @@ class Scan:
 def mean_attended(scan: Scan, past: Array, new: Array) -> Array:
     """Entries attended per new token, averaged over the new tokens [entries].
 
-    New token i of a sequence sits at position past + i and attends to all positions up to its own, or to the last
-    ``limit`` of them.
+    New token i of a sequence sits at position past + i and attends to all positions up to its own, or to
+    ``limit`` of them at most.
 
     Notes
     -----
-    Closed form of (1/new) sum_{p = past+1}^{past+new} min(p / stride, limit), the sum being S(past+new) - S(past) with
-    S(n) = m (m + 1) / (2 stride) + (n - m) limit and m = min(n, limit stride). Chunks: full triangles plus a rest.
+    Closed form of (1/new) sum_{p = past+1}^{past+new} min(p / stride, limit): the sum is S(past+new) - S(past)
+    with S(n) = m (m + 1) / (2 stride) + (n - m) limit and m = min(n, limit stride). Inside chunks: full triangles
+    plus a rest.
 
     Examples
     --------
@@ -108,8 +109,8 @@ def scans(group: AttentionKind, cache_bytes: float, absorbed: bool) -> tuple[Sca
     cache_bytes : float
         Bytes per cached element where the architecture fixes no layout [byte].
     absorbed : bool
-        MLA only: True for the form that works on the latent (decode), False for the form that expands keys and
-        values per head (prefill and training).
+        MLA only: True for the form that works on the latent (decode), False for the form that expands keys
+        and values per head (prefill and training).
 
     References
     ----------
@@ -214,8 +215,8 @@ def recurrence_flop(group: LinearAttention) -> float:
 
     Notes
     -----
-    Lightning decays, adds k v^T and reads with q: 4 d_k d_v per head. Delta rules also read what the state holds
-    under k before they add: 6 d_k d_v.
+    Lightning decays, adds k v^T and reads with q: 4 d_k d_v per head. Delta rules also read what the state
+    holds under k before they add: 6 d_k d_v.
     """
     return (4.0 if group.rule == "lightning" else 6.0) * group.state_elements
 
@@ -256,8 +257,8 @@ def core_work(
     past, new : Array
         Cached and new tokens of the sequence [token].
     decode : bool
-        Few new tokens: MLA works on the latent. Otherwise MLA expands keys and values (again, for cached ones) or
-        works on the latent, whichever costs less; sparse selection needs the latent form.
+        Few new tokens: MLA works on the latent. Otherwise MLA expands keys and values (again, for cached ones)
+        or works on the latent, whichever costs less; sparse selection needs the latent form.
     causal : bool
         False: kernels of old stacks that compute the masked half as well.
 
@@ -284,8 +285,8 @@ def core_work(
 
 
 def _sum_scans(found: tuple[Scan, ...], past: Array, new: Array, causal: bool) -> CoreWork:
-    flop = {"attention core": 0.0 * np.asarray(new), "indexer": 0.0}
-    read = {"attention core": 0.0, "indexer": 0.0}
+    flop: dict[str, Array] = {"attention core": 0.0, "indexer": 0.0}
+    read: dict[str, Array] = {"attention core": 0.0, "indexer": 0.0}
     for scan in found:
         whole = not causal and scan.limit == ALL and not scan.chunk
         positions = np.add(past, new) / scan.stride if whole else mean_attended(scan, past, new)

@@ -15,8 +15,8 @@ from sim.physics.architecture import (
     LinearAttention,
 )
 from sim.physics.attention import entries_read, index_key_bytes, latent_entry_bytes, scans
-from sim.physics.operators import Precisions
 from sim.physics.weights import AttentionKind, drafter_blocks
+from sim.physics.work import Precisions
 
 Array = NDArray[np.float64] | float
 
@@ -108,18 +108,18 @@ def kv_cache_bytes(
 
     Notes
     -----
-    Keys, values, index keys, compressed entries, windows and recurrent states. Not counted: the fp32 tail that a
-    compressor keeps until an entry is full, and convolution tails (both below 1 % of a 4K cache).
+    Keys, values, index keys, compressed entries, windows and recurrent states. Not counted: the fp32 tail that
+    a compressor keeps until an entry is full, and convolution tails.
     """
     return kv_cache_parts(architecture, context, precisions, mtp=mtp).total
 
 
 def kv_read_bytes(architecture: Architecture, context: Array, precisions: Precisions) -> Array:
-    """Bytes of cache that decoding one token reads, all layers, recurrent states counted once [byte]."""
+    """Traffic of decoding one token with the cache, all layers [byte]; recurrent states are read and written."""
     found = 0.0 * np.asarray(context, dtype=float)
     for group in architecture.attention:
         if isinstance(group, LinearAttention):
-            found = found + group.layers * group.state_elements * group.state_bytes
+            found = found + 2 * group.layers * group.state_elements * group.state_bytes
             continue
         for scan in scans(group, precisions.kv_bytes, True):
             read = entries_read(scan, np.asarray(context, dtype=float) - 1.0, 1.0)
@@ -134,5 +134,14 @@ def kv_shards(architecture: Architecture) -> float:
     -----
     The least divisible kind of layer decides, because it is what a rank must hold.
     """
-    shards = {GroupedAttention: lambda g: g.kv_heads, LinearAttention: lambda g: g.value_heads}
-    return float(min(shards.get(type(group), lambda g: 1)(group) for group in architecture.attention))
+    return min(_shards(group) for group in architecture.attention)
+
+
+def _shards(group: AttentionKind) -> float:
+    match group:
+        case GroupedAttention():
+            return float(group.kv_heads)
+        case LinearAttention():
+            return float(group.value_heads)
+        case _:
+            return 1.0

@@ -1,4 +1,4 @@
-"""What a model weighs and what a token costs: parameters, linear FLOPs, weight bytes, all from the architecture."""
+"""What a model weighs and what a token costs: parameters, linear FLOPs, weight bytes, images."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sim.physics.architecture import Architecture, VisionEncoder
-from sim.physics.operators import ROUTED, SIXTEEN_BIT, Precisions, stored_width
+from sim.physics.forward import stored_width
 from sim.physics.weights import Matrices, drafter_matrices, layer_matrices
+from sim.physics.work import ROUTED, SIXTEEN_BIT, Precisions
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class ParameterCounts:
     active_with_embeddings, active_without_embeddings : float
         The two other conventions in use: both embeddings counted, neither counted.
     active_prefill : float
-        Used per prompt token: without the layers that prompts skip and without the head when there are such layers.
+        Used per prompt token: without the layers that prompts skip, and then without the head; else as ``active``.
     by_component, active_by_component : mapping of str to float
         The same, split. "norms" holds normalisations, learned positions and similar vectors.
     mtp, engram, vision : float
@@ -101,8 +102,8 @@ def parameter_counts(architecture: Architecture) -> ParameterCounts:
 
     Notes
     -----
-    Exact sums over the matrices of :mod:`sim.physics.weights`. Publications disagree on whether the input embedding
-    and the output head count as active; all three conventions are given.
+    Exact sums over the matrices of :mod:`sim.physics.weights`. Publications disagree on whether the input
+    embedding and the output head count as active; all three conventions are given.
     """
     embedding = float(architecture.vocab * architecture.hidden)
     parts, norms = layer_matrices(architecture), _norms(architecture)
@@ -229,7 +230,8 @@ def image_cost(encoder: VisionEncoder, hidden: int, width: int, height: int) -> 
 
     Notes
     -----
-    Sides are rounded up to whole tokens. Encoder FLOPs = 2 x parameters per patch + attention 4 x width x patches.
+    Sides are rounded up to whole tokens. Encoder FLOPs = 2 x parameters per patch + attention, 4 x width for
+    each pair of patches.
     """
     side = encoder.patch * encoder.merge
     tokens = float(-(-width // side) * -(-height // side))

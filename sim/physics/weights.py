@@ -1,7 +1,8 @@
-"""The matrices of a model, layer kind by layer kind: the one list from which parameters, FLOPs and bytes follow."""
+"""The matrices of a model, kind by kind: the one list from which parameters, FLOPs and bytes follow."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -44,7 +45,7 @@ class Matrices:
     uses : float
         Copies that one token is multiplied with: chosen experts; 1 for everything else.
     row, inner : float
-        Feed-forward blocks: width of a token on its way in, and inner width, for the traffic between the matrices [1].
+        Feed-forward blocks: width of a token on its way in, and inner width [1].
     sixteen_bit : bool
         True for what stays in 16 bit whatever the job's precision (router, mixing of residual streams).
     """
@@ -65,7 +66,7 @@ class Matrices:
 
 def _matrices(
     component: str,
-    shapes: list[tuple[float, float]],
+    shapes: Sequence[tuple[float, float]],
     layers: float,
     prompt: Prompt,
     vectors: float = 0.0,
@@ -82,7 +83,7 @@ def _grouped(group: GroupedAttention, hidden: int) -> list[Matrices]:
     wide = query * (2 if group.output_gate else 1)
     rank = group.query_rank
     shapes = [(hidden, wide + 2 * key)] if rank is None else [(hidden, rank + 2 * key), (rank, wide)]
-    shapes.append((query, hidden))
+    shapes += [(query, hidden)] + ([(hidden, query)] if group.relative_positions else [])
     bias = {"none": 0, "qkv": query + 2 * key, "all": query + 2 * key + hidden}[group.bias]
     norm = {"none": 0, "head": 2 * group.head_dim, "full": query + key}[group.query_key_norm]
     vectors = bias + norm + (group.heads if group.sinks else 0) + (rank or 0)
@@ -113,7 +114,7 @@ def _compressed(group: CompressedAttention, hidden: int) -> list[Matrices]:
     vectors = group.query_rank + group.head_dim + group.heads
     found = [_matrices("attention projections", shapes, group.layers, group.prompt, vectors)]
     if group.ratio and group.source:
-        # The compressor of a layer that other layers read runs on every token, even when the layer itself does not.
+        # Other layers read these entries, so every token is compressed even where the layer itself is skipped.
         found.append(
             _matrices(
                 "attention projections", _compressor(group, hidden, group.head_dim), group.layers, "all"
@@ -123,7 +124,7 @@ def _compressed(group: CompressedAttention, hidden: int) -> list[Matrices]:
 
 
 def _compressor(group: CompressedAttention, hidden: int, width: int) -> list[tuple[float, float]]:
-    """Value and gate projections that turn `ratio` tokens into one entry; one projection when nothing is merged."""
+    """Value and gate projections that turn `ratio` tokens into one entry; one projection if nothing merges."""
     if group.ratio <= 1:
         return [(hidden, width)]
     return [(hidden, 2 * width * (2 if group.overlapping else 1))]
@@ -205,7 +206,7 @@ def feed_forward_matrices(group: FeedForwardKind, hidden: int) -> list[Matrices]
 
 
 def _stream_matrices(architecture: Architecture) -> list[Matrices]:
-    """Mixing weights of hyper-connections: n^2 + 2n outputs from n streams, before and after each of two blocks."""
+    """Mixing weights of hyper-connections: n^2 + 2n outputs from n streams, for each of two blocks."""
     if architecture.hyper_connections is None:
         return []
     streams = architecture.hyper_connections.streams
@@ -231,8 +232,10 @@ def layer_matrices(architecture: Architecture) -> tuple[Matrices, ...]:
 
 @lru_cache(maxsize=256)
 def drafter_matrices(architecture: Architecture) -> tuple[Matrices, ...]:
-    """Matrices of the draft layers: an attention and a feed-forward block each, and a 2h x h projection that joins
-    the hidden vector with the embedding of the token drafted last."""
+    """Matrices of the draft layers: an attention and a feed-forward block each, and a 2h x h projection.
+
+    The projection joins the hidden vector with the embedding of the token drafted last.
+    """
     if architecture.mtp is None:
         return ()
     attention, ffn = drafter_blocks(architecture)
@@ -246,7 +249,7 @@ def drafter_matrices(architecture: Architecture) -> tuple[Matrices, ...]:
 
 
 def drafter_blocks(architecture: Architecture) -> tuple[AttentionKind, FeedForwardKind]:
-    """Attention and feed-forward group of the draft layers, with `layers` set to the number of draft layers."""
+    """Attention and feed-forward group of the draft layers; `layers` is the number of draft layers."""
     assert architecture.mtp is not None
     modules = architecture.mtp.modules
     attention = architecture.mtp.attention or architecture.attention[-1]

@@ -44,7 +44,7 @@ class ModelProfile(Document):
     developer: str
     """Laboratory or company."""
     status: Literal["released", "reported", "rumoured", "benchmark"]
-    """Weights or API exist; described by its makers only; described by others only; a configuration for measurements."""
+    """Weights or API exist; described by its makers only; described by others only; measured, never trained."""
     release_date: Date | None = None
     """First public release."""
     licence: str = ""
@@ -60,7 +60,7 @@ class ModelProfile(Document):
     published: Published | None = None
     """Parameter counts as stated."""
     architecture: Architecture | None = None
-    """Shape of the model. May be left out when nobody has published it; the model can then not be simulated."""
+    """Shape of the model; left out when nobody has published it: the model can then not be simulated."""
 
     @model_validator(mode="after")
     def _released_has_shape(self) -> ModelProfile:
@@ -81,7 +81,7 @@ class ModelProfile(Document):
         """
         if self.architecture is None:
             raise UnknownQuantityError(
-                f"{self.name} ({self.id}) cannot be simulated: its architecture is unknown ({self.status}). Missing: vocab, "
-                "hidden, layers, attention and ffn. Copy the file of a similar model and fill in your assumptions"
+                f"{self.name} ({self.id}) cannot be simulated: it is {self.status}, and its architecture (vocab, "
+                "hidden, layers, attention, ffn) is unknown; copy the file of a similar model and fill it in"
             )
         return self.architecture
