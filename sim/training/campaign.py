@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from sim.training.goodput import LOSSES, CampaignPlan, checkpoint_interval
+from sim.training.goodput import LOSSES, CampaignPlan, checkpoint_interval, goodput
 
 Steps = Generator[simpy.Event, None, None]
+HOPELESS = 1e-3  # share of the calendar below which the events would never end
 HARDWARE, SOFTWARE = "server exchanged", "same servers"
 
 
@@ -58,7 +59,7 @@ def simulate(plan: CampaignPlan, rng: np.random.Generator) -> CampaignRun:
     Parameters
     ----------
     plan : CampaignPlan
-        Plain numbers; of a plan with draws take one with :meth:`CampaignPlan.at_draw`.
+        Plain numbers; of a plan with draws take one with :meth:`CampaignPlan.at`.
     rng : numpy.random.Generator
         Source of the failures; the same state gives the same run.
 
@@ -66,6 +67,8 @@ def simulate(plan: CampaignPlan, rng: np.random.Generator) -> CampaignRun:
     ------
     TypeError
         When the plan holds arrays.
+    ValueError
+        When interruptions leave less than a thousandth of the calendar for work.
 
     Notes
     -----
@@ -80,8 +83,10 @@ def simulate(plan: CampaignPlan, rng: np.random.Generator) -> CampaignRun:
     >>> simulate(plan, np.random.default_rng(1)).wall_s
     1010000.0
     """
-    if np.ndim(plan.work_s) or np.ndim(plan.failure_rate) or np.ndim(plan.restart_s):
-        raise TypeError("the event engine runs one draw at a time: pass plan.at_draw(i)")
+    if any(np.ndim(getattr(plan, f.name)) for f in fields(plan) if f.name != "deliveries"):
+        raise TypeError("the event engine runs one draw at a time: pass plan.at(draw)")
+    if not goodput(plan).share > HOPELESS:
+        raise ValueError("the run is interrupted faster than it recovers, and would not end")
     env = simpy.Environment()
     course = _Course(plan, rng, env)
     env.run(until=env.process(course.train()))

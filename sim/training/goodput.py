@@ -83,12 +83,21 @@ class CampaignPlan:
         if starts != sorted(starts) or any(chips <= 0 for _, chips in self.deliveries):
             raise ValueError(f"deliveries must ascend in time and bring chips: {self.deliveries}")
 
-    def at_draw(self, draw: int) -> CampaignPlan:
-        """The plan of one draw: every array replaced by its entry on the last axis."""
+    def at(self, *index: int) -> CampaignPlan:
+        """The plan of one entry of the arrays, as plain numbers.
+
+        Parameters
+        ----------
+        *index : int
+            Index into the shape that all arrays broadcast to, such as (count, draw) or (draw,).
+        """
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "deliveries"}
-        arrays = {name: value for name, value in values.items() if np.ndim(value) == 1}
-        drawn: dict[str, Any] = {name: float(value[draw]) for name, value in arrays.items()}
-        return replace(self, **drawn)
+        arrays = {name: value for name, value in values.items() if value is not None}
+        shape = np.broadcast_shapes(*(np.shape(value) for value in arrays.values()))
+        entry: dict[str, Any] = {
+            name: float(np.broadcast_to(value, shape)[index]) for name, value in arrays.items()
+        }
+        return replace(self, **entry)
 
     def phases(self) -> tuple[Delivery, ...]:
         """Deliveries, or all chips from the start."""

@@ -189,9 +189,18 @@ def test_draws_give_the_same_as_one_by_one():
     )
     together = goodput(draws)
     for i in range(3):
-        assert float(goodput(draws.at_draw(i)).wall_s) == pytest.approx(together.wall_s[i], rel=1e-12)
+        assert float(goodput(draws.at(i)).wall_s) == pytest.approx(together.wall_s[i], rel=1e-12)
     with pytest.raises(TypeError, match="one draw at a time"):
         simulate(draws, rng())
+
+
+def test_counts_on_leading_axes_and_draws_on_the_last():
+    counts = np.array([[8_192.0], [16_384.0]])
+    plan = replace(PLAN, chips=counts, restart_s=np.array([300.0, 600.0, 900.0]), spares=0.002, repair_s=DAY)
+    table = goodput(plan)
+    assert table.wall_s.shape == (2, 3)
+    assert float(goodput(plan.at(1, 2)).wall_s) == pytest.approx(table.wall_s[1, 2], rel=1e-12)
+    assert simulate(plan.at(1, 2), rng()).stops > 0
 
 
 def test_losses_of_one_run_add_up_and_the_log_tells_the_story():
@@ -224,3 +233,8 @@ def test_late_chips_cost_exactly_their_absence():
     assert simulate(plan, rng()).wall_s == pytest.approx(45 * DAY)
     with pytest.raises(ValueError, match="ascend in time"):
         replace(plan, deliveries=((DAY, 64.0), (0.0, 32.0)))
+
+
+def test_a_run_that_never_ends_is_refused():
+    with pytest.raises(ValueError, match="would not end"):
+        simulate(replace(PLAN, failure_rate=LLAMA_RATE * 1e4), rng())
