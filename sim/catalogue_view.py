@@ -228,8 +228,8 @@ def _print_ruled(listing: Listing, out: TextIO) -> None:
     from rich.table import Table
 
     table = Table(title=listing.title, title_justify="left", title_style="bold", box=SIMPLE, pad_edge=False)
-    for index, column in enumerate(listing.columns):
-        table.add_column(column, no_wrap=index == 0, overflow="fold")
+    for column in listing.columns:
+        table.add_column(column, overflow="fold")
     for row in listing.rows:
         table.add_row(*map(escape, row))
     console = Console(file=out)

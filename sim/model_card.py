@@ -120,14 +120,15 @@ def _cache(shape: Architecture, context: float) -> float:
 
 
 def _count(number: float) -> str:
-    for size, name in ((1e12, "T"), (1e9, "B"), (1e6, "M")):
+    for size, name in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
         if abs(number) >= size:
             return f"{number / size:.4g} {name}"
     return f"{number:.4g}"
 
 
 def _giga(flop: float) -> str:
-    return f"{flop / 1e9:,.1f}" if flop < 1e13 else f"{flop / 1e9:,.0f}"
+    number = flop / 1e9
+    return f"{number:.3g}" if number < 1 else f"{number:,.1f}" if number < 1e4 else f"{number:,.0f}"
 
 
 def _bytes(number: float) -> str:

@@ -116,7 +116,7 @@ class Catalogue:
             self._roots.insert(1, beside)
         key = ("scenarios", str(path))
         if key not in self._loaded:
-            self._loaded[key] = self._read("scenarios", path)
+            self._loaded[key] = self.read("scenarios", path)
         return cast(Scenario, self._used(self._loaded[key]))
 
     def _scenario_path(self, path_or_id: str) -> Path:
@@ -181,10 +181,11 @@ class Catalogue:
             path = self.path(kind, id)
             if path is None:
                 raise self._unknown(kind, id)
-            self._loaded[key] = self._read(kind, path)
+            self._loaded[key] = self.read(kind, path)
         return self._loaded[key]
 
-    def _read(self, kind: str, path: Path) -> Loaded[Document]:
+    def read(self, kind: str, path: Path) -> Loaded[Document]:
+        """Check one file and that what it names exists, wherever it stands; it is not kept."""
         shelf = SHELVES[kind]
         tree = read_extended(path, lambda id: self.path(kind, id))
         document = check(tree, shelf.model_for(tree))

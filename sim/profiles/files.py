@@ -14,6 +14,7 @@ from sim.profiles.fields import Document
 from sim.profiles.messages import UNKNOWN_KEY, InputError, Location, Mark, Problem, describe, dotted
 from sim.profiles.tree import Place, Tree
 from sim.quantity import KINDS
+from sim.units import did_you_mean
 
 D = TypeVar("D", bound=Document)
 
@@ -75,14 +76,23 @@ def _context(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _translated(error: ValidationError, tree: Tree, model: type[D]) -> Iterator[Problem]:
+    errors = error.errors(include_url=False)
+    strange = [each["loc"] for each in errors if each["type"] in UNKNOWN_KEY]
     told: set[Location] = set()
-    for each in error.errors(include_url=False):
+    for each in errors:
         place, location = tree.root.walk(each["loc"])
         about_keys = each["type"] in ("missing", *UNKNOWN_KEY)
-        if about_keys or location not in told:  # a union complains once per member
-            yield Problem(describe(each, location, model), _mark(each, place, about_keys))
+        misspelt = each["type"] == "missing" and any(_is_typo_of(loc, each["loc"]) for loc in strange)
+        if misspelt or (location in told and not about_keys):  # a union complains once per member
+            continue
+        yield Problem(describe(each, location, model), _mark(each, place, about_keys))
         if not about_keys:
             told.add(location)
+
+
+def _is_typo_of(strange: Location, missing: Location) -> bool:
+    """One mistake, one line: the unknown key beside it is the missing one."""
+    return strange[:-1] == missing[:-1] and bool(did_you_mean(str(strange[-1]), [str(missing[-1])]))
 
 
 def _mark(error: Any, place: Place, about_keys: bool) -> Mark:

@@ -132,7 +132,7 @@ def _wrong_value(kind: str, context: Mapping[str, Any], raw: Any, message: str) 
     if kind == "string_pattern_mismatch":
         return f'read "{raw}", which is not {_pattern(str(context["pattern"]))}'
     if kind == "too_short":
-        return f"has {context['actual_length']} entries, at least {context['min_length']} are expected"
+        return f"needs at least {context['min_length']} entries, has {context['actual_length']}"
     family = kind.split("_")[0]
     if family in _EXPECTED and kind.endswith(("_type", "_parsing", "_from_float")):
         quotes = "; put it in quotes" if family == "string" and not isinstance(raw, list | dict) else ""
