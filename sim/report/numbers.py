@@ -114,6 +114,19 @@ def bounds(interval: Interval) -> str:
     return f"{text} {word}".rstrip()
 
 
+def span(low: str, high: str) -> str:
+    """A range of two formatted values, with their unit once.
+
+    Examples
+    --------
+    >>> span("620 TFLOP/s", "781 TFLOP/s"), span("8 µs", "1 ms"), span("0.1", "0.2")
+    ('620 to 781 TFLOP/s', '8 µs to 1 ms', '0.1 to 0.2')
+    """
+    number_low, _, unit_low = low.partition(" ")
+    _, _, unit_high = high.partition(" ")
+    return f"{number_low if unit_low == unit_high else low} to {high}"
+
+
 def with_interval(interval: Interval, unit: str = "") -> str:
     """Median, unit and interval in words.
 

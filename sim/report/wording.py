@@ -14,7 +14,7 @@ from sim.report.content import (
     Sensitivity,
     ValidationRecord,
 )
-from sim.report.numbers import number, percent, scale_of, signed, with_interval
+from sim.report.numbers import bounds, number, percent, scale_of, signed, with_interval
 
 VIEW_NAMES = {"amortised": "Amortised", "rental": "Rental", "acquisition": "Acquisition"}
 VIEW_ORDER = ("amortised", "rental", "acquisition")
@@ -91,8 +91,8 @@ def job_sentence(content: ReportContent, job: JobContent) -> str:
     a, b = content.clusters
     return (
         f"{a.chips:,} {a.label} do the work of {with_interval(job.equal_count, b.label)}. "
-        f"As sized here, {a.chips:,} {a.label} run {with_interval(job.speed_ratio)} times as fast "
-        f"as {b.chips:,} {b.label}."
+        f"As sized here, {a.chips:,} {a.label} work {number(job.speed_ratio.p50)} times as fast as "
+        f"{b.chips:,} {b.label} (90 % interval {bounds(job.speed_ratio)})."
     )
 
 
@@ -168,7 +168,7 @@ def breakdown_claim(job: JobContent, a: ClusterContent, b: ClusterContent) -> st
         return f"Where the {step} goes"
     (name_a, share_a), (name_b, share_b) = _largest(job.a), _largest(job.b)
     if name_a == name_b:
-        return f"{_capital(name_a)} is the largest part of the {step} on both: {percent(share_a)} and {percent(share_b)}"
+        return f"{capital(name_a)} is the largest part of the {step} on both: {percent(share_a)} and {percent(share_b)}"
     return f"On {a.label}, {name_a} is the largest part of the {step} ({percent(share_a)}); on {b.label}, {name_b} ({percent(share_b)})"
 
 
@@ -177,7 +177,8 @@ def _largest(side: JobSide) -> tuple[str, float]:
     return name, value / sum(side.breakdown.values())
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
+    """The text with its first letter as a capital, the others as they are."""
     return text[:1].upper() + text[1:]
 
 
@@ -214,7 +215,7 @@ def frontier_claim(job: JobContent, a: ClusterContent, b: ClusterContent) -> str
     """Which chip serves more at the point where the answer is taken."""
     ratio = job.a.throughput_per_chip.p50 / job.b.throughput_per_chip.p50
     target = (job.targets or {}).get("tpot_s")
-    within = "within its latency targets" if target else "where the answer is taken"
+    within = "within the latency targets" if target else "where the answer is taken"
     return f"One {a.label} serves {number(ratio, 2)} times the tokens of one {b.label} {within}"
 
 
@@ -229,9 +230,7 @@ def tornado_claim(sensitivity: Sensitivity) -> str:
         return f"{sensitivity.job_label}: no uncertain input moves the answer"
     driver = sensitivity.drivers[0]
     low, high = sorted((driver.at_low, driver.at_high))
-    return (
-        f"{sensitivity.job_label}: {driver.name} alone moves the answer from {number(low)} to {number(high)}"
-    )
+    return f"{sensitivity.job_label}: {spoken(driver.name)} alone moves the answer from {number(low)} to {number(high)}"
 
 
 def sobol_claim(
@@ -248,10 +247,10 @@ def sobol_claim(
     best = max(drivers, key=lambda d: firsts.get(d.path, 0))
     count, jobs = firsts.get(best.path, 0), len(content.sensitivities)
     if count == jobs and jobs > 1:
-        return f"{_capital(spoken(best.name))} is the largest source of spread for every job"
+        return f"{capital(spoken(best.name))} is the largest source of spread for every job"
     if count > 1:
-        return f"{_capital(spoken(best.name))} is the largest source of spread for {count} of the {jobs} jobs"
-    return f"{_capital(spoken(drivers[0].name))} explains the largest share of the spread of any answer"
+        return f"{capital(spoken(best.name))} is the largest source of spread for {count} of the {jobs} jobs"
+    return f"{capital(spoken(drivers[0].name))} explains the largest share of the spread of any answer"
 
 
 def convergence_claim(rows: Sequence[tuple[int, float, float, float]]) -> str:
@@ -270,23 +269,23 @@ def family_name(name: str) -> str:
              "int8": "INT8", "all": "All rows", "moe": "MoE"}  # fmt: skip
     if words.lower() in known:
         return known[words.lower()]
-    return words if any(c.isupper() for c in words) or (" " in words and "-" not in name) else _capital(words)
+    return words if any(c.isupper() for c in words) or (" " in words and "-" not in name) else capital(words)
 
 
 def scatter_claim(record: ValidationRecord) -> str:
     """How near half of the predictions come."""
     group = next((g for g in record.groups if g.name == "all"), record.groups[0] if record.groups else None)
     if group is None:
-        return f"{_capital(record.kind)}: predicted against measured"
-    return f"{_capital(record.kind)}: half of {group.rows} published results are predicted within {percent(group.median_error)}"
+        return f"{capital(record.kind)}: predicted against measured"
+    return f"{capital(record.kind)}: half of {group.rows} published results are predicted within {percent(group.median_error)}"
 
 
 def group_claim(record: ValidationRecord) -> str:
     """How the model stands to the better of the simple rules."""
     group = next((g for g in record.groups if g.name == "all"), record.groups[0] if record.groups else None)
     if group is None:
-        return f"{_capital(record.kind)}: error by group"
+        return f"{capital(record.kind)}: error by group"
     if not record.baselines:
-        return f"{_capital(record.kind)}: nine in ten predictions are within {percent(group.p90_error)}"
+        return f"{capital(record.kind)}: nine in ten predictions are within {percent(group.p90_error)}"
     best = min(record.baselines, key=lambda g: g.median_error)
-    return f"{_capital(record.kind)}: median error {percent(group.median_error)}, against {percent(best.median_error)} for the better simple rule"
+    return f"{capital(record.kind)}: median error {percent(group.median_error)}, against {percent(best.median_error)} for the better simple rule"

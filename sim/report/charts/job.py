@@ -42,7 +42,7 @@ from sim.report.wording import (
     wall_time_claim,
 )
 
-PAIR = 0.30  # inch: a row with one bar of each cluster
+PAIR = 0.255  # inch: a row with one bar of each cluster
 ONES = {"F": "forward", "B": "backward", "W": "weight gradient"}
 
 
@@ -96,8 +96,7 @@ def breakdown(content: ReportContent, job: JobContent, width: float = HALF) -> F
     }  # fmt: skip
     what = "training step" if job.kind == "training" else "decode step"
     subtitle = (
-        f"Median time of one {what} by term, {unit} and share of the step; whole step: "
-        f"{duration(totals[0])} and {duration(totals[1])}."
+        f"Median {what} by term, {unit} and share; in all {duration(totals[0])} and {duration(totals[1])}."
     )
     claim = breakdown_claim(job, *content.clusters)
     picture = frame(content.identity, width, PAIR * len(rows) + 0.2, claim, subtitle)
@@ -139,7 +138,7 @@ def timeline(content: ReportContent, job: JobContent) -> Figure:
         if side.timeline
     ]
     end = max(row[2] for _, side in sides for row in side.timeline)
-    height = 0.98
+    height = 0.86
     claim = timeline_claim(job, *content.clusters)
     subtitle = "One training step; rows are pipeline stages, time runs to the right on one scale. Dark: forward, pale: backward, white: idle."
     picture = frame(content.identity, WIDE, height * len(sides) + 0.2, claim, subtitle)
@@ -194,15 +193,15 @@ def wall_time(content: ReportContent, job: JobContent, width: float = HALF) -> F
     sides = [(c, s) for c, s in zip(content.clusters, (job.a, job.b), strict=True) if s.wall_days is not None]
     claim = wall_time_claim(job, *content.clusters)
     subtitle = (
-        "Days from start to end, stops included, over all draws. Bars: 50 % and 90 % interval; dot: median."
+        "Days, stops included, over all draws. Bars: 50 % and 90 % interval."
     )
-    row = 0.8
-    picture = frame(content.identity, width, row * len(sides) + 0.36, claim, subtitle)
+    row = 0.66
+    picture = frame(content.identity, width, row * len(sides) + 0.31, claim, subtitle)
     highs = [max(np.quantile(s.wall_days_samples, 0.995), s.wall_days.p95) if len(s.wall_days_samples) else s.wall_days.p95
              for _, s in sides if s.wall_days]  # fmt: skip
     top = 1.05 * float(max(highs))
     for i, (cluster, side) in enumerate(sides):
-        bottom = 0.36 + row * (len(sides) - 1 - i)
+        bottom = 0.31 + row * (len(sides) - 1 - i)
         axes = picture.axes(0.06, bottom, width - 0.06, bottom + row - 0.04)
         axes.set_xlim(0, top)
         last = i == len(sides) - 1
@@ -246,7 +245,7 @@ def _distribution(axes: Axes, cluster: ClusterContent, side: JobSide, top: float
 def frontier(content: ReportContent, job: JobContent, width: float = HALF) -> Figure:
     """Throughput per chip against speed per user, both clusters, with the point that the answer uses."""
     claim = frontier_claim(job, *content.clusters)
-    subtitle = "Output tokens/s per chip against tokens/s per user. Ringed: where the answer is taken."
+    subtitle = "Output tokens/s per chip. Ringed: where the answer is taken."
     body = 2.05
     picture = frame(content.identity, width, body, claim, subtitle)
     axes = picture.axes(0.42, 0.34, width - 0.06, body - 0.02)

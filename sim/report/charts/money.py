@@ -32,7 +32,7 @@ from sim.report.numbers import aligned, number, scale_of, scaled, signed, with_i
 from sim.report.wording import cost_claim, cost_unit, gap_claim, view_name, views_of
 
 COLUMN, GAP = 0.30, 0.30  # inch: width of a column, and the gap that holds the two interval bars
-LADDER_BODY = 2.2
+LADDER_BODY = 1.85
 STEP = 0.195  # inch: a row of the waterfall
 
 
@@ -118,7 +118,7 @@ def waterfall(content: ReportContent, job: JobContent) -> Figure:
     steps = [(name, value / factor) for name, value in job.gap]
     body = STEP * len(steps) + 0.08
     unit = f"{word} {job.gap_unit}".strip()
-    subtitle = f"{unit[0].upper()}{unit[1:]}, amortised, median. Filled: adds, hollow: saves."
+    subtitle = f"{unit[0].upper()}{unit[1:]}, median. Hollow: saves."
     picture = frame(content.identity, HALF, body, gap_claim(job, a, b), subtitle)
     left = min(max(text_width(name, LABEL) for name, _ in steps) + 0.1, 1.3)
     axes = picture.axes(left, 0.02, HALF, body - 0.02)

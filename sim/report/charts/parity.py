@@ -27,8 +27,8 @@ from sim.report.content import JobContent, PaperMetric, ReportContent
 from sim.report.numbers import bounds, number
 from sim.report.wording import parity_claim
 
-ROW = 0.235  # inch
-RIGHT = 0.5
+RIGHT = 0.5  # inch: the column of medians
+BODY, LEAST, MOST = 4.3, 0.225, 0.34  # inch: height to fill, and bounds of a row
 Row = str | PaperMetric | JobContent
 
 
@@ -49,7 +49,7 @@ def parity(content: ReportContent, width: float = 4.75) -> Figure:
     """One row per job: median, 50 % and 90 % interval of the count of B that does the work of A."""
     a, b = content.clusters
     rows = rows_of(content)
-    body = ROW * len(rows) + 0.42
+    body = min(max(BODY / len(rows), LEAST), MOST) * len(rows) + 0.42
     picture = frame(
         content.identity,
         width,

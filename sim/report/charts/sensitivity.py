@@ -31,7 +31,7 @@ from sim.report.charts.style import (
     wrap,
 )
 from sim.report.content import Driver, ReportContent, Sensitivity
-from sim.report.numbers import number, percent, whole_percent
+from sim.report.numbers import number, span, whole_percent
 from sim.report.wording import convergence_claim, sobol_claim, tornado_claim
 
 HEAD = 0.22  # inch: room for the names of the lines
@@ -53,13 +53,19 @@ def tornado(content: ReportContent, sensitivity: Sensitivity, count: int = 10) -
     body = ROW * len(drivers) + HEAD
     claim = tornado_claim(sensitivity)
     weak = " †: weak source." if any(d.kind in WEAK_KINDS for d in drivers) else ""
-    subtitle = (
-        f"{b.label} that do the work of {a.chips:,} {a.label}, with one input at its 10th (pale) and 90th (dark) "
-        f"percentile, all others at their median.{weak}"
-    )
+    subtitle = f"{b.label} that do the work of {a.chips:,} {a.label}, with one input at its 10th (pale) or 90th (dark) percentile.{weak}"
     picture = frame(content.identity, WIDE, body, claim, subtitle)
-    left = min(max((max(text_width(marked(d), LABEL), text_width(f"{d.input_low} to {d.input_high}", SMALL))
-                    for d in drivers), default=1.0) + 0.12, 2.7)
+    left = min(
+        max(
+            (
+                max(text_width(marked(d), LABEL), text_width(span(d.input_low, d.input_high), SMALL))
+                for d in drivers
+            ),
+            default=1.0,
+        )
+        + 0.12,
+        2.7,
+    )
     indexed = any(d.total_index is not None for d in drivers)
     right = WIDE - (INDEX + 0.14 if indexed else 0.0)
     axes = picture.axes(left, 0.0, right, body - HEAD)
@@ -69,7 +75,7 @@ def tornado(content: ReportContent, sensitivity: Sensitivity, count: int = 10) -
     if indexed:
         _indices(picture, axes, drivers, right + 0.14, body)
     words = "; ".join(
-        f"{d.name} from {d.input_low} to {d.input_high}: {number(d.at_low)} to {number(d.at_high)}, {d.flips_at}"
+        f"{d.name} from {span(d.input_low, d.input_high)}: {number(d.at_low)} to {number(d.at_high)}, {d.flips_at}"
         for d in drivers
     )
     return described(picture.figure, f"{claim}. Median {number(sensitivity.median)} {b.label}. {words}.")
@@ -105,7 +111,7 @@ def _names(picture: Frame, drivers: Sequence[Driver], body: float, left: float) 
     for y, d in enumerate(drivers):
         middle = body - HEAD - ROW * (y + 0.5)
         picture.text(0, middle + 0.008, shorten(marked(d), left - 0.1), size=LABEL, va="bottom")
-        picture.text(0, middle - 0.002, shorten(f"{d.input_low} to {d.input_high}", left - 0.1, SMALL), size=SMALL,
+        picture.text(0, middle - 0.002, shorten(span(d.input_low, d.input_high), left - 0.1, SMALL), size=SMALL,
                      color=GREY, va="top")  # fmt: skip
 
 
@@ -147,7 +153,7 @@ def _indices(picture: Frame, beside: Axes, drivers: Sequence[Driver], left: floa
 
 
 @styled
-def sobol(content: ReportContent, count: int = 14) -> Figure:
+def sobol(content: ReportContent, count: int = 12) -> Figure:
     """Which input matters for which job: total Sobol indices as a table of dots."""
     columns = list(content.sensitivities)
     totals = {(s.job_id, d.path): max(d.total_index or 0.0, 0.0) for s in columns for d in s.drivers}
@@ -192,7 +198,9 @@ def sobol(content: ReportContent, count: int = 14) -> Figure:
     words = "; ".join(
         f"{s.job_label}: "
         + ", ".join(
-            f"{d.name} {whole_percent(d.total_index)}" for d in list(s.drivers)[:3] if d.total_index is not None
+            f"{d.name} {whole_percent(d.total_index)}"
+            for d in list(s.drivers)[:3]
+            if d.total_index is not None
         )
         for s in columns
     )

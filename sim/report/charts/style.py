@@ -6,6 +6,7 @@ Sizes are in inches of the printed page; a chart is placed in the report at its 
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -171,8 +172,9 @@ def frame(identity: RunIdentity, width: float, body: float, title: str, subtitle
     subs = wrap(subtitle, width - 0.02, SUBTITLE)
     head = 0.165 * len(heads) + 0.135 * len(subs) + 0.09
     base = 0.2
-    total = base + body + head
-    figure = Figure(figsize=(width, total))
+    # Whole points: at whole multiples of 72 dots per inch no row of pixels is lost.
+    total = math.ceil(72 * (base + body + head)) / 72
+    figure = Figure(figsize=(math.floor(72 * width) / 72, total))
     y = total - 0.02
     for line in heads:
         figure.text(0, y / total, line, size=TITLE, weight="semibold", va="top")

@@ -31,7 +31,7 @@ from sim.report.content import ReportContent, ValidationGroup, ValidationRecord
 from sim.report.numbers import number, percent
 from sim.report.wording import family_name, group_claim, scatter_claim
 
-ROW = 0.19
+ROW = 0.17
 BAND = 0.2  # the grey band of the scatter: predicted within 20 % of measured
 
 
@@ -44,7 +44,7 @@ def validation_scatter(content: ReportContent, record: ValidationRecord, width: 
         f"Predicted against measured, {record.kind}, both axes logarithmic; each dot is one published run. "
         f"Grey band: within {percent(BAND)}, which holds {sum(within)} of {len(within)}."
     )
-    body = 2.5
+    body = 2.15
     picture = frame(content.identity, width, body, claim, subtitle)
     axes = picture.axes(0.52, 0.34, width - 0.08, body - 0.02)
     values = [v for _, _, measured, predicted in record.points for v in (measured, predicted) if v > 0]
