@@ -23,7 +23,8 @@ class Depth:
     mtp : int
         Multi-token-prediction modules trained.
     split : tuple of int
-        Decoder layers per pipeline rank where they are known; empty = as even as can be.
+        Decoder layers per pipeline rank where they are known; with another number of ranks, as even as can
+        be.
     """
 
     dense: int
@@ -59,12 +60,11 @@ def stage_contents(depth: Depth, stages: int, folded: bool = False) -> NDArray[n
     Raises
     ------
     ValueError
-        When a given split has another number of ranks or layers than asked for.
+        When the given split has another number of layers than the model.
     """
-    per_rank = list(depth.split) if depth.split else _even(depth, stages)
-    if len(per_rank) != stages or sum(per_rank) != depth.layers:
-        given = f"{sum(per_rank)} layers over {len(per_rank)} stages"
-        raise ValueError(f"a split of {given} was given for {depth.layers} over {stages}")
+    per_rank = list(depth.split) if len(depth.split) == stages else _even(depth, stages)
+    if sum(per_rank) != depth.layers:
+        raise ValueError(f"a split of {sum(per_rank)} layers was given for a model of {depth.layers}")
     rows = np.zeros((stages, len(KINDS)))
     start = 0
     for rank, count in enumerate(per_rank):
@@ -89,7 +89,7 @@ def _even(depth: Depth, stages: int) -> list[int]:
     units = np.full(stages, base)
     # The middle ranks are the ones that hold neither embedding nor head and have fewer micro-batches in
     # flight than the first.
-    order = sorted(range(stages), key=lambda rank: abs(rank - (stages - 1) / 2.0))
+    order = sorted(range(stages), key=lambda rank: (rank == 0, abs(rank - (stages - 1) / 2.0)))
     units[order[:rest]] += 1
     layers = units.copy()
     layers[-1] -= head

@@ -15,6 +15,7 @@ from sim.physics.architecture import (
     LinearAttention,
     MixtureOfExperts,
 )
+from sim.physics.weights import drafter_matrices, layer_matrices
 
 Array = NDArray[np.float64] | float
 
@@ -155,10 +156,12 @@ def saved_bytes(
         + scores * keep["core"] * keep["projections"]
     )
     full_attention = attention_split + latent + scores
+    # Where the activation function is computed anew, its inputs may be kept in the width of GEMM inputs.
+    inner_width = gemm_input if keep["elementwise"] == 0.0 else element
     layers = []
     for inner, product, copies in (
-        _dense_saved(architecture, element, gemm_input),
-        _moe_saved(architecture, element, gemm_input),
+        _dense_saved(architecture, inner_width, gemm_input),
+        _moe_saved(architecture, inner_width, gemm_input),
     ):
         ffn = inner * keep["ffn"] + product * min(keep["elementwise"], keep["ffn"])
         routed = copies[0] * keep["experts"] + copies[1] * min(keep["elementwise"], keep["experts"])
@@ -206,16 +209,16 @@ def _attention_saved(architecture: Architecture, element: float, gemm_input: flo
 
 
 def _dense_saved(
-    architecture: Architecture, element: float, gemm_input: float
+    architecture: Architecture, inner_width: float, gemm_input: float
 ) -> tuple[float, float, tuple[float, float]]:
     groups = [g for g in architecture.ffn if not isinstance(g, MixtureOfExperts)]
     layers = max(1, sum(g.layers for g in groups))
-    inner = sum(g.layers * g.intermediate * (2 if g.gated else 1) for g in groups) / layers * element
+    inner = sum(g.layers * g.intermediate * (2 if g.gated else 1) for g in groups) / layers * inner_width
     return inner, sum(g.layers * g.intermediate for g in groups) / layers * gemm_input, (0.0, 0.0)
 
 
 def _moe_saved(
-    architecture: Architecture, element: float, gemm_input: float
+    architecture: Architecture, inner_width: float, gemm_input: float
 ) -> tuple[float, float, tuple[float, float]]:
     moe = architecture.moe
     if moe is None:
@@ -223,8 +226,58 @@ def _moe_saved(
     matrices = 2 if moe.gated else 1
     shared = moe.shared_experts * (moe.shared_intermediate or moe.intermediate)
     copies = moe.active_experts
-    routed = copies * (architecture.exchange_width * gemm_input + moe.intermediate * matrices * element)
-    return shared * matrices * element, shared * gemm_input, (routed, copies * moe.intermediate * gemm_input)
+    routed = copies * (architecture.exchange_width * gemm_input + moe.intermediate * matrices * inner_width)
+    return (
+        shared * matrices * inner_width,
+        shared * gemm_input,
+        (routed, copies * moe.intermediate * gemm_input),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BlockParameters:
+    """Parameters of one block: outside and inside its routed experts [1]."""
+
+    shared: float = 0.0
+    expert: float = 0.0
+
+
+def block_parameters(architecture: Architecture) -> dict[str, BlockParameters]:
+    """Parameters of one dense layer, one layer with experts, the embedding, the output head and one MTP
+    module.
+
+    Kinds of attention are averaged over the layers; n-gram tables stay in host memory and are left out.
+    """
+    moe_layers = architecture.moe_layers
+    dense_layers = architecture.layers - moe_layers
+    common = dense = routed = beside = 0.0
+    for part in layer_matrices(architecture):
+        stored = part.copies * part.layers * (part.weights + part.vectors)
+        if part.component == "routed experts":
+            routed += stored
+        elif part.component in ("router", "shared experts", "latent projections"):
+            beside += stored
+        elif part.component == "dense ffn" and not architecture.shortcut_moe:
+            dense += stored
+        else:
+            common += stored
+    every = common / architecture.layers
+    table = float(architecture.vocab * architecture.hidden)
+    draft = [
+        (p.component == "routed experts", p.copies * p.layers * p.weights)
+        for p in drafter_matrices(architecture)
+    ]
+    modules = architecture.mtp.modules if architecture.mtp else 1
+    return {
+        "dense": BlockParameters(every + dense / max(1, dense_layers)),
+        "moe": BlockParameters(every + beside / max(1, moe_layers), routed / max(1, moe_layers)),
+        "embedding": BlockParameters(table),
+        "logits": BlockParameters(table),
+        "mtp": BlockParameters(
+            sum(stored for expert, stored in draft if not expert) / modules,
+            sum(stored for expert, stored in draft if expert) / modules,
+        ),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,22 +286,22 @@ class TrainingMemory:
 
     Attributes
     ----------
-    weights, gradients, optimizer, activations, logits : Array
+    weights, gradients, optimizer, activations, logits : array
         [byte].
     """
 
-    weights: Array
-    gradients: Array
-    optimizer: Array
-    activations: Array
-    logits: Array
+    weights: NDArray[np.float64]
+    gradients: NDArray[np.float64]
+    optimizer: NDArray[np.float64]
+    activations: NDArray[np.float64]
+    logits: NDArray[np.float64]
 
     @property
-    def total(self) -> Array:
+    def total(self) -> NDArray[np.float64]:
         """Everything together [byte]."""
         return self.weights + self.gradients + self.optimizer + self.activations + self.logits
 
-    def parts(self) -> dict[str, Array]:
+    def parts(self) -> dict[str, NDArray[np.float64]]:
         """By name, in the order in which they are reported."""
         names = ("weights", "gradients", "optimizer", "activations", "logits")
         return {name: getattr(self, name) for name in names}

@@ -1,0 +1,286 @@
+"""Time of the blocks of a model for one micro-batch on one chip: compute by component, and collectives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.layout.stages import KINDS
+from sim.physics.architecture import CompressedAttention, GroupedAttention, LatentAttention
+from sim.physics.chip import Chip, KernelCurve, kernel_time
+from sim.physics.memory import Recompute
+from sim.physics.network import (
+    Network,
+    all_gather_time,
+    all_reduce_time,
+    expert_exchange_time,
+    point_to_point_time,
+    reduce_scatter_time,
+)
+from sim.physics.operators import Operator, backward_operators, forward_operators
+from sim.training.job import TrainingJob
+
+Array = NDArray[np.float64] | float
+Columns = dict[str, NDArray[np.float64]]
+
+EXPERT_PARTS = ("router", "shared experts", "routed experts", "latent projections")
+# Norms move a third of the traffic around the attention block, and the activation function all of the inner
+# width.
+NORMS_AND_ACTIVATION = 0.5
+
+
+@dataclass(slots=True)
+class Times:
+    """Seconds of one pass, by component and kind of block; absent = zero."""
+
+    parts: dict[tuple[str, str], Array] = field(default_factory=dict)
+
+    def add(self, component: str, kind: str, seconds: Array) -> None:
+        """Count time of one block of a kind."""
+        key = (component, kind)
+        self.parts[key] = self.parts[key] + seconds if key in self.parts else seconds
+
+    def of_kind(self, kind: str) -> Array:
+        """All components of one block [s]."""
+        return sum((seconds for (_, k), seconds in self.parts.items() if k == kind), start=0.0)
+
+    def by_component(self, counts: dict[str, Array]) -> dict[str, Array]:
+        """Components summed over ``counts`` blocks of each kind [s]."""
+        found: dict[str, Array] = {}
+        for (component, kind), seconds in self.parts.items():
+            found[component] = found.get(component, 0.0) + seconds * counts[kind]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """Compute of one micro-batch, per block: forward, backward for inputs and for weights, repeated
+    forward."""
+
+    forward: Times
+    inputs: Times
+    weights: Times
+    repeated: Times
+
+
+def compute_times(job: TrainingJob, chip: Chip, columns: Columns) -> Compute:
+    """Kernel times of one micro-batch for every layout, per block of each kind [s], shapes (L, 1) or (L,
+    draws)."""
+    ranks = columns["tp"] * columns["cp"]
+    group_tokens = columns["micro_batch"] * job.sequence * columns["ep"] * columns["etp"] / ranks
+    forward = forward_operators(
+        job.architecture,
+        phase="training",
+        sequences=columns["micro_batch"],
+        new=float(job.sequence),
+        past=0.0,
+        precisions=job.precisions,
+        group_tokens=group_tokens,
+        fused_attention=job.software.fused_attention,
+        mtp=job.mtp,
+        traffic=job.traffic,
+    )
+    passes = {
+        "forward": forward,
+        "inputs": backward_operators(forward, part="input"),
+        "weights": backward_operators(forward, part="weight"),
+    }
+    times = {name: _pass_times(ops, job, chip, columns, name != "forward") for name, ops in passes.items()}
+    return Compute(repeated=_repeated(times["forward"], job, columns), **times)
+
+
+def _pass_times(
+    ops: Iterable[Operator], job: TrainingJob, chip: Chip, columns: Columns, backward: bool
+) -> Times:
+    found = Times()
+    for operator in ops:
+        seconds = _operator_time(operator, job, chip, columns, backward)
+        kinds, blocks = _place(operator, job)
+        for kind in kinds:
+            found.add(operator.component, kind, seconds / blocks)
+        if operator.sharding == "expert" and np.any(np.asarray(job.routing_imbalance) != 1.0):
+            extra = (job.routing_imbalance - 1.0) * seconds / blocks
+            for kind in kinds:
+                found.add("routing imbalance", kind, extra)
+    return found
+
+
+def _place(operator: Operator, job: TrainingJob) -> tuple[tuple[str, ...], float]:
+    """Kinds of blocks an operator occurs in, and over how many its work is spread."""
+    architecture, depth = job.architecture, job.depth
+    if operator.on_edge:
+        modules = float(max(1, job.mtp_modules)) if operator.component == "mtp" else 1.0
+        return (operator.component,), modules
+    if operator.component in EXPERT_PARTS or operator.sharding == "expert":
+        return ("moe",), float(depth.moe)
+    if operator.component == "dense ffn" and not architecture.shortcut_moe:
+        return ("dense",), float(depth.dense)
+    return tuple(kind for kind in ("dense", "moe") if getattr(depth, kind)), float(depth.layers)
+
+
+def _operator_time(
+    operator: Operator, job: TrainingJob, chip: Chip, columns: Columns, backward: bool
+) -> Array:
+    split = _split(operator, job, columns)
+    context = columns["cp"]
+    if operator.sharding == "expert":
+        rows, bytes_split = operator.rows, split
+    else:
+        rows = operator.rows / context
+        bytes_split = np.minimum(split, operator.token_shards * context)
+    weights = operator.weight_bytes / (split if operator.sharding == "expert" else split / context)
+    seconds = kernel_time(
+        operator.flop / split,
+        weights + operator.token_bytes / bytes_split,
+        chip.matrix_peak[operator.precision],
+        chip.memory_bandwidth,
+        _curve(operator, job, chip, backward),
+        rows,
+        operator.layers,
+    )
+    return seconds / chip.speed_factor.get((job.precisions.linear, "training"), 1.0)
+
+
+def _split(operator: Operator, job: TrainingJob, columns: Columns) -> NDArray[np.float64]:
+    """Chips that share the work of an operator."""
+    if operator.sharding == "expert":
+        return columns["ep"] * columns["etp"]
+    if operator.sharding == "tensor" or job.software.sequence_parallel:
+        return columns["tp"] * columns["cp"]
+    return columns["cp"]
+
+
+def _curve(operator: Operator, job: TrainingJob, chip: Chip, backward: bool) -> KernelCurve:
+    curve = chip.curve(operator.family, operator.precision)
+    factor: Array = 1.0
+    if operator.family == "attention_prefill":
+        factor = job.software.attention_speed * (chip.attention_backward if backward else 1.0)
+    elif operator.family in ("gemm", "grouped_gemm") and backward:
+        factor = chip.linear_backward
+    return KernelCurve(curve.compute * factor, curve.bandwidth, curve.overhead_s, curve.half_rows)
+
+
+def repeated_share(component: str, policy: Recompute, job: TrainingJob) -> float:
+    """Share of the forward time of a component that the backward pass repeats under a policy [1]."""
+    if component in ("logits", "embedding"):
+        return 0.0
+    if component == "attention projections":
+        plain = policy.share("projections")
+        return plain + (1.0 - plain) * policy.latent_up * latent_up_share(job)
+    parts = {"dense ffn": "ffn", "shared experts": "ffn", "routed experts": "experts", "router": "experts"}
+    parts |= {"attention core": "core", "attention scores": "core"}
+    if component in parts:
+        return policy.share(parts[component])
+    if component in ("elementwise", "quantise"):
+        return policy.layers + (1.0 - policy.layers) * policy.elementwise * NORMS_AND_ACTIVATION
+    return policy.layers
+
+
+def latent_up_share(job: TrainingJob) -> float:
+    """Share of the attention projections of an MLA model that turn latents into heads [1]."""
+    up = total = 0.0
+    for group in job.architecture.attention:
+        if isinstance(group, LatentAttention):
+            wide, value = group.heads * (group.nope_dim + group.rope_dim), group.heads * group.value_dim
+            rank, hidden = group.query_rank or 0, job.architecture.hidden
+            grown = rank * wide + group.kv_rank * (group.heads * group.nope_dim + value)
+            up += group.layers * grown
+            total += group.layers * (
+                grown + hidden * ((rank or wide) + group.kv_rank + group.rope_dim + value)
+            )
+    return up / total if total else 0.0
+
+
+def _repeated(forward: Times, job: TrainingJob, columns: Columns) -> Times:
+    found = Times()
+    code = columns["recompute"].astype(int)
+    for (component, kind), seconds in forward.parts.items():
+        name = "routed experts" if component == "routing imbalance" else component
+        shares = np.array([repeated_share(name, policy, job) for policy in job.policies])
+        if shares.any():
+            found.add("recompute", kind, shares[code] * seconds)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """Collectives of one micro-batch, one pass, before anything hides them [s].
+
+    Attributes
+    ----------
+    tensor : mapping of kind to Array
+        Per block.
+    expert : Array
+        Dispatch and combine of one layer with experts.
+    context : Array
+        Keys and values of one layer travelling between context ranks, forward.
+    pipeline : Array
+        One hand-over to the next stage.
+    crosses : (L, 1) bool
+        True where the expert exchange leaves the scale-up domain.
+    """
+
+    tensor: dict[str, Array]
+    expert: Array
+    context: Array
+    pipeline: Array
+    crosses: NDArray[np.bool_]
+
+
+def exchange_times(job: TrainingJob, network: Network, columns: Columns) -> Exchange:
+    """Times of the collectives inside one micro-batch, for every layout (L, 1) or (L, draws)."""
+    architecture, software, precisions = job.architecture, job.software, job.precisions
+    tp, cp = columns["tp"], columns["cp"]
+    local = columns["micro_batch"] * job.sequence / cp
+    payload = local * architecture.hidden * precisions.activation_bytes
+    if software.sequence_parallel:
+        pair = all_gather_time(payload, tp, 1.0, network) + reduce_scatter_time(payload, tp, 1.0, network)
+    else:
+        pair = all_reduce_time(payload, tp, 1.0, network)
+    moe = architecture.moe
+    # A layer with experts gathers for its second half only where experts, or shared ones, are split over
+    # tensor ranks.
+    second = np.where((columns["etp"] > 1) | bool(moe and moe.shared_experts), 1.0, 0.0)
+    tensor = {
+        "dense": 2.0 * pair,
+        "moe": (1.0 + second) * pair,
+        "mtp": (1.0 + (second if moe else 1.0)) * pair,
+    }
+    expert: Array = 0.0
+    if moe is not None:
+        limit = float(moe.routing_limit) if moe.routing_groups and moe.routing_limit else np.inf
+        expert = expert_exchange_time(
+            local / tp, architecture.exchange_width, precisions.dispatch_bytes, precisions.combine_bytes,
+            moe.top_k, columns["ep"], columns["etp"], limit, job.routing_imbalance, network,
+        )  # fmt: skip
+    handed = local * architecture.residual_width * precisions.activation_bytes
+    handed = handed / (tp if software.sequence_parallel else 1.0)
+    keys = local * cp * _key_value_width(job) * precisions.activation_bytes / tp
+    return Exchange(
+        tensor=tensor,
+        expert=expert,
+        context=all_gather_time(keys, cp, tp, network),
+        pipeline=point_to_point_time(handed, tp * cp * columns["dp"], network),
+        crosses=columns["ep"] * columns["etp"] > network.scale_up.size,
+    )
+
+
+def _key_value_width(job: TrainingJob) -> float:
+    """Elements of keys and values per token, mean over layers."""
+    total = 0.0
+    for group in job.architecture.attention:
+        if isinstance(group, GroupedAttention):
+            total += group.layers * 2 * group.kv_heads * group.head_dim
+        elif isinstance(group, LatentAttention):
+            total += group.layers * (group.kv_rank + group.rope_dim)
+        elif isinstance(group, CompressedAttention):
+            total += group.layers * group.head_dim
+    return total / job.architecture.layers
+
+
+def zero_counts() -> dict[str, Array]:
+    """No block of any kind."""
+    return dict.fromkeys(KINDS, 0.0)

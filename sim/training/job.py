@@ -1,0 +1,149 @@
+"""What is trained, and how the stack does it: plain numbers, scalars or arrays of draws."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.layout.stages import Depth
+from sim.physics.architecture import Architecture
+from sim.physics.memory import ADAMW, STANDARD, Recompute, StateBytes
+from sim.physics.operators import TRAINING_TRAFFIC, Precisions, Traffic
+
+Array = NDArray[np.float64] | float
+Overlap = Literal["none", "partial", "full"]
+
+
+@dataclass(frozen=True, slots=True)
+class Software:
+    """What the training stack does.
+
+    Attributes
+    ----------
+    expert_exposed : Array
+        Share of the expert exchange that stays visible where it is overlapped [1].
+    tensor_exposed, data_exposed : Array
+        Share of tensor-parallel traffic, and of gradient and weight traffic, that always stays visible [1].
+    jitter : Array
+        Time lost to stragglers, as a share of the step [1].
+    attention_speed : Array
+        Speed of the attention core over that of the chip's best kernels [1].
+    exchange_slowdown : Array
+        Factor on compute time while an exchange across servers runs beside it, because processors drive it
+        [1].
+    host_floor : Array
+        Share of the chip's per-layer host time that device graphs leave [1].
+    host_backward : Array
+        Host time of the backward pass of a layer over that of its forward pass [1].
+    optimizer_traffic : Array
+        Bytes the optimizer moves per parameter of its shard [byte].
+    gradient_bytes, gather_bytes : float
+        Bytes per parameter in gradient reduction and in weight gathering [byte].
+    memory_reserve : Array
+        Share of the device memory that runtime, collectives and fragmentation take [1].
+    expert_overlap : {"none", "partial", "full"}
+        Whether the exchange of one micro-batch hides behind compute of another, behind compute of the same
+        layer, or not.
+    fused_attention : bool
+        False: the score matrix goes through memory.
+    sequence_parallel : bool
+        Activations between the matrix products are split over tensor ranks.
+    """
+
+    expert_exposed: Array
+    tensor_exposed: Array
+    data_exposed: Array
+    jitter: Array
+    attention_speed: Array
+    exchange_slowdown: Array
+    host_floor: Array
+    host_backward: Array
+    optimizer_traffic: Array
+    memory_reserve: Array
+    gradient_bytes: float = 4.0
+    gather_bytes: float = 2.0
+    expert_overlap: Overlap = "full"
+    fused_attention: bool = True
+    sequence_parallel: bool = True
+
+    @property
+    def exchange_exposed(self) -> Array:
+        """Share of the exchange that is visible in the steady phase: all of it without overlap, half way if
+        partial [1]."""
+        partial = {"none": 1.0, "partial": 0.5, "full": 0.0}[self.expert_overlap]
+        return partial + (1.0 - partial) * np.asarray(self.expert_exposed)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingJob:
+    """One pre-training run.
+
+    Attributes
+    ----------
+    architecture : Architecture
+        The model.
+    tokens : Array
+        Tokens of the whole run.
+    sequence : int
+        Tokens per sequence.
+    global_batch : float
+        Tokens per optimizer step.
+    precisions : Precisions
+        Number formats.
+    software : Software
+        How the stack does it.
+    state : StateBytes
+        Bytes per parameter of weights, gradients and optimizer.
+    mtp : bool
+        Train the model's multi-token-prediction layers.
+    routing_imbalance : Array
+        Work and traffic of the busiest expert rank over the mean [1].
+    recompute, schedule : str
+        "search", or the one policy or schedule to use.
+    policies : tuple of Recompute
+        What the recompute code of a layout stands for.
+    stage_layers : tuple of int
+        Decoder layers per pipeline rank where published; empty = as even as can be.
+    traffic : Traffic
+        Memory traffic of the small kernels.
+    """
+
+    architecture: Architecture
+    tokens: Array
+    sequence: int
+    global_batch: float
+    precisions: Precisions
+    software: Software
+    state: StateBytes = ADAMW
+    mtp: bool = True
+    routing_imbalance: Array = 1.0
+    recompute: str = "search"
+    schedule: str = "search"
+    policies: tuple[Recompute, ...] = STANDARD
+    stage_layers: tuple[int, ...] = ()
+    traffic: Traffic = TRAINING_TRAFFIC
+
+    @property
+    def sequences(self) -> float:
+        """Sequences per optimizer step."""
+        return self.global_batch / self.sequence
+
+    @property
+    def steps(self) -> Array:
+        """Optimizer steps of the whole run."""
+        return self.tokens / self.global_batch
+
+    @property
+    def mtp_modules(self) -> int:
+        """Multi-token-prediction modules that are trained."""
+        mtp = self.architecture.mtp
+        return mtp.modules if self.mtp and mtp is not None and mtp.trained_with_model else 0
+
+    @property
+    def depth(self) -> Depth:
+        """Layers in pipeline order."""
+        moe = self.architecture.moe_layers
+        return Depth(self.architecture.layers - moe, moe, self.mtp_modules, self.stage_layers)
