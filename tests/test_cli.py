@@ -65,7 +65,7 @@ def test_models_are_computed(typed: Typed) -> None:
 
 def test_check(typed: Typed) -> None:
     done = typed("profiles", "check")
-    assert (done.exit_code, done.output) == (0, "9 files, no mistakes\n")
+    assert (done.exit_code, done.output) == (0, "10 files, no mistakes\n")
 
 
 def test_mistakes_are_plain_lines(typed: Typed, tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ class Catalogue:
         ]
         if problems:
             raise InputError(problems)
-        return Loaded(with_paths(document, shelf.folder or "scenarios"), tree)
+        return Loaded(with_paths(document, shelf.folder or "scenarios", tree), tree)
 
     def _unknown(self, kind: str, id: str) -> InputError:
         return InputError([Problem(unknown_id(SHELVES[kind].noun, id, self.ids(kind)))])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sim.profiles.messages import InputError, Problem
-from sim.profiles.tree import Place, Tree, read_tree
+from sim.profiles.tree import DEFAULTS, Place, Tree, read_tree
 
 Finder = Callable[[str], Path | None]
 
@@ -41,10 +41,11 @@ def read_extended(path: Path, find: Finder | None = None, chain: tuple[Path, ...
         circle = " -> ".join(each.name for each in (*chain[chain.index(base_path.resolve()) :], base_path))
         raise InputError([Problem(f"extends goes in a circle: {circle}", extends.mark)])
     base = read_extended(base_path, find, chain)
-    # An id is a file's own name: it is never inherited.
-    inherited = {key: place for key, place in base.top.items() if key not in ("id", "extends")}
+    # An id is a file's own name, and what it says of its numbers holds for them alone: neither is inherited.
+    own = ("id", "extends", *DEFAULTS)
+    inherited = {key: place for key, place in base.top.items() if key not in own}
     root = overlay(Place(inherited, base.root.key, base.root.mark), change.root)
-    return Tree(root, (*change.files, *base.files))
+    return Tree(root, (*change.files, *base.files), {**base.defaults, **change.defaults})
 
 
 def _base_path(wanted: str, path: Path, find: Finder | None) -> Path | None:

@@ -41,7 +41,7 @@ def schema_texts() -> dict[str, str]:
 def schema(model: type[Document]) -> dict[str, Any]:
     """JSON Schema of one kind of file."""
     raw = model.model_json_schema(schema_generator=_Generator)
-    if model is Scenario:
+    if "extends" in raw["properties"]:
         _allow_partial(raw)
     definitions = raw.pop("$defs", {})
     shared: dict[str, Any] = {}
@@ -77,7 +77,7 @@ def _share_quantities(node: Any, shared: dict[str, Any]) -> Any:
 
 
 def _allow_partial(raw: dict[str, Any]) -> None:
-    """A scenario that extends another may leave out what the other says."""
+    """A file that extends another may leave out what the other says."""
     for definition in raw["$defs"].values():
         definition.pop("required", None)
     for part in raw["properties"].values():

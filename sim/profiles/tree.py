@@ -15,6 +15,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from sim.profiles.messages import InputError, Location, Mark, Problem, shown_path
 
 Scalar: TypeAlias = str | int | float | bool | None
+DEFAULTS = ("source", "kind", "as_of")  # keys at the top of a file that its numbers inherit
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,21 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A file as read: its root, and the files it is made of with their SHA-256, the one asked for first."""
+    """A file as read.
+
+    Attributes
+    ----------
+    root : Place
+        The document.
+    files : tuple of (Path, str)
+        The files it is made of with their SHA-256, the one asked for first.
+    defaults : mapping of Path to mapping of str to Place
+        What each of these files says of every number in it that does not say itself: source, kind, date.
+    """
 
     root: Place
     files: tuple[tuple[Path, str], ...]
+    defaults: Mapping[Path, Mapping[str, Place]]
 
     @property
     def path(self) -> Path:
@@ -114,7 +126,9 @@ def read_tree(path: Path) -> Tree:
     root = reader.place(node, Mark(path))
     if reader.problems:
         raise InputError(reader.problems)
-    return Tree(root, ((path, hashlib.sha256(content).hexdigest()),))
+    assert isinstance(root.content, dict)
+    defaults = {key: root.content[key] for key in DEFAULTS if key in root.content}
+    return Tree(root, ((path, hashlib.sha256(content).hexdigest()),), {path: defaults})
 
 
 def _compose(text: str, path: Path) -> Node | None:

@@ -65,7 +65,7 @@ def test_ids(empty: Path) -> None:
     catalogue = Catalogue()
     assert catalogue.ids("chips") == ["test-chip"]
     # Regions and rental series share a folder; their files say which they are.
-    assert catalogue.ids("regions") == ["test-region"]
+    assert catalogue.ids("regions") == ["test-region", "test-region-grey"]
     assert catalogue.ids("rentals") == ["test-rent"]
     assert catalogue.ids("scenarios") == ["test-question", "test-variant"]
 
@@ -125,6 +125,19 @@ def test_a_number_inherits_from_its_file(empty: Path) -> None:
     talk = document_sources(chip)[fp8.path]
     assert talk is not None
     assert talk.title == "A talk"
+
+
+def test_what_is_inherited_stays_the_same_number(empty: Path) -> None:
+    catalogue = Catalogue()
+    base, grey = catalogue.region("test-region"), catalogue.region("test-region-grey")
+    # Drawn once for both, with the provenance it has where it is written.
+    assert grey.pue == base.pue
+    assert grey.pue.path == "economics/test-region#pue"
+    assert (grey.pue.source, grey.pue.kind, grey.pue.as_of) == ("", "assumed", "")
+    # A new value is a new number: the old range and source say nothing about it.
+    assert grey.electricity.path == "economics/test-region-grey#electricity"
+    assert (grey.electricity.source, grey.electricity.kind, grey.electricity.low) == ("report", "press", None)
+    assert grey.maintenance.path == "economics/test-region-grey#maintenance"
 
 
 def test_workload_by_its_kind(empty: Path) -> None:
