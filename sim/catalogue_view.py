@@ -128,13 +128,10 @@ def source_lists(document: Document) -> Iterator[Listing]:
     """The sources of a document, and what the notes of its numbers say."""
     rows = [(key, each.title, each.date or "", each.url) for key, each in document.sources.items()]
     yield Listing(f"sources of {document.id}", ("key", "title", "date", "where"), rows)
-    remarks = [(name, value.note) for name, value in _fields(document, "") if _note(value)]
+    leaves = ((name, value) for name, value in _fields(document, "") if isinstance(value, Quantity))
+    remarks = [(name, leaf.note) for name, leaf in leaves if leaf.note]
     if remarks:
         yield Listing(f"notes of {document.id}", ("field", "note"), remarks)
-
-
-def _note(value: object) -> bool:
-    return isinstance(value, Quantity) and bool(value.note)
 
 
 _TOLD_ELSEWHERE = ("id", "name", "note", "sources", "source", "kind", "as_of")

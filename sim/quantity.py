@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,7 +114,7 @@ class Quantity:
         return back(middle + z * np.where(z < 0, middle - low, high - middle) / Z95)
 
 
-_SCALES = {
+_SCALES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "lognormal": (np.log, np.exp),
     "logitnormal": (logit, expit),
     "normal": (lambda x: x, lambda x: x),

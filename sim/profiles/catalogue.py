@@ -208,7 +208,7 @@ class Catalogue:
 
     def _name(self, path: Path) -> str:
         resolved = path.resolve()
-        for root in sorted(self._roots, key=lambda each: each.loose):
+        for root in sorted(self._roots, key=lambda each: (each.loose, -len(each.path.resolve().parts))):
             if resolved.is_relative_to(root.path.resolve()):
                 return resolved.relative_to(root.path.resolve()).as_posix()
         return shown_path(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import (
     BaseModel,
@@ -17,18 +17,13 @@ from pydantic_core import PydanticCustomError
 
 from sim import units
 from sim.profiles.numbers import DATE, Dimension
-from sim.quantity import Distribution, Kind, Quantity
+from sim.quantity import Kind, Quantity
 
 
 class Record(BaseModel):
     """Base of everything that is read from a file: frozen, no unknown keys, described by its docstrings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
-
-
-def quantity(dimension: str, distribution: Distribution = "lognormal") -> Any:
-    """Type of a quantity field whose unit must reduce to ``dimension`` ("" for pure numbers)."""
-    return Annotated[Quantity, Dimension(dimension, distribution)]
 
 
 Rate = Annotated[Quantity, Dimension("FLOP/s")]

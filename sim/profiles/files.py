@@ -1,15 +1,13 @@
-"""One file to one checked, frozen document; every mistake to one line."""
+"""A file as read becomes a checked, frozen document, and every mistake in it one line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from sim.profiles.extends import Finder, read_extended
 from sim.profiles.fields import Document
 from sim.profiles.messages import UNKNOWN_KEY, InputError, Location, Mark, Problem, describe, dotted
 from sim.profiles.tree import Place, Tree
@@ -27,29 +25,21 @@ class Loaded(Generic[D]):
     tree: Tree
 
 
-def load(path: Path, model: type[D], find: Finder | None = None) -> Loaded[D]:
-    """Read a file, with what it extends, and check it.
+def check(tree: Tree, model: type[D]) -> D:
+    """The document that a tree must be.
 
     Parameters
     ----------
-    path : Path
-        The YAML file.
+    tree : Tree
+        As read, with what it extends.
     model : type of Document
-        What it must be.
-    find : callable, optional
-        Path of the file that has a given id, for ``extends``.
+        Shape and units it must have. Its id must be the name of its file, and names in a list must differ.
 
     Raises
     ------
     InputError
         With one line per mistake.
     """
-    tree = read_extended(path, find)
-    return Loaded(check(tree, model), tree)
-
-
-def check(tree: Tree, model: type[D]) -> D:
-    """Validate a tree: its shape and numbers, its id against its file name, names against each other."""
     problems = list(_repeated_names(tree.root, ()))
     data = tree.root.plain()
     try:
