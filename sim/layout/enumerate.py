@@ -197,7 +197,11 @@ def _degrees(
 def _with_schedule(
     name: str, grid: dict[str, Ints], shape: Shape, options: Options, rejected: dict[str, int]
 ) -> list[dict[str, Ints]]:
-    """Rows that a schedule can run, with its code, chunks and sharding."""
+    """Rows that a schedule can run, with its code, chunks and sharding.
+
+    Interleaving needs a multiple of the stages, DualPipe an even number of micro-batches: the last ones are then
+    partly empty, as if fewer replicas shared the batch.
+    """
     code = SCHEDULES.index(name)
     stages, count = grid["pp"], grid["micro_batches"]
     found = []
@@ -209,17 +213,15 @@ def _with_schedule(
         for chunks in options.chunks:
             staged = stages > 1
             enough = chunks * stages <= shape.layers
-            whole = count % stages == 0
-            found.append(
-                _cross(_pick(grid, staged & enough & whole), schedule=[code], vpp=[chunks], zero=[1])
-            )
-            _count(rejected, "micro-batches not a multiple of stages", staged & enough & ~whole)
+            whole = {**grid, "micro_batches": -(-count // stages) * stages}
+            found.append(_cross(_pick(whole, staged & enough), schedule=[code], vpp=[chunks], zero=[1]))
     elif name == "zero-bubble":
         found.append(_cross(_pick(grid, stages > 1), schedule=[code], vpp=[1], zero=[1]))
     else:
         able = (stages > 1) & (stages % 2 == 0)
         enough = count >= 2 * stages
-        found.append(_cross(_pick(grid, able & enough), schedule=[code], vpp=[1], zero=[1]))
+        even = {**grid, "micro_batches": -(-count // 2) * 2}
+        found.append(_cross(_pick(even, able & enough), schedule=[code], vpp=[1], zero=[1]))
         _count(rejected, "too few micro-batches for DualPipe", able & ~enough)
     return found
 

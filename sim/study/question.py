@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sim.economics.series import value_as_of
+from sim.economics.series import NotYetKnownError, value_as_of
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.economy import Region, RentalQuote, RentalSeries
 from sim.profiles.fields import Document
@@ -117,10 +117,13 @@ def _rents(series: list[RentalSeries], region: str) -> RentalSeries | None:
     return by_place.get(region) or by_place.get("world")
 
 
-def _known(rents: RentalSeries, as_of: str | None) -> Quantity:
-    """Latest market rent that was known on the date."""
+def _known(rents: RentalSeries, as_of: str | None) -> Quantity | None:
+    """Latest market rent that was known on the date; None before the first."""
     quotes: list[tuple[str, RentalQuote]] = [(quote.date, quote) for quote in rents.quotes if quote.market]
-    return value_as_of(quotes, as_of, f"rents of {rents.chip}").price
+    try:
+        return value_as_of(quotes, as_of, f"rents of {rents.chip}").price
+    except NotYetKnownError:
+        return None
 
 
 def _uncertain_inputs(sides: tuple[Side, ...], tasks: tuple[Task, ...]) -> tuple[Quantity, ...]:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from sim.layout.layouts import Layouts, concatenate
 from sim.physics.counts import parameter_counts
+from sim.physics.operators import forward_operators
 from sim.profiles.workload import TrainingRecipe
-from sim.quantity import Array
 from sim.resolve import MEDIAN, World, resolve_training
 from sim.study.cluster import Cluster, resolve_cluster
 from sim.study.question import Side, Task
@@ -58,14 +58,14 @@ class TrainingRuns:
         Duration of a step in the best layout of each draw [s].
     choice : (counts, draws) int array
         Row of that layout among the candidates of its count.
+    plan : CampaignPlan
+        The weeks of the run, (counts, draws).
     goodput : Goodput
-        Calendar, stops and energy, (counts, draws).
+        Its calendar, stops and energy, (counts, draws).
     tokens_per_s : (counts, draws) array
         Training tokens per second of calendar time, stops included.
     power_w : (counts, draws) array
         Mean facility power over the run [W].
-    it_power_w : Array
-        Mean IT power of a chip while it trains [W/chip].
     """
 
     job: TrainingJob
@@ -73,10 +73,10 @@ class TrainingRuns:
     times: StepTime
     step_s: Vector
     choice: NDArray[np.int64]
+    plan: CampaignPlan
     goodput: Goodput
     tokens_per_s: Vector
     power_w: Vector
-    it_power_w: Array
 
 
 def available_chips(task: Task, chips: int) -> int:
@@ -116,12 +116,12 @@ def run_training(plan: TrainingPlan, world: World) -> TrainingRuns:
     candidates = times.total.reshape(len(plan.counts), TOP, -1)
     choice = candidates.argmin(axis=1)
     step_s = candidates.min(axis=1)
-    course, power = _campaign(plan, cluster, job, recipe, step_s, world)
+    weeks = campaign_plan(plan, cluster, job, recipe, step_s, world)
+    course = goodput(weeks)
     return TrainingRuns(
-        job, cluster, times, step_s, choice, course,
+        job, cluster, times, step_s, choice, weeks, course,
         tokens_per_s=np.asarray(job.tokens / course.wall_s),
         power_w=np.asarray(course.energy_j / course.wall_s),
-        it_power_w=power,
     )  # fmt: skip
 
 
@@ -167,12 +167,11 @@ def campaign_plan(
     )
 
 
-def _campaign(
-    plan: TrainingPlan,
-    cluster: Cluster,
-    job: TrainingJob,
-    recipe: TrainingRecipe,
-    step_s: Vector,
-    world: World,
-) -> tuple[Goodput, Array]:
-    return goodput(campaign_plan(plan, cluster, job, recipe, step_s, world)), cluster.power(1.0)
+def model_flop_per_token(job: TrainingJob) -> float:
+    """Arithmetic that the model itself needs per training token [FLOP]: forward and twice as much backward, attention
+    under the causal mask, nothing repeated; multiply-add = 2."""
+    forward = forward_operators(
+        job.architecture, phase="training", sequences=1.0, new=float(job.sequence), past=0.0,
+        precisions=job.precisions, mtp=job.mtp,
+    )  # fmt: skip
+    return 3.0 * sum(float(operator.flop) for operator in forward) / job.sequence

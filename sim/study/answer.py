@@ -1,0 +1,140 @@
+"""The answer to each job: what both clusters do, and how many of B do the work of A."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.profiles.workload import TrainingRecipe
+from sim.resolve import MEDIAN, World
+from sim.study.parity import count_grid, equal_count
+from sim.study.question import Question, Task
+from sim.study.serving import ServingRuns, run_serving
+from sim.study.training import TrainingPlan, TrainingRuns, plan_training, run_training
+from sim.training.search import NoLayoutError
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingAnswer:
+    """Both clusters on one training job.
+
+    Attributes
+    ----------
+    equal : (draws,) array
+        Chips of B that train as fast as A [chip].
+    """
+
+    a: TrainingRuns
+    b: TrainingRuns
+    equal: Vector
+
+    @property
+    def ratio(self) -> Vector:
+        """Throughput of A over that of B at the stated counts."""
+        return self.a.tokens_per_s[0] / self.b.tokens_per_s[0]
+
+
+@dataclass(frozen=True, slots=True)
+class ServingAnswer:
+    """Both clusters on one serving job."""
+
+    a: ServingRuns
+    b: ServingRuns
+
+    @property
+    def ratio(self) -> Vector:
+        """Throughput of A over that of B at the stated counts."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.a.tokens_per_s / self.b.tokens_per_s
+
+    @property
+    def equal(self) -> Vector:
+        """Chips of B that serve as much as A: a fleet grows by whole units that all do the same [chip]."""
+        return self.ratio * self.b.chips
+
+
+class Study(Protocol):
+    """A job with everything fixed that does not depend on the draw."""
+
+    @property
+    def task(self) -> Task:
+        """The job."""
+        ...
+
+    def equal(self, world: World) -> Vector:
+        """Chips of B that do the work of A, in every world."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingStudy:
+    """A training job: layouts of A and B at their counts, and of B over a grid of counts."""
+
+    task: Task
+    a: TrainingPlan
+    b: TrainingPlan
+    curve: TrainingPlan
+
+    def answer(self, world: World) -> TrainingAnswer:
+        """Both clusters, and the count of B at which it keeps up with A."""
+        a, b = run_training(self.a, world), run_training(self.b, world)
+        return TrainingAnswer(a, b, self._match(a, world))
+
+    def equal(self, world: World) -> Vector:
+        """Chips of B that train as fast as A."""
+        return self._match(run_training(self.a, world), world)
+
+    def _match(self, a: TrainingRuns, world: World) -> Vector:
+        curve = run_training(self.curve, world)
+        return equal_count(a.tokens_per_s[0], np.array(self.curve.counts, dtype=float), curve.tokens_per_s)
+
+
+@dataclass(frozen=True, slots=True)
+class ServingStudy:
+    """A serving job: unit shapes are chosen anew in every world."""
+
+    task: Task
+    question: Question
+
+    def answer(self, world: World) -> ServingAnswer:
+        """Both clusters."""
+        return ServingAnswer(*(run_serving(side, self.task, world) for side in self.question.sides))
+
+    def equal(self, world: World) -> Vector:
+        """Chips of B that serve as much as A."""
+        return self.answer(world).equal
+
+
+def prepare(question: Question, task: Task) -> TrainingStudy | ServingStudy:
+    """Choose layouts of a job on both sides, and the grid of counts that brackets the answer.
+
+    Raises
+    ------
+    NoLayoutError
+        When the model cannot be trained on one of the clusters.
+    """
+    if not isinstance(task.workload, TrainingRecipe):
+        return ServingStudy(task, question)
+    a = plan_training(question.a, task, (question.a.choice.chips,))
+    b = plan_training(question.b, task, (question.b.choice.chips,))
+    ratio = run_training(a, MEDIAN).tokens_per_s[0, 0] / run_training(b, MEDIAN).tokens_per_s[0, 0]
+    centre = float(question.b.choice.chips * ratio)
+    return TrainingStudy(task, a, b, _curve(question, task, centre))
+
+
+def _curve(question: Question, task: Task, centre: float) -> TrainingPlan:
+    """Layouts of B from a quarter to four times the expected count; counts that are too small for the model drop out."""
+    found = []
+    for count in count_grid(centre, question.b.system.chips_per_server):
+        try:
+            found.append(plan_training(question.b, task, (int(count),)))
+        except NoLayoutError:
+            continue
+    return TrainingPlan(
+        question.b, task, tuple(p.counts[0] for p in found), tuple(p.searches[0] for p in found)
+    )

@@ -1,0 +1,64 @@
+"""The event engines on the median world and on chosen draws, set against the closed forms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sim.profiles.workload import TrainingRecipe
+from sim.resolve import MEDIAN
+from sim.study.serving import ServingRuns
+from sim.study.training import TrainingPlan, TrainingRuns, run_training
+from sim.training.campaign import simulate_many
+from sim.training.goodput import goodput
+from sim.training.stage_times import play_step
+
+DAY = 86400.0
+SEEDS = 20  # campaigns played per world: their mean is compared with the expectation
+SHOWN = 24  # micro-batches of a pipeline drawn in the report
+
+Check = tuple[str, float, float]
+Bar = tuple[int, float, float, str]
+
+
+def campaign_events(plan: TrainingPlan, runs: TrainingRuns, draws: Sequence[int], seed: int) -> list[Check]:
+    """Wall time of the run by closed form and by events [day]: the median world, then the chosen draws."""
+    recipe = plan.task.workload
+    assert isinstance(recipe, TrainingRecipe)
+    worlds = [("median inputs", run_training(plan, MEDIAN), 0), *((f"draw {d + 1}", runs, d) for d in draws)]
+    rng = np.random.default_rng(seed)
+    checks = []
+    for name, run, draw in worlds:
+        weeks = run.plan.at(0, draw)
+        played = float(np.mean([course.wall_s for course in simulate_many(weeks, rng, SEEDS)]))
+        expected = float(np.ravel(goodput(weeks).wall_s)[0])
+        checks.append((f"{plan.side.label}: wall time, days ({name})", expected / DAY, played / DAY))
+    return checks
+
+
+def pipeline_events(
+    plan: TrainingPlan, median: TrainingRuns, row: int
+) -> tuple[tuple[Bar, ...], list[Check]]:
+    """Timeline of one step of the chosen layout in the median world, and its length against the closed form [s]."""
+    layout = plan.layouts.select(slice(row, row + 1))
+    run = play_step(median.job, median.cluster.chip, median.cluster.network, layout)
+    parts = median.times.pick(row)
+    outside = ("data parallel", "optimizer", "jitter")
+    closed = sum(float(np.ravel(s)[0]) for name, s in parts.breakdown.items() if name not in outside)
+    bars = tuple((span.rank, span.start_s, span.end_s, span.kind[0]) for span in run.timeline)
+    return bars, [(f"{plan.side.label}: pipeline of one step, s", closed, run.step_time_s)]
+
+
+@dataclass(frozen=True, slots=True)
+class ServingEvents:
+    """A serving unit played request by request."""
+
+    verdict: str
+    checks: list[Check]
+
+
+def serving_events(runs: ServingRuns, label: str, seed: int) -> ServingEvents:
+    """The unit of the closed form under its own load, in the median world."""
+    raise NotImplementedError

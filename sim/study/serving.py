@@ -1,0 +1,82 @@
+"""Serving jobs of a question: the load a fleet carries within its promise, its power and its cost, in every world."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.economics.ownership import Blocks, View, scaled
+from sim.economics.token import MILLION
+from sim.profiles.workload import ServingTraffic
+from sim.quantity import Array
+from sim.resolve import World, resolve_serving
+from sim.serving.capacity import Capacity, serving_capacity
+from sim.serving.job import ServingJob
+from sim.study.cluster import Cluster, resolve_cluster
+from sim.study.question import Side, Task
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ServingRuns:
+    """The job on one side in every world.
+
+    Attributes
+    ----------
+    capacity : Capacity
+        Highest load per chip that keeps the promise, and what limits it.
+    it_power_w : Array
+        Mean IT power of a chip over the day [W/chip].
+    """
+
+    job: ServingJob
+    cluster: Cluster
+    capacity: Capacity
+    chips: int
+    it_power_w: Array
+
+    @property
+    def tokens_per_s(self) -> Vector:
+        """Output tokens per second of the whole fleet at the highest load that keeps the promise (draws,)."""
+        return self.chips * self.capacity.output_tokens_per_s
+
+    @property
+    def power_w(self) -> Vector:
+        """Mean facility power of the fleet [W] (draws,)."""
+        return np.asarray(self.chips * self.it_power_w * self.cluster.ownership.pue)
+
+    @property
+    def energy_j_per_million(self) -> Vector:
+        """Facility energy per million output tokens, prompts and idle hours included [J] (draws,)."""
+        return MILLION * self.power_w / (self.tokens_per_s * self.job.utilisation)
+
+    def output_cost(self) -> dict[View, Blocks]:
+        """Cost of a million output tokens with the prompts that belong to them [USD per million], by view and block."""
+        return self._per_million(1.0, self.capacity.output_tokens_per_s)
+
+    def decode_cost(self) -> dict[View, Blocks]:
+        """Cost of a million output tokens, decode chips alone [USD per million]."""
+        return self._per_million(1.0 - self.capacity.prefill_share, self.capacity.output_tokens_per_s)
+
+    def input_cost(self) -> dict[View, Blocks]:
+        """Cost of a million prompt tokens that miss the cache, prefill chips alone [USD per million]."""
+        return self._per_million(self.capacity.prefill_share, self.capacity.input_tokens_per_s)
+
+    def _per_million(self, share: Array, tokens_per_chip_s: Array) -> dict[View, Blocks]:
+        with np.errstate(divide="ignore"):  # no token within the promise: infinitely dear
+            chip_s = MILLION * share / (tokens_per_chip_s * np.asarray(self.job.utilisation))
+        return {view: scaled(b, chip_s) for view, b in self.cluster.cost_blocks(self.it_power_w).items()}
+
+
+def run_serving(side: Side, task: Task, world: World) -> ServingRuns:
+    """The job on one side in every world of ``world``."""
+    assert isinstance(task.workload, ServingTraffic)
+    cluster = resolve_cluster(side, world)
+    job = resolve_serving(task.model, task.workload, cluster.chip, world)
+    capacity = serving_capacity(job, cluster.chip, cluster.network, side.choice.chips)
+    return ServingRuns(
+        job, cluster, capacity, side.choice.chips, cluster.power(capacity.activity * job.utilisation)
+    )

@@ -1,0 +1,1 @@
+"""From many worlds to what the report says."""

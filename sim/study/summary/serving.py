@@ -1,0 +1,116 @@
+"""What the report says of a serving job."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.economics.attribution import CostCase, cost_gap, cost_per_million
+from sim.economics.ownership import total
+from sim.profiles.workload import ServingTraffic
+from sim.report.content import JobContent, JobSide
+from sim.resolve import MEDIAN
+from sim.study.answer import ServingAnswer, ServingStudy
+from sim.study.events import serving_events
+from sim.study.parity import whole_units
+from sim.study.question import Question
+from sim.study.serving import ServingRuns, run_serving
+from sim.study.summary.statistics import interval, median_blocks
+
+
+def serving_content(question: Question, study: ServingStudy, answer: ServingAnswer, seed: int) -> JobContent:
+    """Both sides of a serving job, with the event engine run on the median world."""
+    traffic = study.task.workload
+    assert isinstance(traffic, ServingTraffic)
+    equal = interval(answer.equal)
+    medians = [run_serving(side, study.task, MEDIAN) for side in question.sides]
+    events = [
+        serving_events(run, side.label, seed) for run, side in zip(medians, question.sides, strict=True)
+    ]
+    reasons = [
+        f"{side.label}: {run.capacity.reason}"
+        for run, side in zip((answer.a, answer.b), question.sides, strict=True)
+        if run.capacity.reason
+    ]
+    return JobContent(
+        id=study.task.job.id,
+        label=study.task.label,
+        kind="serving",
+        description=_describe(study, medians, question),
+        a=_side(answer.a, medians[0], events[0].verdict),
+        b=_side(answer.b, medians[1], events[1].verdict),
+        equal_count=equal,
+        equal_count_rounded=whole_units(equal.p50, question.b.system.unit),
+        speed_ratio=interval(answer.ratio),
+        gap=_gap(question, medians),
+        gap_unit="USD per million output tokens",
+        targets={"ttft_s": traffic.targets.ttft.median, "tpot_s": traffic.targets.tpot.median},
+        from_events=[check for each in events for check in each.checks],
+        warnings=reasons,
+    )
+
+
+def _describe(study: ServingStudy, medians: list[ServingRuns], question: Question) -> str:
+    traffic = study.task.workload
+    assert isinstance(traffic, ServingTraffic)
+    targets = traffic.targets
+    formats = " and ".join(
+        f"{run.job.precisions.linear.upper()} on {side.label}"
+        for run, side in zip(medians, question.sides, strict=True)
+    )
+    return (
+        f"Prompts of {traffic.input.median.median:,.0f} tokens (median), {traffic.prefix_hit.median:.0%} of their tokens cached, answers of "
+        f"{traffic.output.median.median:,.0f}; {targets.percentile:.0%} of requests get the first token within {targets.ttft.median:g} s "
+        f"and the others within {1000 * targets.tpot.median:g} ms each; {traffic.software.pools} pools, {formats}."
+    )
+
+
+def _side(runs: ServingRuns, median: ServingRuns, verdict: str) -> JobSide:
+    capacity = runs.capacity
+    outputs, inputs = runs.output_cost(), runs.input_cost()
+    return JobSide(
+        throughput=interval(runs.tokens_per_s),
+        throughput_per_chip=interval(capacity.output_tokens_per_s),
+        layout=capacity.shape,
+        layout_reason="the unit that serves most per chip within the promise, in most draws",
+        breakdown={
+            name: t for name, s in median.capacity.decode_terms.items() if (t := float(np.median(s))) > 0
+        },
+        power_mw=interval(runs.power_w / 1e6),
+        energy=interval(runs.energy_j_per_million / 3.6e6),
+        cost={view: interval(total(blocks)) for view, blocks in outputs.items()},
+        cost_blocks={view: median_blocks(blocks) for view, blocks in outputs.items()},
+        input_cost={view: interval(total(blocks)) for view, blocks in inputs.items()},
+        ttft_s=interval(capacity.ttft_s),
+        tpot_s=interval(capacity.tpot_s),
+        batch_per_chip=interval(capacity.batch_per_chip),
+        limits=dict(capacity.limits),
+        utilisation={name: float(np.median(share)) for name, share in capacity.utilisation.items()},
+        verdict=verdict,
+        frontier=capacity.frontier,
+        operating_point=(
+            1.0 / float(np.median(median.capacity.tpot_s)),
+            float(np.median(median.capacity.output_tokens_per_s)),
+        ),
+    )
+
+
+def _gap(question: Question, medians: list[ServingRuns]) -> list[tuple[str, float]]:
+    """Amortised cost of a million output tokens on B, what changes it, and on A, all inputs at their medians."""
+    cases = [
+        CostCase(
+            run.cluster.ownership,
+            run.it_power_w,
+            run.capacity.output_tokens_per_s,
+            utilisation=run.job.utilisation,
+        )
+        for run in medians
+    ]
+    if not all(np.all(case.tokens_per_chip_s > 0) for case in cases):
+        return []  # one side cannot keep the promise: its cost is infinite and has no parts
+    causes = [(cause, float(np.ravel(delta)[0])) for cause, delta in cost_gap(cases[1], cases[0]).items()]
+    ends = [float(np.ravel(cost_per_million(case))[0]) for case in cases]
+    return [
+        (question.b.label, ends[1]),
+        *sorted((c for c in causes if c[1] != 0.0), key=lambda c: -abs(c[1])),
+        (question.a.label, ends[0]),
+    ]

@@ -1,0 +1,145 @@
+"""What the report says of a training job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import numpy as np
+
+from sim.economics.attribution import CostCase, cost_gap, cost_per_million
+from sim.economics.ownership import total
+from sim.economics.token import training_cost
+from sim.profiles.workload import TrainingRecipe
+from sim.report.content import Interval, JobContent, JobSide
+from sim.resolve import MEDIAN
+from sim.study.answer import TrainingAnswer, TrainingStudy
+from sim.study.events import campaign_events, pipeline_events
+from sim.study.parity import whole_units
+from sim.study.question import Question
+from sim.study.summary.statistics import interval, median_blocks, most_common
+from sim.study.training import TrainingPlan, TrainingRuns, model_flop_per_token, run_training
+
+DAY = 86400.0
+SAMPLES = 400  # wall times handed to the histogram
+
+
+def training_content(
+    question: Question, study: TrainingStudy, answer: TrainingAnswer, event_draws: Sequence[int], seed: int
+) -> JobContent:
+    """Both sides of a training job, with the event engines run on the median and on chosen draws."""
+    recipe = study.task.workload
+    assert isinstance(recipe, TrainingRecipe)
+    equal = interval(answer.equal)
+    median_a, median_b = run_training(study.a, MEDIAN), run_training(study.b, MEDIAN)
+    checks = [
+        *campaign_events(study.a, answer.a, event_draws, seed),
+        *campaign_events(study.b, answer.b, event_draws, seed),
+    ]
+    return JobContent(
+        id=study.task.job.id,
+        label=study.task.label,
+        kind="training",
+        description=(
+            f"{recipe.tokens.median / 1e12:.3g} trillion tokens of {recipe.sequence:,}-token sequences, "
+            f"{recipe.global_batch.value / 1e6:.3g} million tokens per step, {recipe.optimizer.replace('adamw', 'AdamW').replace('muon', 'Muon')}; "
+            f"{_precision(median_a)} on {question.a.label}, {_precision(median_b)} on {question.b.label}."
+        ),
+        a=_side(study.a, answer.a, median_a),
+        b=_side(study.b, answer.b, median_b),
+        equal_count=equal,
+        equal_count_rounded=whole_units(equal.p50, question.b.system.unit),
+        speed_ratio=interval(answer.ratio),
+        gap=_gap(question, median_a, median_b),
+        gap_unit="USD per run",
+        from_events=checks,
+        warnings=_warnings(question, study),
+    )
+
+
+def _precision(runs: TrainingRuns) -> str:
+    return runs.job.precisions.linear.upper()
+
+
+def _side(plan: TrainingPlan, runs: TrainingRuns, median: TrainingRuns) -> JobSide:
+    chips = plan.counts[0]
+    row = most_common(runs.choice[0])
+    wall = runs.goodput.wall_s[0]
+    bills = {
+        view: training_cost(blocks, chips, wall)
+        for view, blocks in runs.cluster.cost_blocks(
+            runs.power_w[0] / chips / runs.cluster.ownership.pue
+        ).items()
+    }
+    step = runs.times.pick(row)
+    found = plan.searches[0]
+    timeline, _ = pipeline_events(plan, median, row)
+    return JobSide(
+        throughput=interval(runs.tokens_per_s[0]),
+        throughput_per_chip=interval(runs.tokens_per_s[0] / chips),
+        layout=plan.layouts.describe(row),
+        layout_reason=f"fastest of {found.considered:,} layouts that fit; refused: {found.why_not()}",
+        breakdown={name: t for name, s in step.breakdown.items() if (t := float(np.median(s))) > 0},
+        power_mw=interval(runs.power_w[0] / 1e6),
+        energy=interval(runs.goodput.energy_j[0] / 3.6e12),
+        cost={view: interval(total(blocks)) for view, blocks in bills.items()},
+        cost_blocks={view: median_blocks(blocks) for view, blocks in bills.items()},
+        mfu=interval(_mfu(runs, chips)),
+        wall_days=interval(wall / DAY),
+        end_date=_end(plan, interval(wall / DAY)),
+        goodput=interval(runs.goodput.share[0]),
+        stops=float(np.median(runs.goodput.stops[0])),
+        step_time_s=interval(runs.step_s[0]),
+        timeline=timeline,
+        wall_days_samples=(wall[:SAMPLES] / DAY).tolist(),
+    )
+
+
+def _mfu(runs: TrainingRuns, chips: int) -> np.ndarray:
+    """Model FLOP (causal attention) while training over the dense BF16 peak of all chips."""
+    tokens_per_s = runs.job.global_batch / runs.step_s[0]
+    return (
+        model_flop_per_token(runs.job)
+        * tokens_per_s
+        / (chips * np.asarray(runs.cluster.chip.matrix_peak["bf16"]))
+    )
+
+
+def _end(plan: TrainingPlan, days: Interval) -> tuple[str, str, str] | None:
+    start = plan.side.choice.start
+    if start is None:
+        return None
+    first = date.fromisoformat(start if len(start) == 10 else f"{start}-01"[:10])
+    return tuple((first + timedelta(days=d)).isoformat() for d in (days.p05, days.p50, days.p95))  # type: ignore[return-value]
+
+
+def _gap(question: Question, a: TrainingRuns, b: TrainingRuns) -> list[tuple[str, float]]:
+    """Amortised cost of the run on B, what changes it, and on A [USD], all inputs at their medians."""
+    runs = float(a.job.tokens) / 1e6
+    cases = [_case(run, side.choice.chips) for run, side in ((a, question.a), (b, question.b))]
+    causes = cost_gap(cases[1], cases[0])
+    steps = [(cause, float(np.ravel(delta)[0]) * runs) for cause, delta in causes.items()]
+    ends = [float(np.ravel(cost_per_million(case))[0]) * runs for case in cases]
+    return [
+        (question.b.label, ends[1]),
+        *sorted((s for s in steps if s[1] != 0.0), key=lambda s: -abs(s[1])),
+        (question.a.label, ends[0]),
+    ]
+
+
+def _case(runs: TrainingRuns, chips: int) -> CostCase:
+    power = runs.power_w[0] / chips / runs.cluster.ownership.pue
+    at_work = runs.job.global_batch / runs.step_s[0] / chips
+    share = runs.tokens_per_s[0] / (at_work * chips)
+    return CostCase(runs.cluster.ownership, power, at_work, goodput=share)
+
+
+def _warnings(question: Question, study: TrainingStudy) -> list[str]:
+    found = []
+    for side, plan in ((question.a, study.a), (question.b, study.b)):
+        idle = plan.counts[0] - int(plan.layouts.chips[0])
+        if idle > 0.05 * plan.counts[0]:
+            found.append(
+                f"{side.label}: {idle:,} of {plan.counts[0]:,} chips do not fit into the layout and stand by."
+            )
+    return found

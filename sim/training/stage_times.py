@@ -1,0 +1,48 @@
+"""Times of the pipeline stages of one layout, for the event-driven schedule."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.layout.layouts import SCHEDULES, Layouts
+from sim.layout.stages import KINDS, stage_contents
+from sim.physics.chip import Chip
+from sim.physics.network import Network
+from sim.training.blocks import compute_times, exchange_times
+from sim.training.job import TrainingJob
+from sim.training.pipeline import PipelineRun, StageTimes, run_pipeline
+from sim.training.step import _block as block_times
+
+
+def stage_times(job: TrainingJob, chip: Chip, network: Network, layout: Layouts) -> StageTimes:
+    """Durations of every virtual stage of one layout in one world (scalars), in the order the data flows [s]."""
+    columns = layout.columns()
+    compute, exchange = compute_times(job, chip, columns), exchange_times(job, network, columns)
+    blocks = {kind: block_times(kind, job, chip, compute, exchange, columns) for kind in KINDS}
+    contents = stage_contents(job.depth, int(layout.pp[0] * layout.vpp[0]))
+
+    def of(name: str) -> np.ndarray:
+        per_block = [float(np.ravel(getattr(blocks[kind], name))[0]) for kind in KINDS]
+        return np.asarray(contents @ np.array(per_block))
+
+    # Outside DualPipe a rank runs one chunk at a time, and what neighbouring micro-batches hide is taken off the forward.
+    overlapped = SCHEDULES[layout.schedule[0]] == "dualpipe"
+    backward, together = of("backward"), of("together")
+    return StageTimes(
+        forward_s=of("forward") if overlapped else together - backward,
+        backward_s=backward,
+        weight_s=of("weight"),
+        together_s=together if overlapped else None,
+        transfer_s=float(np.ravel(exchange.pipeline)[0]),
+    )
+
+
+def play_step(job: TrainingJob, chip: Chip, network: Network, layout: Layouts) -> PipelineRun:
+    """One step of one layout as events: the pipeline without gradient traffic, optimizer and jitter."""
+    return run_pipeline(
+        SCHEDULES[layout.schedule[0]] if layout.pp[0] > 1 else "1f1b",
+        stage_times(job, chip, network, layout),
+        ranks=int(layout.pp[0]),
+        micro_batches=int(layout.micro_batches[0]),
+        chunks=int(layout.vpp[0]),
+    )
