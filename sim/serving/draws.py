@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,8 @@ T = TypeVar("T")
 
 
 def count_draws(*records: object) -> int:
-    """Draws that the records carry: the common length of their one-dimensional arrays, 1 when all are scalars.
+    """Draws that the records carry: the common length of their one-dimensional arrays, 1 when all are
+    scalars.
 
     Raises
     ------
@@ -28,7 +29,7 @@ def count_draws(*records: object) -> int:
 
 def take_draws(record: T, index: NDArray[np.int_]) -> T:
     """The same record with only the draws at ``index``."""
-    return _taken(record, index)  # type: ignore[no-any-return]
+    return cast(T, _taken(record, index))
 
 
 def _arrays(value: object) -> Iterator[NDArray[Any]]:

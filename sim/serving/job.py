@@ -87,6 +87,8 @@ class Engine:
     prefill_spread : Array
         0: the scheduler starts the prompts of all attention replicas in the same step; 1: whenever they come
         [1].
+    sequence_parallel : bool
+        Prefill splits norms and other small kernels over the tensor ranks instead of repeating them on each.
     interleave : {"mixed", "separate"}
         Aggregated pools: prompt chunks ride in decode steps, or get passes of their own.
     max_batch : Array
@@ -106,6 +108,7 @@ class Engine:
     draft_rereads: Array = 0.0
     eager_prefill: Array = 1.0
     prefill_spread: Array = 0.5
+    sequence_parallel: bool = True
     interleave: Interleave = "mixed"
     max_batch: Array = np.inf
     chunk_tokens: Array = 8192.0

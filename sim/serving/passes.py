@@ -181,7 +181,7 @@ def _work(
     flop_s: Array = 0.0
     byte_s: Array = 0.0
     for operator in operators:
-        split = {"tensor": shape.tp, "expert": shape.ranks, "none": 1.0}[operator.sharding]
+        split = _split(job, shape, operator, prompts=not copies)
         skew = job.engine.expert_imbalance if operator.sharding == "expert" else 1.0
         flop = operator.flop * skew / split
         token_bytes = operator.token_bytes * _rereads(job, operator)
@@ -205,6 +205,14 @@ def _work(
     return Work(
         terms, compute_bound, bandwidth_bound, reduce_s, reduce_floor, exchange, floor, edge, flop_s, byte_s
     )
+
+
+def _split(job: ServingJob, shape: UnitShape, operator: Operator, *, prompts: bool) -> Array:
+    """Ranks that divide an operator."""
+    if operator.sharding == "expert":
+        return shape.ranks
+    along_sequence = prompts and job.engine.sequence_parallel and operator.component == "elementwise"
+    return shape.tp if operator.sharding == "tensor" or along_sequence else 1.0
 
 
 def _rereads(job: ServingJob, operator: Operator) -> Array:

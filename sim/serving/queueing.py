@@ -13,8 +13,8 @@ def probability_of_waiting(load: Array, servers: Array) -> Array:
 
     Notes
     -----
-    Sakasegawa's exponent, rho^(sqrt(2 (c + 1)) - 1): exact for one server, within a few hundredths of Erlang C for
-    more (H. Sakasegawa, Ann. Inst. Statist. Math. 29, 1977).
+    Sakasegawa's exponent, rho^(sqrt(2 (c + 1)) - 1): exact for one server, within a few hundredths of Erlang
+    C for more (H. Sakasegawa, Ann. Inst. Statist. Math. 29, 1977).
 
     Examples
     --------
@@ -54,8 +54,8 @@ def share_waiting_less(limit_s: Array, wait_s: Array, waits: Array) -> Array:
 
     Notes
     -----
-    Those who wait do so for an exponential time of mean wait_s / waits, which is exact for M/M/c. Nobody waits a
-    negative time.
+    Those who wait do so for an exponential time of mean wait_s / waits, which is exact for M/M/c. Nobody
+    waits a negative time.
     """
     mean = np.maximum(np.divide(wait_s, np.maximum(waits, 1e-300)), 1e-300)
     late = waits * np.exp(-np.maximum(limit_s, 0.0) / mean)
@@ -82,7 +82,9 @@ def largest_load(
         0 where even an empty pool is too slow.
     """
     limits = np.asarray(limits_s, dtype=float)
-    low = np.zeros(np.broadcast_shapes(limits.shape[1:], *(np.shape(x) for x in (servers, service_s, service_cv))))
+    low = np.zeros(
+        np.broadcast_shapes(limits.shape[1:], *(np.shape(x) for x in (servers, service_s, service_cv)))
+    )
     high = np.ones_like(low)
     possible = np.mean(limits >= 0, axis=0) >= share
     for _ in range(24):
@@ -91,3 +93,25 @@ def largest_load(
         met = np.mean(share_waiting_less(limits, wait, probability_of_waiting(middle, servers)), axis=0)
         low, high = np.where(met >= share, middle, low), np.where(met >= share, high, middle)
     return np.where(possible, low, 0.0)
+
+
+def percentile_time(fixed: Array, wait: Array, waits: Array, percentile: float) -> Array:
+    """Time within which a share of the requests have waited and been served [s].
+
+    Parameters
+    ----------
+    fixed : ndarray (kinds, ...)
+        Time besides the wait of equally frequent kinds of requests [s].
+    wait : Array
+        Mean wait of all requests [s].
+    waits : Array
+        Probability of waiting at all [1].
+    """
+    low = np.min(fixed, axis=0)
+    mean = np.divide(wait, np.maximum(waits, 1e-300))
+    high = np.max(fixed, axis=0) + 40 * mean
+    for _ in range(30):
+        middle = (low + high) / 2
+        met = np.mean(share_waiting_less(middle - fixed, wait, waits), axis=0) >= percentile
+        low, high = np.where(met, low, middle), np.where(met, middle, high)
+    return high

@@ -1,0 +1,233 @@
+"""A prefill pool and a decode pool: the highest rate each keeps up within its latency promise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from sim.physics.cache import kv_cache_bytes, kv_shards
+from sim.physics.chip import Chip
+from sim.physics.network import Network, point_to_point_time
+from sim.physics.serving_memory import ServingMemory, largest_batch, serving_memory
+from sim.serving.iteration import StepTime, decode_step_time, prefill_time
+from sim.serving.job import ServingJob, UnitShape
+from sim.serving.queueing import largest_load, mean_wait, percentile_time, probability_of_waiting
+from sim.serving.traffic import LengthDistribution
+
+Array = NDArray[np.float64] | float
+KINDS = 8  # equally frequent prompt lengths that stand for the distribution
+
+
+@dataclass(frozen=True, slots=True)
+class DecodePool:
+    """Decode instances at their highest load.
+
+    Attributes
+    ----------
+    tokens_per_s : Array
+        Output tokens per second and rank; 0 where the promise cannot be kept.
+    batch, peak_batch : Array
+        Sequences per attention replica, on average and at the promised percentile.
+    fitting_batch : Array
+        Sequences per replica for which there is cache.
+    tpot_s, fastest_s : Array
+        Time per output token at the promised percentile, and with a single sequence [s].
+    step : StepTime
+        The mean step.
+    memory : ServingMemory
+        Of a rank.
+    """
+
+    tokens_per_s: Array
+    batch: Array
+    peak_batch: Array
+    fitting_batch: Array
+    tpot_s: Array
+    fastest_s: Array
+    step: StepTime
+    memory: ServingMemory
+
+
+@dataclass(frozen=True, slots=True)
+class PrefillPool:
+    """Prefill instances at their highest load.
+
+    Attributes
+    ----------
+    requests_per_s : Array
+        Prompts per second and rank; 0 where the promise cannot be kept.
+    load : Array
+        Share of the time the pool is busy [1].
+    ttft_s : Array
+        Time to first token at the promised percentile [s].
+    unloaded_s : Array
+        The same in an empty pool [s].
+    step : StepTime
+        A full pass over prompts of mean length.
+    """
+
+    requests_per_s: Array
+    load: Array
+    ttft_s: Array
+    unloaded_s: Array
+    step: StepTime
+    memory: ServingMemory
+
+
+def rank_memory(job: ServingJob, chip: Chip, shape: UnitShape) -> ServingMemory:
+    """Memory of a rank of this job."""
+    engine = job.engine
+    return serving_memory(
+        job.architecture,
+        job.precisions,
+        chip.memory_bytes,
+        shape.tp,
+        shape.ranks,
+        engine.memory_use,
+        engine.buffers_bytes,
+        drafting=engine.drafts > 0,
+    )
+
+
+def decode_pool(job: ServingJob, chip: Chip, network: Network, shape: UnitShape) -> DecodePool:
+    """Decode at the largest batch whose time per token keeps the promise and whose cache fits.
+
+    Notes
+    -----
+    Residents of a pool in balance vary as a Poisson count, so a request at the promised percentile z sees a
+    batch of B + z sqrt(B) per instance. That batch must meet the target and fit; throughput is that of the
+    mean batch B.
+    """
+    context, accepted = job.traffic.context, job.engine.accepted
+    memory = rank_memory(job, chip, shape)
+    fitting = largest_batch(memory, job.architecture, job.precisions, context, shape.tp)
+
+    def tpot(batch: Array) -> Array:
+        return decode_step_time(job, chip, network, shape, batch, context).total_s / accepted
+
+    limit = np.minimum(fitting, job.engine.max_batch)
+    peak = largest_within(tpot, limit, job.targets.tpot_s)
+    batch = mean_below_peak(peak, shape.dp, job.targets.percentile)
+    served = np.maximum(batch, 1e-3)
+    step = decode_step_time(job, chip, network, shape, served, context)
+    rate = np.where(peak > 0, served * accepted / (step.total_s * shape.tp), 0.0)
+    return DecodePool(rate, batch, peak, fitting, tpot(np.maximum(peak, 1.0)), tpot(1.0), step, memory)
+
+
+def largest_within(time: Callable[[Array], Array], limit: Array, target: Array) -> Array:
+    """Largest batch from 1 to ``limit`` whose time does not exceed a target; 0 where there is none.
+
+    ``time`` must not fall with the batch. Fourteen bisections on the logarithm leave an error below 0.1 %.
+    """
+    top = np.maximum(limit, 1.0)
+    all_meet = time(top) <= target
+    low, high = np.zeros_like(np.asarray(top, dtype=float) * np.asarray(all_meet)), np.log(top)
+    high = high + low
+    for _ in range(14):
+        middle = (low + high) / 2
+        met = time(np.exp(middle)) <= target
+        low, high = np.where(met, middle, low), np.where(met, high, middle)
+    found = np.where(all_meet, top, np.exp(low))
+    possible = (np.asarray(limit) >= 1.0) & (time(1.0 + 0.0 * top) <= target)
+    return np.where(possible, found, 0.0)
+
+
+def mean_below_peak(peak: Array, replicas: Array, percentile: float) -> Array:
+    """Mean batch per replica whose Poisson percentile over an instance is ``peak``: B + z sqrt(B / dp) =
+    peak."""
+    z = max(float(ndtri(percentile)), 0.0)
+    total = np.multiply(peak, replicas)
+    root = (np.sqrt(z * z + 4 * total) - z) / 2
+    return np.square(root) / replicas
+
+
+def prompt_kinds(prompt: LengthDistribution) -> NDArray[np.float64]:
+    """Mean lengths of equally frequent parts of a length distribution, (KINDS, 1) or (KINDS, draws)
+    [token]."""
+    fine = (np.arange(KINDS * 16) + 0.5) / (KINDS * 16)
+    lengths = np.asarray(prompt.quantile(fine[:, None]))
+    lengths = lengths.reshape(KINDS, 16, -1).mean(axis=1)
+    # The fine grid still cuts the far tail; what is missing belongs to the longest kind.
+    lengths[-1] += KINDS * np.maximum(np.asarray(prompt.mean) - lengths.mean(axis=0), 0.0)
+    return lengths
+
+
+def prefill_pool(
+    job: ServingJob,
+    chip: Chip,
+    network: Network,
+    shape: UnitShape,
+    chunk: Array,
+    pool_ranks: Array,
+    context_parallel: Array = 1.0,
+) -> PrefillPool:
+    """Prefill at the highest load at which waiting, reading and sending the cache keep the promise.
+
+    Parameters
+    ----------
+    chunk : Array
+        Prompt tokens per attention replica in one pass [token].
+    pool_ranks : Array
+        Ranks of the whole pool: many replicas share one queue.
+    context_parallel : Array
+        Attention replicas that split the tokens of one prompt among them and pass its cache around in a ring.
+
+    Notes
+    -----
+    A prompt waits for half a pass, then for its turn (G/G/c, :mod:`sim.serving.queueing`), is read in at
+    least one pass of the whole instance, and its cache is sent to the decode pool. Prompts of eight lengths
+    stand for the distribution; the promise is kept when enough of them arrive in time.
+    """
+    traffic = job.traffic
+    prompts = prompt_kinds(traffic.prompt).reshape(KINDS, *([1] * (np.ndim(shape.tp) - 1)), -1)
+    new = np.maximum(prompts * (1.0 - np.asarray(traffic.prefix_hit)), 1.0)
+
+    together = np.multiply(chunk, context_parallel)
+    team = np.multiply(shape.tp, context_parallel)
+
+    def per_pass(tokens: Array, cached: Array) -> StepTime:
+        part = np.minimum(tokens, together)
+        return prefill_time(job, chip, network, shape, chunk / part, part, cached + (tokens - part) / 2)
+
+    passes = per_pass(new, prompts - new).total_s + _ring_time(job, network, shape, context_parallel, prompts)
+    work = new / together * passes
+    service = work.mean(axis=0)
+    pass_s = service * together / new.mean(axis=0)
+    spread = np.sqrt(np.maximum(np.mean(work * work, axis=0) / service**2 - 1.0, 0.0))
+    sending = transfer_time(job, network, shape, prompts)
+    fixed = pass_s / 2 + np.maximum(work, pass_s) + sending
+    servers = np.maximum(np.divide(pool_ranks, team), 1.0)
+    limits = job.targets.ttft_s - fixed
+    memory = rank_memory(job, chip, shape)
+    load = largest_load(limits, servers, service, traffic.burstiness, spread, job.targets.percentile)
+    load = np.where(memory.fits, load, 0.0)
+    waits = probability_of_waiting(load, servers)
+    wait = mean_wait(np.minimum(load, 1 - 1e-9), servers, service, traffic.burstiness, spread)
+    ttft = percentile_time(fixed, wait, waits, job.targets.percentile)
+    unloaded = percentile_time(fixed, 0.0 * wait, 0.0 * waits, job.targets.percentile)
+    mean_new = traffic.prompt.mean * (1.0 - np.asarray(traffic.prefix_hit))
+    step = per_pass(mean_new, traffic.prompt.mean - mean_new)
+    return PrefillPool(load / (service * team), load, ttft, unloaded, step, memory)
+
+
+def _ring_time(
+    job: ServingJob, network: Network, shape: UnitShape, context_parallel: Array, prompt: Array
+) -> Array:
+    """Time for the cache of a prompt to go round the replicas that share it, once per pass [s]."""
+    payload = kv_cache_bytes(job.architecture, prompt, job.precisions) / np.minimum(
+        shape.tp, kv_shards(job.architecture)
+    )
+    sent = payload * (1.0 - 1.0 / np.asarray(context_parallel))
+    span = np.multiply(shape.tp, context_parallel) + 0.0 * sent
+    return np.where(np.asarray(context_parallel) > 1, point_to_point_time(sent, span, network), 0.0)
+
+
+def transfer_time(job: ServingJob, network: Network, shape: UnitShape, prompt: Array) -> Array:
+    """Time to send the cache of a prompt to another instance, every rank its own part [s]."""
+    ranks_with_parts = np.minimum(shape.tp, kv_shards(job.architecture))
+    payload = kv_cache_bytes(job.architecture, prompt, job.precisions) / ranks_with_parts
+    return point_to_point_time(payload, shape.ranks + 0.0 * np.asarray(payload), network)
