@@ -70,7 +70,7 @@ def experts_touched(group_tokens: Array, top_k: Array, experts: Array) -> Array:
 
     Examples
     --------
-    >>> float(experts_touched(1.0, 8, 256))
+    >>> round(float(experts_touched(1.0, 8, 256)), 9)
     0.03125
     """
     if top_k >= experts:
