@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import typst
+from PIL import Image
 
 from sim.report.charts.style import FONT_DIR
 from sim.report.content import ReportContent
@@ -15,6 +17,9 @@ from sim.report.pages import page_data
 
 TEMPLATE = Path(__file__).with_name("template.typ")
 SHEET = Path(__file__).with_name("sheet.typ")
+ROW_SPACINGS = ("2.3", "1.8", "2.8", "3.3", "1.4", "3.8", "4.3")  # point, in order of preference
+FILLED = 0.74  # of the height of the last page
+OVERSAMPLING = 2
 PAGE_PPI = 144  # twice the 72 points of an inch
 
 
@@ -45,8 +50,31 @@ def render(
         Seconds since 1970 to write as the date of the PDF; 0 when left out, so that bytes repeat.
     """
     files = _files(TEMPLATE, page_data(content, drawings), drawings)
-    (pdf,) = _compiled(files, "pdf", timestamp=timestamp or 0, pdf_standards=["ua-1"])
-    return pdf, _compiled(files, "png", ppi=PAGE_PPI)
+    inputs = {"airy": _filling(files)}
+    (pdf,) = _compiled(files, "pdf", timestamp=timestamp or 0, pdf_standards=["ua-1"], sys_inputs=inputs)
+    pages = _compiled(files, "png", ppi=OVERSAMPLING * PAGE_PPI, sys_inputs=inputs)
+    return pdf, [_reduced(page) for page in pages]
+
+
+def _reduced(png: bytes) -> bytes:
+    """The picture at its final size. At that size itself typst may lose a row of an embedded chart's pixels."""
+    stream = io.BytesIO()
+    Image.open(io.BytesIO(png)).convert("RGB").reduce(OVERSAMPLING).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def _filling(files: Mapping[str, bytes]) -> str:
+    """The row spacing of the sources table [point] that leaves little of the last page empty."""
+    best = ("", -1.0)
+    for airy in ROW_SPACINGS:
+        found = typst.query(dict(files), "<end>", field="value", one=True, font_paths=[str(FONT_DIR)],
+                            ignore_system_fonts=True, sys_inputs={"airy": airy})  # fmt: skip
+        filled = float(json.loads(found)["filled"])
+        if filled > best[1]:
+            best = (airy, filled)
+        if filled >= FILLED:
+            break
+    return best[0]
 
 
 def standalone(drawings: Mapping[str, Drawing], ppi: float = 288) -> dict[str, tuple[bytes, bytes]]:

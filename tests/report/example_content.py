@@ -47,7 +47,11 @@ SERVING_TERMS = {
     "drafting": 0.04,
 }
 SOURCES = (
-    ("Serving DeepSeek on CloudMatrix 384, technical report", "tech_report", "https://arxiv.org/abs/2506.12708"),
+    (
+        "Serving DeepSeek on CloudMatrix 384, technical report",
+        "tech_report",
+        "https://arxiv.org/abs/2506.12708",
+    ),
     ("NVIDIA H100 Tensor Core GPU datasheet", "official", "https://www.nvidia.com/en-us/data-center/h100/"),
     ("Analyst note on Chinese accelerator supply", "analyst", "https://example.org/analyst-note"),
     ("Trade press on grey-market prices", "press", "https://example.org/press"),
@@ -76,7 +80,9 @@ def spread(median: float, factor: float = 1.3) -> Interval:
     return Interval(*(median * math.exp(z * q) for q in (-1.645, -0.674, 0.0, 0.674, 1.645)))
 
 
-def one_f_one_b(stages: int, batches: int, forward: float, backward: float) -> list[tuple[int, float, float, str]]:
+def one_f_one_b(
+    stages: int, batches: int, forward: float, backward: float
+) -> list[tuple[int, float, float, str]]:
     """A 1F1B timeline by its dependencies, so that the thumbnail looks like one."""
     done: dict[tuple[str, int, int], float] = {}
     order = []
@@ -95,7 +101,9 @@ def one_f_one_b(stages: int, batches: int, forward: float, backward: float) -> l
                 kind, m = order[s][position[s]]
                 before = (kind, s - 1, m) if kind == "F" else (kind, s + 1, m)
                 first = s == 0 if kind == "F" else s == stages - 1
-                need = done.get(("F", s, m)) if first and kind == "B" else (0.0 if first else done.get(before))
+                need = (
+                    done.get(("F", s, m)) if first and kind == "B" else (0.0 if first else done.get(before))
+                )
                 if need is None:
                     break
                 start = max(free[s], need)
@@ -161,7 +169,9 @@ def serving_side(per_chip: float, chips: int, power: float, cost: float, seed: i
     price, blocks = costs(cost, random_)
     inputs, _ = costs(cost / 6, random_)
     step = tpot * 1.7
-    frontier = [(u, per_chip * 1.9 / (1 + (u / (0.8 / tpot)) ** 1.6)) for u in (6, 10, 15, 20, 25, 30, 40, 50, 65, 80)]
+    frontier = [
+        (u, per_chip * 1.9 / (1 + (u / (0.8 / tpot)) ** 1.6)) for u in (6, 10, 15, 20, 25, 30, 40, 50, 65, 80)
+    ]
     at = (1 / tpot, per_chip * 1.9 / (1 + (1 / 0.8) ** 1.6))
     return JobSide(
         throughput=spread(per_chip * chips, 1.35),
@@ -177,9 +187,17 @@ def serving_side(per_chip: float, chips: int, power: float, cost: float, seed: i
         ttft_s=spread(1.4, 1.5),
         tpot_s=spread(tpot, 1.3),
         batch_per_chip=spread(46, 1.4),
-        limits={"prefill": "matrix units", "decode": "memory bandwidth over the cache", "transfer": "not limiting"},
-        utilisation={"matrix units": random_.uniform(0.15, 0.35), "memory bandwidth": random_.uniform(0.5, 0.75),
-                     "network": random_.uniform(0.2, 0.5), "memory capacity": random_.uniform(0.8, 0.92)},  # fmt: skip
+        limits={
+            "prefill": "matrix units",
+            "decode": "memory bandwidth over the cache",
+            "transfer": "not limiting",
+        },
+        utilisation={
+            "matrix units": random_.uniform(0.15, 0.35),
+            "memory bandwidth": random_.uniform(0.5, 0.75),
+            "network": random_.uniform(0.2, 0.5),
+            "memory capacity": random_.uniform(0.8, 0.92),
+        },  # fmt: skip
         verdict="Holds its targets up to 93 % of the stated load in the event engine; queues grow beyond.",
         frontier=frontier,
         operating_point=at,
@@ -190,8 +208,17 @@ def job(identifier: str, label: str, kind: str, equal: float, seed: int, a: str,
     ratio = equal / 12_000
     if kind == "training":
         days = 29.0 * (2.4 if "V4" in label else 1.0)
-        side_a = training_side(days / ratio, 20_000, 41.0, 31e6 / ratio * 1.1, seed, "TP 1, PP 16, EP 64, DP 78, interleaved x2, selective recompute")
-        side_b = training_side(days, 12_000, 17.5, 27e6, seed + 1, "TP 1, PP 16, EP 64, DP 46, DualPipe, selective recompute")
+        side_a = training_side(
+            days / ratio,
+            20_000,
+            41.0,
+            31e6 / ratio * 1.1,
+            seed,
+            "TP 1, PP 16, EP 64, DP 78, interleaved x2, selective recompute",
+        )
+        side_b = training_side(
+            days, 12_000, 17.5, 27e6, seed + 1, "TP 1, PP 16, EP 64, DP 46, DualPipe, selective recompute"
+        )
         unit, low, high = "million USD per run", 27.0, 31 / ratio * 1.1
         text = "671B parameters, 37B active; 14.8T tokens at 4,096, 63M tokens per step, FP8 where the chip runs it."
     else:
@@ -216,7 +243,9 @@ def job(identifier: str, label: str, kind: str, equal: float, seed: int, a: str,
         from_events=[("step time [s]", 5.12, 5.21), ("goodput", 0.941, 0.936)]
         if kind == "training"
         else [("output tokens/s per unit", 143_000.0, 138_600.0), ("TPOT, 90th percentile [ms]", 41.0, 43.4)],
-        warnings=["FP8 training on this chip family is outside the validated range."] if "V4" in label else [],
+        warnings=["FP8 training on this chip family is outside the validated range."]
+        if "V4" in label
+        else [],
     )
 
 
@@ -254,7 +283,9 @@ def record(kind: str, seed: int) -> ValidationRecord:
     for family, count in families.items():
         for i in range(count):
             measured = 10 ** random_.uniform(1.8, 3.9)
-            points.append((f"{family}-{i + 1}", family, measured, measured * math.exp(random_.gauss(0.0, 0.17))))
+            points.append(
+                (f"{family}-{i + 1}", family, measured, measured * math.exp(random_.gauss(0.0, 0.17)))
+            )
     names = ("all", "hopper", "ascend-910", "blackwell", "ampere", "h20", "MoE", "dense", "fp8", "bf16")
     groups = [
         ValidationGroup(n, random_.randint(8, 60) if n != "all" else len(points), random_.uniform(0.08, 0.16),
@@ -306,7 +337,9 @@ JOBS: Sequence[tuple[str, str, str, float]] = (
 )
 
 
-def example(a: str = "Ascend 910C", b: str = "H100", jobs: Sequence[tuple[str, str, str, float]] = JOBS) -> ReportContent:
+def example(
+    a: str = "Ascend 910C", b: str = "H100", jobs: Sequence[tuple[str, str, str, float]] = JOBS
+) -> ReportContent:
     """The flagship report in form; every number in it is invented."""
     made = [job(i, label, kind, equal, 10 + 2 * n, a, b) for n, (i, label, kind, equal) in enumerate(jobs)]
     answers = []
@@ -314,7 +347,9 @@ def example(a: str = "Ascend 910C", b: str = "H100", jobs: Sequence[tuple[str, s
         of_kind = [j for j in made if j.kind == kind]
         if of_kind:
             first = of_kind[0]
-            answers.append(f"{lead} ({first.label}), 20,000 {a} do the work of {with_interval(first.equal_count, b)}.")
+            answers.append(
+                f"{lead} ({first.label}), 20,000 {a} do the work of {with_interval(first.equal_count, b)}."
+            )
     return ReportContent(
         title=f"20,000 {a} or 12,000 {b}? (example, invented numbers)",
         slogan=f"20,000 {a} do the work of 12,000 {b}",

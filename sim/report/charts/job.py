@@ -42,7 +42,7 @@ from sim.report.wording import (
     wall_time_claim,
 )
 
-PAIR = 0.255  # inch: a row with one bar of each cluster
+PAIR = 0.275  # inch: a row with one bar of each cluster
 ONES = {"F": "forward", "B": "backward", "W": "weight gradient"}
 
 
@@ -138,7 +138,7 @@ def timeline(content: ReportContent, job: JobContent) -> Figure:
         if side.timeline
     ]
     end = max(row[2] for _, side in sides for row in side.timeline)
-    height = 0.86
+    height = 0.94
     claim = timeline_claim(job, *content.clusters)
     subtitle = "One training step; rows are pipeline stages, time runs to the right on one scale. Dark: forward, pale: backward, white: idle."
     picture = frame(content.identity, WIDE, height * len(sides) + 0.2, claim, subtitle)
@@ -192,10 +192,8 @@ def wall_time(content: ReportContent, job: JobContent, width: float = HALF) -> F
     """How long the run takes on both clusters: the distribution over draws, and its intervals."""
     sides = [(c, s) for c, s in zip(content.clusters, (job.a, job.b), strict=True) if s.wall_days is not None]
     claim = wall_time_claim(job, *content.clusters)
-    subtitle = (
-        "Days, stops included, over all draws. Bars: 50 % and 90 % interval."
-    )
-    row = 0.66
+    subtitle = "Days, stops included, over all draws. Bars: 50 % and 90 % interval."
+    row = 0.72
     picture = frame(content.identity, width, row * len(sides) + 0.31, claim, subtitle)
     highs = [max(np.quantile(s.wall_days_samples, 0.995), s.wall_days.p95) if len(s.wall_days_samples) else s.wall_days.p95
              for _, s in sides if s.wall_days]  # fmt: skip
@@ -246,7 +244,7 @@ def frontier(content: ReportContent, job: JobContent, width: float = HALF) -> Fi
     """Throughput per chip against speed per user, both clusters, with the point that the answer uses."""
     claim = frontier_claim(job, *content.clusters)
     subtitle = "Output tokens/s per chip. Ringed: where the answer is taken."
-    body = 2.05
+    body = 2.3
     picture = frame(content.identity, width, body, claim, subtitle)
     axes = picture.axes(0.42, 0.34, width - 0.06, body - 0.02)
     sides = [(c, s) for c, s in zip(content.clusters, (job.a, job.b), strict=True) if s.frontier]

@@ -35,7 +35,7 @@ from sim.report.numbers import number, span, whole_percent
 from sim.report.wording import convergence_claim, sobol_claim, tornado_claim
 
 HEAD = 0.22  # inch: room for the names of the lines
-ROW = 0.262  # inch: an input with its range beneath
+ROW = 0.25  # inch: an input with its range beneath
 INDEX = 0.95  # inch: the column right of the tornado
 HIGH, LOW = "#59636e", "#c3cad1"
 
@@ -104,7 +104,8 @@ def _swings(axes: Axes, median: float, drivers: Sequence[Driver]) -> None:
         ):
             x = min(end, median) if side == "right" else max(end, median)
             axes.annotate(number(end), (x, y), xytext=(-2.5 if side == "right" else 2.5, 0),
-                          textcoords="offset points", ha=side, va="center", size=SMALL)  # fmt: skip
+                          textcoords="offset points", ha=side, va="center", size=SMALL,
+                          bbox={"fc": "white", "ec": "none", "pad": 0.4})  # fmt: skip
 
 
 def _names(picture: Frame, drivers: Sequence[Driver], body: float, left: float) -> None:
@@ -170,7 +171,7 @@ def sobol(content: ReportContent, count: int = 12) -> Figure:
     width = (WIDE - left) / max(len(columns), 1)
     heads = [wrap(s.job_label, width - 0.06, SMALL) for s in columns]
     head = 0.12 * max(len(lines) for lines in heads) + 0.08
-    body = 0.212 * len(ranked) + head
+    body = 0.2 * len(ranked) + head
     picture = frame(content.identity, WIDE, body, claim, subtitle)
     axes = picture.axes(left, 0.0, WIDE, body - head)
     axes.set_xlim(-0.5, len(columns) - 0.5)
@@ -182,7 +183,7 @@ def sobol(content: ReportContent, count: int = 12) -> Figure:
         axes.axhline(y + 0.5, color=RULE, lw=0.6)
         picture.text(
             0,
-            body - head - 0.212 * (y + 0.5),
+            body - head - 0.2 * (y + 0.5),
             shorten(marked(drivers[path]), left - 0.1),
             size=LABEL,
             va="center",
@@ -214,7 +215,7 @@ def convergence(content: ReportContent, width: float = HALF) -> Figure:
     claim = convergence_claim(rows)
     job = content.jobs[0].label
     subtitle = f"{content.clusters[1].label} for {job}, from the first n draws; axis of draws doubles."
-    body = 1.75
+    body = 1.55
     picture = frame(content.identity, width, body, claim, subtitle)
     axes = picture.axes(0.45, 0.33, width - 0.95, body - 0.06)
     draws, low, middle, high = zip(*rows, strict=True)

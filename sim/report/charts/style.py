@@ -116,6 +116,18 @@ def wrap(text: str, width: float, size: float, weight: str = "normal") -> list[s
     return lines or [""]
 
 
+def balanced(text: str, width: float, size: float, weight: str = "normal") -> list[str]:
+    """As :func:`wrap`, but with lines of like length, so that no single word is left over."""
+    lines = wrap(text, width, size, weight)
+    if len(lines) == 1:
+        return lines
+    for share in (0.6, 0.7, 0.8, 0.9):
+        narrower = wrap(text, share * width, size, weight)
+        if len(narrower) == len(lines):
+            return narrower
+    return lines
+
+
 def shorten(text: str, width: float, size: float = LABEL, weight: str = "normal") -> str:
     """The text, cut with an ellipsis where it is wider than ``width`` [inch]."""
     if text_width(text, size, weight) <= width:
@@ -168,7 +180,7 @@ def frame(identity: RunIdentity, width: float, body: float, title: str, subtitle
     title, subtitle : str
         The claim; the unit and what the marks mean.
     """
-    heads = wrap(title, width - 0.02, TITLE, "semibold")
+    heads = balanced(title, width - 0.02, TITLE, "semibold")
     subs = wrap(subtitle, width - 0.02, SUBTITLE)
     head = 0.165 * len(heads) + 0.135 * len(subs) + 0.09
     base = 0.2

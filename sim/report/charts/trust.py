@@ -44,7 +44,7 @@ def validation_scatter(content: ReportContent, record: ValidationRecord, width: 
         f"Predicted against measured, {record.kind}, both axes logarithmic; each dot is one published run. "
         f"Grey band: within {percent(BAND)}, which holds {sum(within)} of {len(within)}."
     )
-    body = 2.15
+    body = 2.1
     picture = frame(content.identity, width, body, claim, subtitle)
     axes = picture.axes(0.52, 0.34, width - 0.08, body - 0.02)
     values = [v for _, _, measured, predicted in record.points for v in (measured, predicted) if v > 0]
@@ -78,7 +78,7 @@ def _dots(axes: Axes, content: ReportContent, record: ValidationRecord) -> None:
             continue
         face = FILL[key] if key else "white"
         axes.plot(*zip(*points, strict=True), ls="", marker=MARKER.get(key, "^"), ms=4.2 if key else 3.4, mfc=face,
-                  mec="white" if key else LIGHT, mew=0.5 if key else 0.8, zorder=5 if key else 2)  # fmt: skip
+                  mec="white" if key else LIGHT, mew=0.5 if key else 0.8, zorder={"a": 6, "b": 5}.get(key, 2))  # fmt: skip
         name = next((family_name(f) for f, k in keys.items() if k == key), "other families")
         lines.append((key, f"{name} ({len(points)})"))
     for i, (key, text) in enumerate(lines):
@@ -95,11 +95,11 @@ def validation_error(content: ReportContent, record: ValidationRecord, width: fl
     claim = group_claim(record)
     subtitle = "Relative error: dot median, bar to the 90th percentile. Hollow: simple rules. Right: rows, and share inside the 80 % interval."
     groups, baselines = list(record.groups), list(record.baselines)
-    body = ROW * (len(groups) + len(baselines)) + 0.5
+    body = ROW * (len(groups) + len(baselines)) + 0.46
     picture = frame(content.identity, width, body, claim, subtitle)
     rows: list[tuple[ValidationGroup, bool]] = [(g, False) for g in groups] + [(g, True) for g in baselines]
     left = min(max(text_width(family_name(g.name), LABEL) for g, _ in rows) + 0.1, 1.6)
-    axes = picture.axes(left, 0.34, width - 0.8, body - 0.16)
+    axes = picture.axes(left, 0.3, width - 0.8, body - 0.16)
     top = max(g.p90_error for g, _ in rows)
     axes.set_xlim(0, 1.05 * min(top, 2.0))
     axes.set_ylim(len(rows) - 0.5, -0.5)

@@ -1,0 +1,207 @@
+"""The summary as a spreadsheet: answers, jobs, costs, inputs; numbers as numbers, units in their own column."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from openpyxl import Workbook
+from openpyxl.styles import Alignment, Font, PatternFill
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.worksheet import Worksheet
+
+from sim.report.content import Interval, JobSide, ReportContent
+from sim.report.wording import cost_unit, views_of
+
+Row = Sequence[object]
+QUANTILES = ("5 %", "25 %", "median", "75 %", "95 %")
+EARLIEST = datetime(1980, 1, 1, tzinfo=UTC)  # zip files know no earlier time
+
+
+def workbook(content: ReportContent, timestamp: int | None = None) -> bytes:
+    """The workbook as bytes, the same for the same content."""
+    book = Workbook()
+    book.remove(book.active)  # type: ignore[arg-type]
+    _sheet(book, "answers", _answer_head(content), list(_answers(content)))
+    _sheet(book, "jobs", ("job", "kind", "cluster", "metric", "unit", *QUANTILES), list(_jobs(content)))
+    _sheet(book, "costs", ("job", "cluster", "view", "block", "unit", *QUANTILES), list(_costs(content)))
+    _sheet(
+        book,
+        "inputs",
+        (
+            "input",
+            "value",
+            "low (5 %)",
+            "high (95 %)",
+            "kind",
+            "weak",
+            "source",
+            "url",
+            "as of",
+            "moves a headline by",
+            "path",
+        ),
+        [
+            (
+                r.name,
+                r.value,
+                r.low,
+                r.high,
+                r.kind,
+                "†" if r.weak else "",
+                r.source,
+                r.url,
+                r.as_of,
+                r.moves,
+                r.path,
+            )
+            for r in content.inputs
+        ],
+    )
+    when = datetime.fromtimestamp(timestamp, UTC) if timestamp is not None else EARLIEST
+    book.properties.creator = f"Chip Parity {content.identity.version}"
+    book.properties.title = content.title
+    return _stable(book, max(when, EARLIEST))
+
+
+def _sheet(book: Workbook, name: str, head: Row, rows: Sequence[Row]) -> None:
+    sheet: Worksheet = book.create_sheet(name)
+    sheet.append(list(head))
+    for row in rows:
+        # Text as text: a label that starts with "=" must not become a formula.
+        sheet.append([value for value in row])
+        for cell in sheet[sheet.max_row]:
+            if cell.data_type == "f":
+                cell.data_type = "s"
+    for cell in sheet[1]:
+        cell.font = Font(bold=True)
+        cell.fill = PatternFill("solid", fgColor="F3F5F7")
+        cell.alignment = Alignment(vertical="top", wrap_text=True)
+    sheet.freeze_panes = "B2"
+    for column in range(1, len(head) + 1):
+        letter = get_column_letter(column)
+        longest = (
+            max(len(str(cell.value)) for cell in sheet[letter] if cell.value is not None) if rows else 12
+        )
+        sheet.column_dimensions[letter].width = min(max(longest + 2, 10), 60)
+        for cell in sheet[letter][1:]:
+            if isinstance(cell.value, float):
+                cell.number_format = (
+                    "#,##0" if abs(cell.value) >= 1000 else "0.000" if abs(cell.value) >= 0.01 else "0.00E+00"
+                )
+
+
+def _quantiles(interval: Interval) -> list[float]:
+    return [float(getattr(interval, name)) for name in Interval.__slots__]
+
+
+def _answer_head(content: ReportContent) -> Row:
+    a, b = content.clusters
+    return (
+        "job",
+        "kind",
+        f"{b.label} that do the work of {a.chips:,} {a.label}",
+        *QUANTILES,
+        "in whole units",
+        f"slogan ({b.label})",
+    )
+
+
+def _answers(content: ReportContent) -> Iterator[Row]:
+    for job in content.jobs:
+        yield (
+            job.label,
+            job.kind,
+            "simulated",
+            *_quantiles(job.equal_count),
+            job.equal_count_rounded,
+            content.slogan_count,
+        )
+    for metric in content.paper_metrics:
+        yield (
+            metric.name,
+            "datasheet ratio",
+            "on paper",
+            None,
+            None,
+            float(metric.equal_count),
+            None,
+            None,
+            None,
+            content.slogan_count,
+        )
+
+
+def _measures(side: JobSide) -> Iterator[tuple[str, str, Interval | None]]:
+    training = side.wall_days is not None
+    yield "throughput", "token/s" if training else "output token/s", side.throughput
+    yield "throughput per chip", "token/s" if training else "output token/s", side.throughput_per_chip
+    yield "facility power", "MW", side.power_mw
+    yield "energy", "GWh per run" if training else "kWh per million output tokens", side.energy
+    yield "wall time", "day", side.wall_days
+    yield "goodput", "share", side.goodput
+    yield "MFU", "share", side.mfu
+    yield "step time", "s", side.step_time_s
+    yield "time to first token", "s", side.ttft_s
+    yield "time per output token", "s", side.tpot_s
+    yield "batch per chip", "sequences", side.batch_per_chip
+
+
+def _jobs(content: ReportContent) -> Iterator[Row]:
+    for job in content.jobs:
+        for cluster, side in zip(content.clusters, (job.a, job.b), strict=True):
+            for metric, unit, interval in _measures(side):
+                if interval is not None:
+                    yield (job.label, job.kind, cluster.label, metric, unit, *_quantiles(interval))
+        yield (job.label, job.kind, "both", f"speed of {content.clusters[0].label} over {content.clusters[1].label}", "ratio",
+               *_quantiles(job.speed_ratio))  # fmt: skip
+
+
+def _costs(content: ReportContent) -> Iterator[Row]:
+    for job in content.jobs:
+        for cluster, side in zip(content.clusters, (job.a, job.b), strict=True):
+            for view in views_of(side.cost):
+                yield (job.label, cluster.label, view, "all", cost_unit(job), *_quantiles(side.cost[view]))
+                for block, value in side.cost_blocks.get(view, {}).items():
+                    yield (
+                        job.label,
+                        cluster.label,
+                        view,
+                        block,
+                        cost_unit(job),
+                        None,
+                        None,
+                        float(value),
+                        None,
+                        None,
+                    )
+            for view, interval in (side.input_cost or {}).items():
+                yield (
+                    job.label,
+                    cluster.label,
+                    view,
+                    "input tokens",
+                    "USD per million input tokens",
+                    *_quantiles(interval),
+                )
+
+
+def _stable(book: Workbook, when: datetime) -> bytes:
+    """Save, then pack anew with the given time in place of the clock's."""
+    first = io.BytesIO()
+    book.properties.created = when.replace(tzinfo=None)
+    book.save(first)
+    clock = book.properties.modified.strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+    given = when.strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+    packed = io.BytesIO()
+    with zipfile.ZipFile(first) as source, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
+        for item in source.infolist():
+            data = source.read(item)
+            if item.filename == "docProps/core.xml":
+                data = data.replace(clock, given)
+            entry = zipfile.ZipInfo(item.filename, when.timetuple()[:6])
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            target.writestr(entry, data)
+    return packed.getvalue()
