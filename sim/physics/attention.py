@@ -75,7 +75,12 @@ def mean_attended(scan: Scan, past: Array, new: Array) -> Array:
     >>> float(mean_attended(Scan("attention core", 1, 1, limit=2), 0.0, 4.0))  # 1, 2, 2 and 2
     1.75
     """
-    return (_attended_sum(scan, np.add(past, new)) - _attended_sum(scan, past)) / new
+    return attended(scan, past, new) / new
+
+
+def attended(scan: Scan, past: Array, new: Array) -> Array:
+    """Entries attended by all new tokens of a sequence together [entries]; see :func:`mean_attended`."""
+    return _attended_sum(scan, np.add(past, new)) - _attended_sum(scan, past)
 
 
 def _attended_sum(scan: Scan, length: Array) -> Array:
@@ -96,7 +101,7 @@ def entries_read(scan: Scan, past: Array, new: Array) -> Array:
     if scan.chunk:
         return np.minimum(length, np.mod(past, scan.chunk) + new)
     if not scan.shared:
-        return mean_attended(scan, past, new) * new
+        return attended(scan, past, new)
     return np.minimum(length / scan.stride, scan.limit + (new - 1.0) if scan.limit != ALL else ALL)
 
 
@@ -289,8 +294,8 @@ def _sum_scans(found: tuple[Scan, ...], past: Array, new: Array, causal: bool) -
     read: dict[str, Array] = {"attention core": 0.0, "indexer": 0.0}
     for scan in found:
         whole = not causal and scan.limit == ALL and not scan.chunk
-        positions = np.add(past, new) / scan.stride if whole else mean_attended(scan, past, new)
-        flop[scan.component] = flop[scan.component] + scan.flop * positions * new
+        entries = np.add(past, new) / scan.stride * new if whole else attended(scan, past, new)
+        flop[scan.component] = flop[scan.component] + scan.flop * entries
         read[scan.component] = read[scan.component] + scan.entry_bytes * entries_read(scan, past, new)
     return CoreWork(
         flop["attention core"], flop["indexer"], read["attention core"], read["indexer"], found[0].read_shards

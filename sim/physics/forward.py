@@ -41,7 +41,8 @@ class _Batch:
     def last(self, count: float) -> _Batch:
         """The last tokens of every prompt only."""
         new = np.minimum(self.new, count)
-        return _Batch(self.sequences, new, self.past + self.new - new, self.group_tokens * (new / self.new))
+        share = count / np.maximum(self.new, count)
+        return _Batch(self.sequences, new, self.past + self.new - new, self.group_tokens * share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def stored_width(part: Matrices, precisions: Precisions) -> float:
     return max(SIXTEEN_BIT, precisions.weight_bytes) if part.sixteen_bit else precisions.weight_bytes
 
 
-def experts_touched(group_tokens: Array, top_k: Array, experts: Array) -> Array:
+def experts_touched(group_tokens: Array, top_k: float, experts: float) -> Array:
     """Share of the experts of a layer that at least one of the tokens uses [1].
 
     Notes
@@ -104,13 +105,16 @@ def _matrix_operator(part: Matrices, batch: _Batch, job: _Job) -> Operator:
         return plain
     tokens = batch.group_tokens
     busy = part.copies * experts_touched(tokens, part.uses, part.copies)
+    rows = np.divide(
+        tokens * part.uses, busy, out=np.ones_like(busy), where=busy > 0
+    )  # one row before the first
     return replace(
         plain,
         family="grouped_gemm",
         flop=tokens * (2.0 * used * part.weights),
         weight_bytes=busy * stored,
         token_bytes=tokens * (used * moved),
-        rows=tokens * part.uses / busy,
+        rows=rows,
         sharding="expert",
     )
 

@@ -197,6 +197,38 @@ def test_prompts_of_v41_cost_half() -> None:
     assert linear("prefill") / linear("training") == pytest.approx(0.5, abs=0.01)
 
 
+@pytest.mark.parametrize("phase", ["training", "prefill", "decode"])
+def test_every_model_runs_in_every_phase(phase: Phase) -> None:
+    catalogue = Catalogue()
+    for id in catalogue.ids("models"):
+        architecture = catalogue.model(id).architecture
+        if architecture is None:
+            continue
+        new = 3.0 if phase == "decode" else 5000.0
+        operators = forward_operators(
+            architecture, phase=phase, sequences=2.0, new=new, past=9000.0, precisions=FP8
+        )
+        for each in (*operators, *backward_operators(operators)):
+            numbers = [
+                float(np.asarray(n)) for n in (each.flop, each.weight_bytes, each.token_bytes, each.rows)
+            ]
+            assert np.all(np.isfinite(numbers)), (id, each)
+            assert min(numbers) >= 0
+            assert each.flop or each.token_bytes
+
+
+@pytest.mark.parametrize("id", FAMILIES)
+@pytest.mark.parametrize("phase", ["prefill", "decode"])
+def test_no_tokens_no_work(id: str, phase: Phase) -> None:
+    for sequences, new in ((0.0, 7.0), (2.0, 0.0)):
+        operators = forward_operators(
+            shape(id), phase=phase, sequences=sequences, new=new, past=100.0, precisions=FP8
+        )
+        done = [each for each in operators if each.component != "logits"]
+        assert flop(done) == 0
+        assert all(float(each.rows) >= 0 for each in done if each.component == "routed experts")
+
+
 # --- experts ----------------------------------------------------------------------------------------------------
 
 
