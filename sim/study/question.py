@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from sim.economics.series import NotYetKnownError, value_as_of
 from sim.profiles.catalogue import Catalogue
@@ -34,7 +35,7 @@ class Side:
         The one that was known on the scenario's date.
     """
 
-    key: str
+    key: Literal["a", "b"]
     choice: ClusterChoice
     system: SystemProfile
     chip: ChipProfile
@@ -94,15 +95,15 @@ def load_question(catalogue: Catalogue, scenario: str | Path) -> Question:
         When a file is missing or wrong; the message says where and how to mend it.
     """
     asked = catalogue.scenario(scenario)
-    a, b = (_side(catalogue, asked, key) for key in ("a", "b"))
+    a, b = _side(catalogue, asked, "a"), _side(catalogue, asked, "b")
     tasks = tuple(
         Task(job, catalogue.model(job.model), catalogue.workload(job.workload)) for job in asked.jobs
     )
     return Question(asked, a, b, tasks, _uncertain_inputs((a, b), tasks))
 
 
-def _side(catalogue: Catalogue, scenario: Scenario, key: str) -> Side:
-    choice = scenario.clusters[key]  # type: ignore[index]
+def _side(catalogue: Catalogue, scenario: Scenario, key: Literal["a", "b"]) -> Side:
+    choice = scenario.clusters[key]
     system = catalogue.system(choice.system)
     chip = catalogue.chip(system.chip)
     region = catalogue.region(choice.region)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.economics.ownership import Blocks, View, scaled
+from sim.economics.ownership import Blocks, View
 from sim.economics.token import MILLION
 from sim.profiles.workload import ServingTraffic
 from sim.quantity import Array
@@ -51,7 +51,8 @@ class ServingRuns:
     @property
     def energy_j_per_million(self) -> Vector:
         """Facility energy per million output tokens, prompts and idle hours included [J] (draws,)."""
-        return MILLION * self.power_w / (self.tokens_per_s * self.job.utilisation)
+        with np.errstate(divide="ignore"):  # nothing served within the promise
+            return MILLION * self.power_w / (self.tokens_per_s * self.job.utilisation)
 
     def output_cost(self) -> dict[View, Blocks]:
         """Cost of a million output tokens with the prompts that belong to them [USD per million], by view and block."""
@@ -66,9 +67,15 @@ class ServingRuns:
         return self._per_million(self.capacity.prefill_share, self.capacity.input_tokens_per_s)
 
     def _per_million(self, share: Array, tokens_per_chip_s: Array) -> dict[View, Blocks]:
-        with np.errstate(divide="ignore"):  # no token within the promise: infinitely dear
-            chip_s = MILLION * share / (tokens_per_chip_s * np.asarray(self.job.utilisation))
-        return {view: scaled(b, chip_s) for view, b in self.cluster.cost_blocks(self.it_power_w).items()}
+        served = np.asarray(tokens_per_chip_s) > 0
+        chip_s = (
+            MILLION * share / (np.where(served, tokens_per_chip_s, 1.0) * np.asarray(self.job.utilisation))
+        )
+        # Where nothing is served within the promise, a token has no finite price.
+        return {
+            view: {name: np.where(served, usd * chip_s, np.inf) for name, usd in blocks.items()}
+            for view, blocks in self.cluster.cost_blocks(self.it_power_w).items()
+        }
 
 
 def run_serving(side: Side, task: Task, world: World) -> ServingRuns:

@@ -57,10 +57,11 @@ def _describe(study: ServingStudy, medians: list[ServingRuns], question: Questio
         f"{run.job.precisions.linear.upper()} on {side.label}"
         for run, side in zip(medians, question.sides, strict=True)
     )
+    prompt, answer = traffic.input.median.median, traffic.output.median.median
     return (
-        f"Prompts of {traffic.input.median.median:,.0f} tokens (median), {traffic.prefix_hit.median:.0%} of their tokens cached, answers of "
-        f"{traffic.output.median.median:,.0f}; {targets.percentile:.0%} of requests get the first token within {targets.ttft.median:g} s "
-        f"and the others within {1000 * targets.tpot.median:g} ms each; {traffic.software.pools} pools, {formats}."
+        f"Prompts of {prompt:,.0f} tokens (median), {traffic.prefix_hit.median:.0%} of their tokens cached, answers of "
+        f"{answer:,.0f}; {targets.percentile:.0%} of requests get the first token within {targets.ttft.median:g} s and "
+        f"the others within {1000 * targets.tpot.median:g} ms each; {traffic.software.pools} pools, {formats}."
     )
 
 

@@ -17,7 +17,8 @@ LEVELS = (0.05, 0.25, 0.50, 0.75, 0.95)
 def interval(values: Any) -> Interval:
     """Quantiles over draws of an array or a plain number.
 
-    Infinite draws are kept: a quantile that falls among them is infinite, and says so.
+    Infinite draws are kept: a quantile that falls among them is infinite, and says so. Draws without an answer (NaN: neither
+    side can do the work) are left out; all NaN gives NaN.
 
     Examples
     --------
@@ -25,9 +26,12 @@ def interval(values: Any) -> Interval:
     3.0
     """
     ordered = np.sort(np.atleast_1d(np.asarray(values, dtype=float)).ravel())
-    # The nearest ranks instead of interpolation where an infinite neighbour would turn a number into NaN.
-    method = "linear" if np.isfinite(ordered).all() else "nearest"
-    return Interval(*(float(q) for q in np.quantile(ordered, LEVELS, method=method)))
+    ordered = ordered[~np.isnan(ordered)] if not np.isnan(ordered).all() else np.array([np.nan])
+    if np.isfinite(ordered).all() or np.isnan(ordered).all():
+        return Interval(*(float(q) for q in np.quantile(ordered, LEVELS)))
+    # Nearest ranks: interpolating towards an infinite neighbour would give neither number.
+    ranks = np.rint(np.array(LEVELS) * (len(ordered) - 1)).astype(int)
+    return Interval(*(float(q) for q in ordered[ranks]))
 
 
 def median_blocks(blocks: Mapping[str, Any]) -> dict[str, float]:

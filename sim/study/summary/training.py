@@ -40,11 +40,7 @@ def training_content(
         id=study.task.job.id,
         label=study.task.label,
         kind="training",
-        description=(
-            f"{recipe.tokens.median / 1e12:.3g} trillion tokens of {recipe.sequence:,}-token sequences, "
-            f"{recipe.global_batch.value / 1e6:.3g} million tokens per step, {recipe.optimizer.replace('adamw', 'AdamW').replace('muon', 'Muon')}; "
-            f"{_precision(median_a)} on {question.a.label}, {_precision(median_b)} on {question.b.label}."
-        ),
+        description=_describe(question, recipe, median_a, median_b),
         a=_side(study.a, answer.a, median_a),
         b=_side(study.b, answer.b, median_b),
         equal_count=equal,
@@ -57,6 +53,15 @@ def training_content(
     )
 
 
+def _describe(question: Question, recipe: TrainingRecipe, a: TrainingRuns, b: TrainingRuns) -> str:
+    optimizer = {"adamw": "AdamW", "muon": "Muon"}[recipe.optimizer]
+    return (
+        f"{recipe.tokens.median / 1e12:.3g} trillion tokens of {recipe.sequence:,}-token sequences, "
+        f"{recipe.global_batch.value / 1e6:.3g} million tokens per step, {optimizer}; "
+        f"{_precision(a)} on {question.a.label}, {_precision(b)} on {question.b.label}."
+    )
+
+
 def _precision(runs: TrainingRuns) -> str:
     return runs.job.precisions.linear.upper()
 
@@ -64,7 +69,7 @@ def _precision(runs: TrainingRuns) -> str:
 def _side(plan: TrainingPlan, runs: TrainingRuns, median: TrainingRuns) -> JobSide:
     chips = plan.counts[0]
     row = most_common(runs.choice[0])
-    wall = runs.goodput.wall_s[0]
+    wall = np.asarray(runs.goodput.wall_s)[0]
     bills = {
         view: training_cost(blocks, chips, wall)
         for view, blocks in runs.cluster.cost_blocks(
@@ -81,14 +86,14 @@ def _side(plan: TrainingPlan, runs: TrainingRuns, median: TrainingRuns) -> JobSi
         layout_reason=f"fastest of {found.considered:,} layouts that fit; refused: {found.why_not()}",
         breakdown={name: t for name, s in step.breakdown.items() if (t := float(np.median(s))) > 0},
         power_mw=interval(runs.power_w[0] / 1e6),
-        energy=interval(runs.goodput.energy_j[0] / 3.6e12),
+        energy=interval(np.asarray(runs.goodput.energy_j)[0] / 3.6e12),
         cost={view: interval(total(blocks)) for view, blocks in bills.items()},
         cost_blocks={view: median_blocks(blocks) for view, blocks in bills.items()},
         mfu=interval(_mfu(runs, chips)),
         wall_days=interval(wall / DAY),
         end_date=_end(plan, interval(wall / DAY)),
-        goodput=interval(runs.goodput.share[0]),
-        stops=float(np.median(runs.goodput.stops[0])),
+        goodput=interval(np.asarray(runs.goodput.share)[0]),
+        stops=float(np.median(np.asarray(runs.goodput.stops)[0])),
         step_time_s=interval(runs.step_s[0]),
         timeline=timeline,
         wall_days_samples=(wall[:SAMPLES] / DAY).tolist(),

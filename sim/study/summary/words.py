@@ -1,0 +1,56 @@
+"""Sentences that only the study can write: answers, definitions, what is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sim.report.content import JobContent
+from sim.report.numbers import bounds, number
+from sim.report.wording import listed
+from sim.study.question import Question
+
+VIEW_NOTES = {
+    "rental": "Market rent of a chip with everything around it.",
+    "acquisition": "Purchase price of chips, servers, network and facility, in proportion to the share of their life used; "
+    "no interest, power or people.",
+    "amortised": "What an owner pays: straight-line cost, interest, electricity, staff, maintenance.",
+}
+
+NOT_MODELLED = (
+    "Whether either cluster can be bought: export rules, quotas and supply",
+    "People and research: failed experiments, data, porting software to another chip",
+    "Model quality: both clusters are taken to train and serve the same model equally well",
+    "Storage, and networks beyond one site",
+    "Learning over the run: software is frozen at the state of its sources",
+    "Mixed fleets, multi-tenancy and several models on one cluster",
+)
+
+
+def answers(question: Question, jobs: Sequence[JobContent]) -> list[str]:
+    """One sentence per class of jobs: training, and serving of each model."""
+    models = {task.job.id: task.model.name for task in question.tasks}
+    classes: dict[str, list[JobContent]] = {}
+    for job in jobs:
+        name = "pre-training" if job.kind == "training" else f"serving {models[job.id]}"
+        classes.setdefault(name, []).append(job)
+    return [_sentence(question, name, members, models) for name, members in classes.items()]
+
+
+def _sentence(question: Question, name: str, jobs: Sequence[JobContent], models: dict[str, str]) -> str:
+    """For instance "For serving M, 20,000 X do the work of 9,000 Y (90 % interval ...) with chat and of 8,000 with agents"."""
+    a, b = question.sides
+    training = jobs[0].kind == "training"
+    counts = [f"of {_count(job, b.label if i == 0 else '')}" for i, job in enumerate(jobs)]
+    cases = [f"for {models[job.id]}" if training else f"with {_short(job)}" for job in jobs]
+    parts = [f"{count} {case}" for count, case in zip(counts, cases, strict=True)]
+    return f"For {name}, {a.choice.chips:,} {a.label} do the work {listed(parts)}."
+
+
+def _count(job: JobContent, label: str) -> str:
+    interval = job.equal_count
+    return f"{number(interval.p50)}{' ' + label if label else ''} (90 % interval {bounds(interval)})"
+
+
+def _short(job: JobContent) -> str:
+    """Kind of users, from a label such as "Chat on V3"."""
+    return job.label.split(" on ")[0].lower()
