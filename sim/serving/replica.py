@@ -52,16 +52,35 @@ class LiveRequest:
 
 @dataclass(slots=True)
 class ReplicaCounters:
-    """What a replica did, for checks and utilisation."""
+    """What a replica did, for checks and utilisation.
+
+    Attributes
+    ----------
+    busy_s : float
+        Time in steps [s].
+    steps, sequence_steps : int
+        Steps, and their sum over decoding sequences.
+    tokens : int
+        Output tokens made.
+    prefill_tokens, reread_tokens : int
+        Prompt tokens read, and those of them (with generated ones) that were read again after a preemption.
+    preemptions, refused : int
+        Requests pushed out, and requests too long for the cache.
+    """
 
     busy_s: float = 0.0
     steps: int = 0
     sequence_steps: int = 0
+    tokens: int = 0
     prefill_tokens: int = 0
+    reread_tokens: int = 0
     preemptions: int = 0
     refused: int = 0
     batch_seconds: float = 0.0
-    cache_block_seconds: float = 0.0
+
+    def __add__(self, other: ReplicaCounters) -> ReplicaCounters:
+        mine, theirs = (tuple(getattr(each, name) for name in self.__slots__) for each in (self, other))
+        return ReplicaCounters(*(a + b for a, b in zip(mine, theirs, strict=True)))
 
 
 Notify = Callable[[LiveRequest, float], None]
@@ -184,13 +203,15 @@ class Replica:
         counters.steps += steps
         chunks = self._chunks
         if self.limits.mixed or not chunks:
-            self._step += steps
+            emitted = self._rhythm.emitted(self._step + steps)
+            counters.tokens += batch * (emitted - self._rhythm.emitted(self._step))
             counters.sequence_steps += batch * steps
-            emitted = self._rhythm.emitted(self._step)
+            self._step += steps
             ends = self._ends
             while ends and ends[0][0] <= emitted:
-                _, admission, sequence = heappop(ends)
+                end, admission, sequence = heappop(ends)
                 if sequence.admission == admission:
+                    counters.tokens -= emitted - end  # drafts beyond the end are thrown away
                     sequence.generated = sequence.output
                     self._leave_decoding(sequence)
                     self._notify_finish(sequence, now)
@@ -208,6 +229,7 @@ class Replica:
         self._prefilling.popleft()  # chunks are cut first come, first served, so it is the head
         self._prefill_blocks -= sequence.blocks
         sequence.generated += 1
+        self.counters.tokens += 1
         if sequence.generated == 1:
             self._notify_first(sequence, now)
         if sequence.generated < sequence.output:
@@ -237,7 +259,7 @@ class Replica:
     def _preempt(self) -> None:
         """Push out the newest requests until the next step fits; they start again from their tokens so
         far."""
-        admitted = self._admitted
+        admitted, counters = self._admitted, self.counters
         while self._blocks_used(self._step) > self.limits.kv_blocks:
             admission, victim = admitted.pop()
             if victim.admission != admission:
@@ -250,9 +272,11 @@ class Replica:
             else:
                 victim.generated = self._rhythm.emitted(self._step) + victim.offset - victim.prompt
                 self._leave_decoding(victim)
+            again = victim.prompt + victim.generated - victim.cached
+            counters.reread_tokens += again - victim.prefill_left
             victim.prefilled = victim.cached
-            victim.prefill_left = victim.prompt + victim.generated - victim.cached
-            self.counters.preemptions += 1
+            victim.prefill_left = again
+            counters.preemptions += 1
             self.waiting.appendleft(victim)
 
     def _admit(self) -> None:

@@ -21,7 +21,10 @@ CHAT = Traffic(LengthDistribution(1500, 1.0, 60000), LengthDistribution(350, 0.9
 ENGINE = Engine(overlap_hidden=0.6, expert_imbalance=1.1, step_overhead_s=1e-3)
 
 
-def job(architecture=V3, targets=Targets(2.0, 0.05), pools="disaggregated", **engine):
+PROMISE = Targets(2.0, 0.05)
+
+
+def job(architecture=V3, targets=PROMISE, pools="disaggregated", **engine):
     base = serving(architecture, H800)
     return replace(base, traffic=CHAT, targets=targets, engine=replace(ENGINE, **engine), pools=pools)
 
