@@ -102,6 +102,44 @@ def test_recurrent_states() -> None:
         assert np.all(parts.state == expected)
 
 
+def test_tails() -> None:
+    """Buffers of the published V4 inference code: (values, gates) x fp32 x tokens x width."""
+    # HCA 2 x 4 x 128 x 512 in 31 layers; CSA 2 x 4 x 8 x 1024 and its indexer 2 x 4 x 8 x 256 in 30
+    expected = 31 * 524_288 + 30 * (65_536 + 16_384)
+    assert kv_cache_parts(shape("deepseek-v4-pro"), 8192.0, FP8).tail == expected
+    # K3: three earlier inputs of query, key and value (3 x 12,288) in 16 bit, 69 layers
+    assert kv_cache_parts(shape("kimi-k3"), 8192.0, FP8).tail == 69 * 3 * 36_864 * 2
+    assert kv_cache_parts(shape("deepseek-v3"), 8192.0, FP8).tail == 0
+
+
+# GB of one sequence at 8K, 128K and a million tokens without those tails; an independent calculation from the formulas
+# of the reports (V4 at 8K: 5,031.4 x 8,192 + 61 x 128 x 584 B and so on). Kimi-K3 with a 16-bit state.
+CACHE_GB = {
+    "deepseek-v3": (FP8, (0.328, 5.24, 42.0)),
+    "deepseek-v3.2-exp": (FP8, (0.394, 6.30, 50.4)),
+    "deepseek-v4-pro": (FP8, (0.0458, 0.664, 5.28)),
+    "deepseek-v4-flash": (FP8, (0.0320, 0.464, 3.69)),
+    "deepseek-v4.1-flash": (FP8, (0.00999, 0.119, 0.936)),
+    "kimi-k2": (FP8, (0.288, 4.61, 36.8)),
+    "kimi-k3": (BF16, (0.44, 3.84, 29.2)),
+    "qwen3-235b-a22b": (BF16, (1.58, 25.2, 202)),
+    "qwen3.5-397b-a17b": (BF16, (0.44, 4.22, 32.4)),
+    "glm-5": (FP8, (0.504, 8.06, 64.4)),
+    "minimax-m2": (BF16, (2.08, 33.3, 266)),
+    "minimax-m3": (BF16, (1.13, 18.0, 144)),
+    "llama-3.1-405b": (BF16, (4.23, 67.6, 541)),
+    "gpt-oss-120b": (BF16, (0.307, 4.84, 38.7)),
+}
+
+
+@pytest.mark.parametrize("id", CACHE_GB)
+def test_cache_by_context(id: str) -> None:
+    precisions, expected = CACHE_GB[id]
+    parts = kv_cache_parts(shape(id), np.array([8192.0, 131_072.0, MILLION]), precisions)
+    state = parts.state / 2 if id == "kimi-k3" else parts.state
+    assert (parts.growing + parts.window + state) / 1e9 == pytest.approx(np.array(expected), rel=0.009)
+
+
 def test_sharing_over_tensor_ranks() -> None:
     assert kv_shards(shape("deepseek-v3")) == 1
     assert kv_shards(shape("llama-3.1-405b")) == 8
