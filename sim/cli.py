@@ -32,7 +32,7 @@ def _is_mistake_of_user(error: Exception) -> bool:
     from sim.profiles.messages import InputError
     from sim.quantity import UnknownQuantityError
 
-    return isinstance(error, InputError | UnknownQuantityError)
+    return isinstance(error, InputError | UnknownQuantityError | OSError)
 
 
 def _end(message: str, code: int) -> NoReturn:
@@ -140,6 +140,31 @@ def models_show(id: str, sources: Sources = False, profiles: Profiles = None) ->
 
     for listing in show_model(_catalogue(profiles), id, sources):
         print_listing(listing, sys.stdout)
+
+
+# --- questions ---------------------------------------------------------------------------------------------
+
+
+@app.command("run")
+def run(
+    scenario: Annotated[str, typer.Argument(help="Scenario file, or the id of a shipped one.")],
+    draws: Annotated[
+        int | None, typer.Option(min=1, help="Worlds to draw, instead of the scenario's own.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of the draws, instead of the scenario's own.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where to write; reports/<id of the scenario> when left out."),
+    ] = None,
+    profiles: Profiles = None,
+) -> None:
+    """Answer the question of a scenario and write its report."""
+    from sim.api import run_and_report
+
+    for line in run_and_report(_catalogue(profiles), scenario, draws, seed, out):
+        print(line)
 
 
 @app.command("schema")

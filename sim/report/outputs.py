@@ -26,6 +26,7 @@ def write_report(
     directory: Path | str,
     results: pd.DataFrame | None = None,
     *,
+    draws: pd.DataFrame | None = None,
     run: Mapping[str, Any] | None = None,
     timestamp: int | None = None,
 ) -> list[Path]:
@@ -38,6 +39,8 @@ def write_report(
         Made when it is not there. Files of an earlier report in it that this one does not write are removed.
     results : DataFrame, optional
         Tidy long table (scenario, cluster, job, metric, unit, statistic, value) for ``results.csv`` and ``.parquet``.
+    draws : DataFrame, optional
+        Every draw in long form, for ``draws.parquet``.
     run : mapping, optional
         More to keep in ``run.json``: whatever is needed to run it again. Must be JSON.
     timestamp : int, optional
@@ -49,6 +52,8 @@ def write_report(
         When a file cannot be written; nothing half-written stays behind.
     """
     files = report_files(content, results, timestamp)
+    if draws is not None:
+        files["draws.parquet"] = _parquet(draws)
     record = {
         "identity": asdict(content.identity),
         "title": content.title,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sim.profiles.workload import TrainingRecipe
 from sim.resolve import MEDIAN, World
 from sim.study.parity import count_grid, equal_count
-from sim.study.question import Question, Task
+from sim.study.question import Question, Side, Task
 from sim.study.serving import ServingRuns, run_serving
 from sim.study.training import TrainingPlan, TrainingRuns, plan_training, run_training
 from sim.training.search import NoLayoutError
@@ -56,6 +56,14 @@ class ServingAnswer:
     def equal(self) -> Vector:
         """Chips of B that serve as much as A: a fleet grows by whole units that all do the same [chip]."""
         return self.ratio * self.b.chips
+
+
+class TooFewChipsError(ValueError):
+    """A model cannot be trained on one of the clusters, in no layout; ``side`` is its key."""
+
+    def __init__(self, side: str, message: str) -> None:
+        super().__init__(message)
+        self.side = side
 
 
 class Study(Protocol):
@@ -115,16 +123,24 @@ def prepare(question: Question, task: Task) -> TrainingStudy | ServingStudy:
 
     Raises
     ------
-    NoLayoutError
+    TooFewChipsError
         When the model cannot be trained on one of the clusters.
     """
     if not isinstance(task.workload, TrainingRecipe):
         return ServingStudy(task, question)
-    a = plan_training(question.a, task, (question.a.choice.chips,))
-    b = plan_training(question.b, task, (question.b.choice.chips,))
+    a, b = (_plan(side, task) for side in question.sides)
     ratio = run_training(a, MEDIAN).tokens_per_s[0, 0] / run_training(b, MEDIAN).tokens_per_s[0, 0]
     centre = float(question.b.choice.chips * ratio)
     return TrainingStudy(task, a, b, _curve(question, task, centre))
+
+
+def _plan(side: Side, task: Task) -> TrainingPlan:
+    try:
+        return plan_training(side, task, (side.choice.chips,))
+    except NoLayoutError as error:
+        raise TooFewChipsError(
+            side.key, f"{task.label} on {side.choice.chips:,} {side.label}: {error}"
+        ) from None
 
 
 def _curve(question: Question, task: Task, centre: float) -> TrainingPlan:

@@ -11,12 +11,20 @@ import numpy as np
 import pandas as pd
 
 from sim.profiles.catalogue import Catalogue
-from sim.report.content import JobContent, ReportContent, RunIdentity
-from sim.study.answer import TrainingStudy, prepare
+from sim.report.content import JobContent, ReportContent, RunIdentity, Sensitivity
+from sim.resolve import World
+from sim.study.answer import (
+    ServingAnswer,
+    ServingStudy,
+    TooFewChipsError,
+    TrainingAnswer,
+    TrainingStudy,
+    prepare,
+)
 from sim.study.inputs import named_inputs
-from sim.study.question import load_question
+from sim.study.question import Question, Task, load_question
 from sim.study.summary.report import Findings, inputs_hash, report_content
-from sim.study.summary.sensitivity import sensitivity, swings
+from sim.study.summary.sensitivity import Swings, sensitivity, swings
 from sim.study.summary.serving import serving_content
 from sim.study.summary.tables import draws_table, summary_table
 from sim.study.summary.training import training_content
@@ -66,9 +74,7 @@ def run_scenario(
     Raises
     ------
     InputError
-        When a file is missing or wrong.
-    NoLayoutError
-        When a model cannot be trained on one of the clusters.
+        When a file is missing or wrong, or a model cannot be trained on one of the clusters.
     UnknownQuantityError
         When an answer rests on a number that nobody has published.
     """
@@ -84,12 +90,14 @@ def run_scenario(
     )
     inputs = named_inputs(question)
     jobs: list[JobContent] = []
-    answers, moved, found = [], [], []
+    answers: list[TrainingAnswer | ServingAnswer] = []
+    moved: list[Swings] = []
+    found: list[Sensitivity] = []
     for index, task in enumerate(question.tasks):
         progress(task.label, (index + 0.1) / len(question.tasks))
-        study = prepare(question, task)
-        answer = study.answer(world)
-        jobs.append(_content(question, study, answer, event_draws, seed))
+        study = _prepared(catalogue, question, task)
+        answer, content = _answered(question, study, world, event_draws, seed)
+        jobs.append(content)
         progress(f"{task.label}: what moves the answer", (index + 0.5) / len(question.tasks))
         moved.append(swings(question, study))
         found.append(
@@ -116,12 +124,23 @@ def run_scenario(
         files=files,
         scenario=question.scenario.id,
     )
-    content = report_content(question, world, findings, inputs, identity)
+    report = report_content(question, world, findings, inputs, identity)
     progress("done", 1.0)
-    return ScenarioRun(content, summary_table(content), draws_table(question, answers))
+    return ScenarioRun(report, summary_table(report), draws_table(question, answers))
 
 
-def _content(question, study, answer, event_draws, seed) -> JobContent:  # type: ignore[no-untyped-def]
+def _prepared(catalogue: Catalogue, question: Question, task: Task) -> TrainingStudy | ServingStudy:
+    try:
+        return prepare(question, task)
+    except TooFewChipsError as error:
+        raise catalogue.error(question.scenario, ("clusters", error.side, "chips"), str(error)) from None
+
+
+def _answered(
+    question: Question, study: TrainingStudy | ServingStudy, world: World, event_draws: list[int], seed: int
+) -> tuple[TrainingAnswer | ServingAnswer, JobContent]:
     if isinstance(study, TrainingStudy):
-        return training_content(question, study, answer, event_draws, seed)
-    return serving_content(question, study, answer, seed)
+        trained = study.answer(world)
+        return trained, training_content(question, study, trained, event_draws, seed)
+    served = study.answer(world)
+    return served, serving_content(question, study, served, seed)

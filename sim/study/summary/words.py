@@ -37,7 +37,7 @@ def answers(question: Question, jobs: Sequence[JobContent]) -> list[str]:
 
 
 def _sentence(question: Question, name: str, jobs: Sequence[JobContent], models: dict[str, str]) -> str:
-    """For instance "For serving M, 20,000 X do the work of 9,000 Y (90 % interval ...) with chat and of 8,000 with agents"."""
+    """For instance "For serving M, 20,000 X do the work of 9,000 Y (90 % interval ...) with chat, of 8,000 with agents"."""
     a, b = question.sides
     training = jobs[0].kind == "training"
     counts = [f"of {_count(job, b.label if i == 0 else '')}" for i, job in enumerate(jobs)]

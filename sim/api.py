@@ -1,0 +1,68 @@
+"""The public functions: what the command, a notebook and a screen all call."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from sim.profiles.catalogue import Catalogue
+from sim.report.outputs import write_report
+from sim.study.run import ScenarioRun, run_scenario
+
+REPORTS = Path("reports")
+
+
+def run_and_report(
+    catalogue: Catalogue, scenario: str | Path, draws: int | None, seed: int | None, out: Path | None
+) -> list[str]:
+    """Answer the question of a scenario, write the report, and say what came out and where it is.
+
+    Progress goes to the terminal, if there is one.
+
+    Raises
+    ------
+    InputError, UnknownQuantityError
+        When the question cannot be answered as it stands.
+    OSError
+        When a file cannot be written.
+    """
+    options = [f"--{name} {value}" for name, value in (("draws", draws), ("seed", seed)) if value is not None]
+    command = " ".join(["parity run", shlex.quote(str(scenario)), *options])
+    with _bar() as bar:
+        row = bar.add_task("", total=1.0)
+        result = run_scenario(
+            catalogue,
+            scenario,
+            draws,
+            seed,
+            command,
+            lambda what, share: bar.update(row, description=what, completed=share),
+        )
+        bar.update(row, description="writing the report")
+        directory = out or REPORTS / result.content.identity.scenario
+        paths = write_report(result.content, directory, result.summary, draws=result.draws)
+    return [*_answers(result), "", *_places(paths)]
+
+
+def _bar() -> Progress:
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description:40.40}"), BarColumn(), TimeElapsedColumn()
+    return Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty())
+
+
+def _answers(result: ScenarioRun) -> list[str]:
+    warned = [f"Note: {warning}" for warning in result.content.warnings]
+    return [result.content.title, *result.content.answers, *warned]
+
+
+def _places(paths: list[Path]) -> list[str]:
+    pages = [path for path in paths if path.name.startswith("page-")]
+    return [
+        f"PDF    {paths[0]}",
+        f"PNG    {pages[0].parent}/page-*.png ({len(pages)} pages), {pages[0].parent}/figures/",
+        f"tables {paths[0].with_name('results.csv')} (.parquet, .xlsx); every draw in draws.parquet",
+    ]
