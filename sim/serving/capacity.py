@@ -37,6 +37,35 @@ _BOUNDS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Unit:
+    """Instance chosen in each draw, counted in ranks (dies where software addresses them one by one).
+
+    Attributes
+    ----------
+    tp, dp : ndarray (draws,)
+        Ranks per attention replica, and attention replicas.
+    chunk : ndarray (draws,)
+        Prompt tokens per replica and pass; 0 in a decode pool [token].
+    context_parallel : ndarray (draws,)
+        Replicas that share a prompt.
+    """
+
+    tp: NDArray[np.float64]
+    dp: NDArray[np.float64]
+    chunk: NDArray[np.float64]
+    context_parallel: NDArray[np.float64]
+
+    @property
+    def shape(self) -> UnitShape:
+        """Without the way prompts are cut."""
+        return UnitShape(self.tp, self.dp)
+
+    def at(self, index: NDArray[np.int_]) -> Unit:
+        """Only some rows."""
+        return Unit(self.tp[index], self.dp[index], self.chunk[index], self.context_parallel[index])
+
+
+@dataclass(frozen=True, slots=True)
 class Capacity:
     """What one chip of a serving fleet does at the highest load that keeps the promise.
 
@@ -63,6 +92,10 @@ class Capacity:
         Time-averaged activity of a chip between idle and sustained matrix load, for power [1].
     shape : str
         Unit shape most often best.
+    decode_unit, prefill_unit : Unit
+        The instances of each draw; the same one in aggregated pools.
+    peak_batch, fitting_batch : ndarray (draws,)
+        Sequences per attention replica at the promised percentile, and those there is cache for [sequence].
     frontier : tuple of (float, float)
         Output tokens per second and user against per chip, over batch, at the median draw.
     reason : str
@@ -82,6 +115,10 @@ class Capacity:
     prefill_terms: Mapping[str, NDArray[np.float64]]
     activity: NDArray[np.float64]
     shape: str
+    decode_unit: Unit
+    prefill_unit: Unit
+    peak_batch: NDArray[np.float64]
+    fitting_batch: NDArray[np.float64]
     frontier: tuple[tuple[float, float], ...]
     reason: str
 
@@ -109,23 +146,6 @@ class _Setting:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """Candidates (candidates, 1), or the chosen one of each draw (draws,)."""
-
-    tp: NDArray[np.float64]
-    dp: NDArray[np.float64]
-    chunk: NDArray[np.float64]
-    context_parallel: NDArray[np.float64]
-
-    @property
-    def shape(self) -> UnitShape:
-        return UnitShape(self.tp, self.dp)
-
-    def at(self, index: NDArray[np.int_]) -> _Choice:
-        return _Choice(self.tp[index], self.dp[index], self.chunk[index], self.context_parallel[index])
-
-
 def serving_capacity(job: ServingJob, chip: Chip, network: Network, chips: float) -> Capacity:
     """Highest load per chip that keeps the promise, over unit shapes, on all draws.
 
@@ -151,7 +171,7 @@ def serving_capacity(job: ServingJob, chip: Chip, network: Network, chips: float
     return _disaggregated(setting, chip.ranks)
 
 
-def _candidates(setting: _Setting, chunks: tuple[float, ...], context_parallel: tuple[float, ...]) -> _Choice:
+def _candidates(setting: _Setting, chunks: tuple[float, ...], context_parallel: tuple[float, ...]) -> Unit:
     """Every unit shape with every chunk and context-parallel degree that goes with it."""
     shapes = unit_shapes(setting.job.architecture, setting.network, setting.ranks)
     dense = setting.job.architecture.moe is None
@@ -163,10 +183,10 @@ def _candidates(setting: _Setting, chunks: tuple[float, ...], context_parallel: 
             if cp <= replicas and tp * replicas <= setting.ranks:
                 rows += [(tp, replicas, chunk, cp) for chunk in chunks]
     tp, dp, chunk, cp = np.array(rows, dtype=float).T[:, :, None]
-    return _Choice(tp, dp, chunk, cp)
+    return Unit(tp, dp, chunk, cp)
 
 
-def _best(setting: _Setting, candidates: _Choice, score: Callable[[_Setting, _Choice], Array]) -> _Choice:
+def _best(setting: _Setting, candidates: Unit, score: Callable[[_Setting, Unit], Array]) -> Unit:
     """The best candidate of each draw."""
     draws = setting.draws
     sample = np.unique(np.linspace(0, draws - 1, SAMPLE).astype(int))
@@ -175,7 +195,7 @@ def _best(setting: _Setting, candidates: _Choice, score: Callable[[_Setting, _Ch
     kept = candidates.at(leaders)
     final = np.broadcast_to(score(setting, kept), (len(leaders), draws))
     winner = np.argmax(final, axis=0)
-    return _Choice(*(field[winner, 0] for field in (kept.tp, kept.dp, kept.chunk, kept.context_parallel)))
+    return Unit(*(field[winner, 0] for field in (kept.tp, kept.dp, kept.chunk, kept.context_parallel)))
 
 
 def _score(
@@ -191,10 +211,10 @@ def _score(
 def _disaggregated(setting: _Setting, ranks_per_chip: int) -> Capacity:
     targets, output = setting.job.targets, setting.job.traffic.output.mean
 
-    def decode(where: _Setting, choice: _Choice) -> DecodePool:
+    def decode(where: _Setting, choice: Unit) -> DecodePool:
         return decode_pool(where.job, where.chip, where.network, choice.shape)
 
-    def prefill(where: _Setting, choice: _Choice, share: Array = 0.5) -> PrefillPool:
+    def prefill(where: _Setting, choice: Unit, share: Array = 0.5) -> PrefillPool:
         pool_ranks = np.maximum(where.ranks * share, choice.shape.ranks)
         return prefill_pool(
             where.job,
@@ -206,11 +226,11 @@ def _disaggregated(setting: _Setting, ranks_per_chip: int) -> Capacity:
             choice.context_parallel,
         )
 
-    def decode_score(where: _Setting, choice: _Choice) -> Array:
+    def decode_score(where: _Setting, choice: Unit) -> Array:
         pool = decode(where, choice)
         return _score(pool.tokens_per_s, pool.fastest_s, where.job.targets.tpot_s, pool)
 
-    def prefill_score(where: _Setting, choice: _Choice) -> Array:
+    def prefill_score(where: _Setting, choice: Unit) -> Array:
         pool = prefill(where, choice)
         return _score(pool.requests_per_s, pool.unloaded_s, where.job.targets.ttft_s, pool)
 
@@ -242,6 +262,10 @@ def _disaggregated(setting: _Setting, ranks_per_chip: int) -> Capacity:
         prefill_terms={name: value * one for name, value in reader.step.terms.items()},
         activity=working * one,
         shape=f"prefill {_most(_names(reading))}; decode {_most(_names(decoding))}",
+        decode_unit=decoding,
+        prefill_unit=reading,
+        peak_batch=decoder.peak_batch * one,
+        fitting_batch=decoder.fitting_batch * one,
         frontier=_frontier(setting, decoding, reader.requests_per_s * one, rate * one, ranks_per_chip),
         reason=_reasons(rate * one, decoder, decoder.fastest_s, reader.unloaded_s, targets, one),
     )
@@ -257,11 +281,11 @@ def _prefill_share(reader: PrefillPool, decoder: DecodePool, output: Array) -> A
 def _aggregated(setting: _Setting, ranks_per_chip: int) -> Capacity:
     targets, output = setting.job.targets, setting.job.traffic.output.mean
 
-    def serve(where: _Setting, choice: _Choice) -> AggregatedPool:
+    def serve(where: _Setting, choice: Unit) -> AggregatedPool:
         job = replace(where.job, engine=replace(where.job.engine, chunk_tokens=choice.chunk))
         return aggregated_pool(job, where.chip, where.network, choice.shape, where.ranks)
 
-    def score(where: _Setting, choice: _Choice) -> Array:
+    def score(where: _Setting, choice: Unit) -> Array:
         pool = serve(where, choice)
         missed = np.maximum(
             pool.fastest_s / where.job.targets.tpot_s, pool.unloaded_s / where.job.targets.ttft_s
@@ -290,6 +314,10 @@ def _aggregated(setting: _Setting, ranks_per_chip: int) -> Capacity:
         prefill_terms={name: value * one for name, value in prompts.terms.items()},
         activity=(share * _activity(prompts) + (1 - share) * _activity(mean)) * one,
         shape=_most(_names(choice)),
+        decode_unit=choice,
+        prefill_unit=choice,
+        peak_batch=pool.peak_batch * one,
+        fitting_batch=pool.fitting_batch * one,
         frontier=_shared_frontier(setting, choice, rate, ranks_per_chip),
         reason=_reasons(rate, pool, pool.fastest_s, pool.unloaded_s, targets, one),
     )
@@ -345,7 +373,7 @@ def _prefill_limits(pool: PrefillPool, one: NDArray[np.float64]) -> list[str]:
     ]
 
 
-def _names(choice: _Choice) -> list[str]:
+def _names(choice: Unit) -> list[str]:
     names = []
     for tp, dp, chunk, cp in zip(choice.tp, choice.dp, choice.chunk, choice.context_parallel, strict=True):
         name = f"{tp * dp:.0f} ranks (TP {tp:.0f}, DP {dp:.0f}" + (f", CP {cp:.0f})" if cp > 1 else ")")
@@ -363,7 +391,7 @@ def _median_draw(rate: NDArray[np.float64]) -> NDArray[np.int_]:
 
 def _frontier(
     setting: _Setting,
-    choice: _Choice,
+    choice: Unit,
     prefill_rate: NDArray[np.float64],
     rate: NDArray[np.float64],
     ranks: int,
@@ -384,7 +412,7 @@ def _frontier(
 
 
 def _shared_frontier(
-    setting: _Setting, choice: _Choice, rate: NDArray[np.float64], ranks: int
+    setting: _Setting, choice: Unit, rate: NDArray[np.float64], ranks: int
 ) -> tuple[tuple[float, float], ...]:
     index = _median_draw(rate)
     if rate[index[0]] <= 0:

@@ -218,10 +218,9 @@ def simulate(
     """
     environment = simpy.Environment()
     count = len(requests)
-    blank = (np.full(count, np.nan) for _ in range(3))
-    books = _Books(environment, *blank)
-    if clients is None:
-        books.arrival = requests.arrival_s
+    first, finish = np.full(count, np.nan), np.full(count, np.nan)
+    arrival = requests.arrival_s if clients is None else np.full(count, np.nan)
+    books = _Books(environment, arrival, first, finish)
     run = _Run(plan, requests, books, clients is not None, think_s)
     environment.process(run.open_loop() if clients is None else run.closed_loop(clients))
     environment.run(until=horizon_s)

@@ -28,7 +28,6 @@ class LiveRequest:
         "cached",
         "generated",
         "index",
-        "joined",
         "offset",
         "output",
         "prefill_left",
@@ -47,7 +46,6 @@ class LiveRequest:
         self.admission = -1  # serial number of its admission; -1 while it waits
         self.blocks = 0  # cache blocks held while its prompt is read
         self.offset = 0
-        self.joined = 0
 
 
 @dataclass(slots=True)
@@ -136,6 +134,7 @@ class Replica:
         self._offsets = 0
         self._admissions = 0
         self._step = 0
+        self._emitted = 0  # tokens per sequence by this step
         self._segment: Segment | None = None
         self._chunks: list[tuple[LiveRequest, int]] = []
         self._event: simpy.Event | None = None
@@ -181,10 +180,8 @@ class Replica:
         now = self.environment.now
         if self._segment is not None:
             self._complete(self._segment, now)
-        before = self.counters.preemptions
-        self._preempt()
-        preempted = self.counters.preemptions > before
-        if not preempted:
+        preempted = not self._surely_fits(self._emitted) and self._preempt()
+        if self.waiting and not preempted:
             self._admit()
         if self._trace is not None:
             self._record(now)
@@ -203,10 +200,11 @@ class Replica:
         counters.steps += steps
         chunks = self._chunks
         if self.limits.mixed or not chunks:
-            emitted = self._rhythm.emitted(self._step + steps)
-            counters.tokens += batch * (emitted - self._rhythm.emitted(self._step))
-            counters.sequence_steps += batch * steps
             self._step += steps
+            emitted = self._rhythm.emitted(self._step)
+            counters.tokens += batch * (emitted - self._emitted)
+            counters.sequence_steps += batch * steps
+            self._emitted = emitted
             ends = self._ends
             while ends and ends[0][0] <= emitted:
                 end, admission, sequence = heappop(ends)
@@ -240,9 +238,8 @@ class Replica:
             self._notify_finish(sequence, now)
 
     def _join_decoding(self, sequence: LiveRequest) -> None:
-        emitted = self._rhythm.emitted(self._step)
+        emitted = self._emitted
         sequence.offset = sequence.prompt + sequence.generated - emitted
-        sequence.joined = self._step
         self._offsets += sequence.offset
         self._cache.add(sequence.offset + self.limits.lookahead)
         heappush(self._ends, (emitted + sequence.output - sequence.generated, sequence.admission, sequence))
@@ -253,14 +250,24 @@ class Replica:
         self.active -= 1
         sequence.admission = -1
 
-    def _blocks_used(self, step: int) -> int:
-        return self._prefill_blocks + self._cache.at(self._rhythm.emitted(step))
+    def _blocks_used(self, emitted: int) -> int:
+        """Cache blocks held when the rhythm has emitted so many tokens."""
+        return self._prefill_blocks + self._cache.at(emitted)
 
-    def _preempt(self) -> None:
-        """Push out the newest requests until the next step fits; they start again from their tokens so
-        far."""
+    def _surely_fits(self, emitted: int) -> bool:
+        """Quick and on the safe side: a sequence of x tokens holds at most (x + size - 1) / size blocks."""
+        limits, batch = self.limits, self._cache.count
+        tokens = self._offsets + batch * (emitted + limits.lookahead + limits.block_tokens - 1)
+        return self._prefill_blocks + tokens // limits.block_tokens <= limits.kv_blocks
+
+    def _preempt(self) -> bool:
+        """Push out the newest requests until the next step fits; they start again from their tokens so far.
+
+        True when there were any.
+        """
+        before = self.counters.preemptions
         admitted, counters = self._admitted, self.counters
-        while self._blocks_used(self._step) > self.limits.kv_blocks:
+        while self._blocks_used(self._emitted) > self.limits.kv_blocks:
             admission, victim = admitted.pop()
             if victim.admission != admission:
                 continue
@@ -270,7 +277,7 @@ class Replica:
                 self.active -= 1
                 victim.admission = -1
             else:
-                victim.generated = self._rhythm.emitted(self._step) + victim.offset - victim.prompt
+                victim.generated = self._emitted + victim.offset - victim.prompt
                 self._leave_decoding(victim)
             again = victim.prompt + victim.generated - victim.cached
             counters.reread_tokens += again - victim.prefill_left
@@ -278,13 +285,12 @@ class Replica:
             victim.prefill_left = again
             counters.preemptions += 1
             self.waiting.appendleft(victim)
+        return counters.preemptions > before
 
     def _admit(self) -> None:
         """Admit waiting requests in order while batch and cache have room."""
         waiting, limits = self.waiting, self.limits
-        if not waiting:
-            return
-        used = self._blocks_used(self._step)
+        used = self._blocks_used(self._emitted)
         while waiting and self.active < limits.batch:
             sequence = waiting[0]
             to_read = sequence.prefill_left
@@ -310,13 +316,13 @@ class Replica:
 
     def _begin_segment(self, now: float, preempted: bool) -> None:
         """Start the longest run of steps in which nothing changes."""
-        cost, batch, emitted = self.cost, self._cache.count, self._rhythm.emitted(self._step)
+        cost, batch = self.cost, self._cache.count
         decoding = self.limits.mixed or not self._prefilling
         running = batch if decoding else 0
         first = cost.base_s[running]
         growth = 0.0
         if running:
-            first += cost.context_s * (self._offsets + batch * emitted)
+            first += cost.context_s * (self._offsets + batch * self._emitted)
             growth = cost.context_s * batch
         steps, ramp = (1 << 60), 0.0
         if self._prefilling:
@@ -354,13 +360,14 @@ class Replica:
         while ends[0][2].admission != ends[0][1]:
             heappop(ends)  # left by preemption
         steps = self._rhythm.first_step(ends[0][0]) - self._step
-        limit = self.limits.kv_blocks
-        if self._blocks_used(self._step + steps - 1) <= limit:
+        limit, emitted = self.limits.kv_blocks, self._rhythm.emitted
+        last = emitted(self._step + steps - 1)
+        if self._surely_fits(last) or self._blocks_used(last) <= limit:
             return steps
         fits, too_many = 1, steps
         while too_many - fits > 1:
             middle = (fits + too_many) // 2
-            if self._blocks_used(self._step + middle - 1) <= limit:
+            if self._blocks_used(emitted(self._step + middle - 1)) <= limit:
                 fits = middle
             else:
                 too_many = middle

@@ -188,6 +188,8 @@ class Segment:
         -----
         k first + c (B k (k - 1) / 2) for one token per step; the sum over floor(n x accepted) in general.
         """
+        if steps == 1:
+            return self.first_s
         time = steps * self.first_s
         if self.growth_s:
             rhythm, n = self.rhythm, self.step
