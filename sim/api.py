@@ -55,7 +55,7 @@ def _bar() -> Progress:
 
 
 def _answers(result: ScenarioRun) -> list[str]:
-    warned = [f"Note: {warning}" for warning in result.content.warnings]
+    warned = [f"Note, {job.label}: {warning}" for job in result.content.jobs for warning in job.warnings]
     return [result.content.title, *result.content.answers, *warned]
 
 

@@ -144,7 +144,7 @@ def _plan(side: Side, task: Task) -> TrainingPlan:
 
 
 def _curve(question: Question, task: Task, centre: float) -> TrainingPlan:
-    """Layouts of B from a quarter to four times the expected count; counts that are too small for the model drop out."""
+    """Layouts of B from a third to three times the expected count; counts that are too small for the model drop out."""
     found = []
     for count in count_grid(centre, question.b.system.chips_per_server):
         try:

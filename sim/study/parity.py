@@ -59,7 +59,7 @@ def whole_units(count: float, unit: int) -> int:
     return int(np.ceil(count / unit - 1e-9)) * unit
 
 
-def count_grid(centre: float, unit: int, points: int = 13, span: float = 4.0) -> Vector:
+def count_grid(centre: float, unit: int, points: int = 9, span: float = 3.0) -> Vector:
     """Counts in whole units, evenly spread in logarithm from ``centre / span`` to ``centre x span``, without repeats."""
     raw = np.geomspace(centre / span, centre * span, points)
     return np.unique(np.maximum(np.round(raw / unit), 1.0)) * unit

@@ -20,6 +20,7 @@ from sim.report.content import (
     Sensitivity,
     ValidationRecord,
 )
+from sim.report.wording import listed
 from sim.resolve import MEDIAN, World
 from sim.study.cluster import resolve_cluster
 from sim.study.inputs import NamedInput
@@ -87,9 +88,14 @@ def report_content(
         inputs=_rows(inputs, findings.swings),
         identity=identity,
         slogan_count=float(question.b.choice.chips) if question.scenario.slogan else None,
-        warnings=tuple(warning for job in findings.jobs for warning in job.warnings),
+        warnings=_warnings(findings.jobs),
         view_notes=VIEW_NOTES,
     )
+
+
+def _warnings(jobs: Sequence[JobContent]) -> tuple[str, ...]:
+    concerned = [job.label for job in jobs if job.warnings]
+    return (f"Read the notes on the pages of {listed(concerned)}.",) if concerned else ()
 
 
 def _cluster(side: Side, world: World, jobs: Sequence[JobContent]) -> ClusterContent:

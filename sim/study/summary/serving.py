@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.economics.attribution import CostCase, cost_gap, cost_per_million
+from sim.economics.attribution import CostCase, cost_gap
 from sim.economics.ownership import total
 from sim.profiles.workload import ServingTraffic
 from sim.report.content import JobContent, JobSide
@@ -14,7 +14,9 @@ from sim.study.events import serving_events
 from sim.study.parity import whole_units
 from sim.study.question import Question
 from sim.study.serving import ServingRuns, run_serving
-from sim.study.summary.statistics import interval, median_blocks
+from sim.study.summary.statistics import gap_steps, interval, median_blocks
+
+WORTH_SAYING = 0.01  # share of the draws without an answer from which on the report says so
 
 
 def serving_content(question: Question, study: ServingStudy, answer: ServingAnswer, seed: int) -> JobContent:
@@ -26,11 +28,6 @@ def serving_content(question: Question, study: ServingStudy, answer: ServingAnsw
     events = [
         serving_events(run, side.label, seed) for run, side in zip(medians, question.sides, strict=True)
     ]
-    reasons = [
-        f"{side.label}: {run.capacity.reason}"
-        for run, side in zip((answer.a, answer.b), question.sides, strict=True)
-        if run.capacity.reason
-    ]
     return JobContent(
         id=study.task.job.id,
         label=study.task.label,
@@ -41,12 +38,21 @@ def serving_content(question: Question, study: ServingStudy, answer: ServingAnsw
         equal_count=equal,
         equal_count_rounded=whole_units(equal.p50, question.b.system.unit),
         speed_ratio=interval(answer.ratio),
-        gap=_gap(question, medians),
+        gap=_gap(question, answer, medians),
         gap_unit="USD per million output tokens",
         targets={"ttft_s": traffic.targets.ttft.median, "tpot_s": traffic.targets.tpot.median},
         from_events=[check for each in events for check in each.checks],
-        warnings=reasons,
+        warnings=_warnings(question, answer),
     )
+
+
+def _warnings(question: Question, answer: ServingAnswer) -> list[str]:
+    """Sides that cannot keep the promise in at least one of a hundred worlds."""
+    return [
+        f"{side.label}: {run.capacity.reason}."
+        for side, run in zip(question.sides, (answer.a, answer.b), strict=True)
+        if np.mean(run.capacity.requests_per_s <= 0) >= WORTH_SAYING
+    ]
 
 
 def _describe(study: ServingStudy, medians: list[ServingRuns], question: Question) -> str:
@@ -95,9 +101,9 @@ def _side(runs: ServingRuns, median: ServingRuns, verdict: str) -> JobSide:
     )
 
 
-def _gap(question: Question, medians: list[ServingRuns]) -> list[tuple[str, float]]:
-    """Amortised cost of a million output tokens on B, what changes it, and on A, all inputs at their medians."""
-    cases = [
+def _gap(question: Question, answer: ServingAnswer, medians: list[ServingRuns]) -> list[tuple[str, float]]:
+    """Amortised cost of a million output tokens on B, what changes it, and on A."""
+    a, b = (
         CostCase(
             run.cluster.ownership,
             run.it_power_w,
@@ -105,13 +111,9 @@ def _gap(question: Question, medians: list[ServingRuns]) -> list[tuple[str, floa
             utilisation=run.job.utilisation,
         )
         for run in medians
-    ]
-    if not all(np.all(case.tokens_per_chip_s > 0) for case in cases):
+    )
+    if not (np.all(a.tokens_per_chip_s > 0) and np.all(b.tokens_per_chip_s > 0)):
         return []  # one side cannot keep the promise: its cost is infinite and has no parts
-    causes = [(cause, float(np.ravel(delta)[0])) for cause, delta in cost_gap(cases[1], cases[0]).items()]
-    ends = [float(np.ravel(cost_per_million(case))[0]) for case in cases]
-    return [
-        (question.b.label, ends[1]),
-        *sorted((c for c in causes if c[1] != 0.0), key=lambda c: -abs(c[1])),
-        (question.a.label, ends[0]),
-    ]
+    causes = {cause: float(np.ravel(delta)[0]) for cause, delta in cost_gap(b, a).items()}
+    ends = [float(np.median(total(run.output_cost()["amortised"]))) for run in (answer.b, answer.a)]
+    return gap_steps(((question.b.label, ends[0]), (question.a.label, ends[1])), causes)

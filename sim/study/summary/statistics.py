@@ -52,3 +52,45 @@ def median_blocks(blocks: Mapping[str, Any]) -> dict[str, float]:
 def most_common(values: NDArray[np.int64]) -> int:
     """The entry that occurs most often."""
     return int(Counter(values.ravel().tolist()).most_common(1)[0][0])
+
+
+def gap_steps(
+    ends: tuple[tuple[str, float], tuple[str, float]], causes: Mapping[str, float]
+) -> list[tuple[str, float]]:
+    """Waterfall from one median to another: the causes, largest first, then what is left.
+
+    Parameters
+    ----------
+    ends : ((name, value), (name, value))
+        Medians over draws on the two sides.
+    causes : mapping
+        Parts of the gap with all inputs at their medians. Medians of skewed results do not add up to the result at the
+        medians, so a last step carries the difference.
+    """
+    steps = sorted(
+        ((name, part) for name, part in causes.items() if part != 0.0), key=lambda step: -abs(step[1])
+    )
+    rest = ends[1][1] - ends[0][1] - sum(causes.values())
+    return [ends[0], *steps, ("spread of inputs", rest), ends[1]]
+
+
+def grouped(
+    a: Mapping[str, float], b: Mapping[str, float], least: float = 0.01
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Two breakdowns with the terms that are small on both sides put together as "other".
+
+    Examples
+    --------
+    >>> grouped({"x": 99.5, "y": 0.5}, {"x": 99.8, "y": 0.2})
+    ({'x': 99.5, 'other': 0.5}, {'x': 99.8, 'other': 0.2})
+    """
+    names = [name for name in {**a, **b} if max(_share(name, a), _share(name, b)) >= least]
+    sides = []
+    for side in (a, b):
+        kept = {name: side.get(name, 0.0) for name in names}
+        sides.append({**kept, "other": sum(side.values()) - sum(kept.values())})
+    return sides[0], sides[1]
+
+
+def _share(name: str, side: Mapping[str, float]) -> float:
+    return side.get(name, 0.0) / sum(side.values())

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
 
-from sim.economics.attribution import CostCase, cost_gap, cost_per_million
-from sim.economics.ownership import total
+from sim.economics.attribution import CostCase, cost_gap
+from sim.economics.ownership import Blocks, View, total
 from sim.economics.token import training_cost
 from sim.profiles.workload import TrainingRecipe
 from sim.report.content import Interval, JobContent, JobSide
@@ -17,7 +18,7 @@ from sim.study.answer import TrainingAnswer, TrainingStudy
 from sim.study.events import campaign_events, pipeline_events
 from sim.study.parity import whole_units
 from sim.study.question import Question
-from sim.study.summary.statistics import interval, median_blocks, most_common
+from sim.study.summary.statistics import gap_steps, grouped, interval, median_blocks, most_common
 from sim.study.training import TrainingPlan, TrainingRuns, model_flop_per_token, run_training
 
 DAY = 86400.0
@@ -36,17 +37,19 @@ def training_content(
         *campaign_events(study.a, answer.a, event_draws, seed),
         *campaign_events(study.b, answer.b, event_draws, seed),
     ]
+    sides = _side(study.a, answer.a, median_a), _side(study.b, answer.b, median_b)
+    terms = grouped(sides[0].breakdown, sides[1].breakdown)
     return JobContent(
         id=study.task.job.id,
         label=study.task.label,
         kind="training",
         description=_describe(question, recipe, median_a, median_b),
-        a=_side(study.a, answer.a, median_a),
-        b=_side(study.b, answer.b, median_b),
+        a=replace(sides[0], breakdown=terms[0]),
+        b=replace(sides[1], breakdown=terms[1]),
         equal_count=equal,
         equal_count_rounded=whole_units(equal.p50, question.b.system.unit),
         speed_ratio=interval(answer.ratio),
-        gap=_gap(question, median_a, median_b),
+        gap=_gap(question, answer, median_a, median_b),
         gap_unit="USD per run",
         from_events=checks,
         warnings=_warnings(question, study),
@@ -70,12 +73,7 @@ def _side(plan: TrainingPlan, runs: TrainingRuns, median: TrainingRuns) -> JobSi
     chips = plan.counts[0]
     row = most_common(runs.choice[0])
     wall = np.asarray(runs.goodput.wall_s)[0]
-    bills = {
-        view: training_cost(blocks, chips, wall)
-        for view, blocks in runs.cluster.cost_blocks(
-            runs.power_w[0] / chips / runs.cluster.ownership.pue
-        ).items()
-    }
+    bills = _bills(runs, chips)
     step = runs.times.pick(row)
     found = plan.searches[0]
     timeline, _ = pipeline_events(plan, median, row)
@@ -118,18 +116,27 @@ def _end(plan: TrainingPlan, days: Interval) -> tuple[str, str, str] | None:
     return tuple((first + timedelta(days=d)).isoformat() for d in (days.p05, days.p50, days.p95))  # type: ignore[return-value]
 
 
-def _gap(question: Question, a: TrainingRuns, b: TrainingRuns) -> list[tuple[str, float]]:
-    """Amortised cost of the run on B, what changes it, and on A [USD], all inputs at their medians."""
-    runs = float(a.job.tokens) / 1e6
-    cases = [_case(run, side.choice.chips) for run, side in ((a, question.a), (b, question.b))]
-    causes = cost_gap(cases[1], cases[0])
-    steps = [(cause, float(np.ravel(delta)[0]) * runs) for cause, delta in causes.items()]
-    ends = [float(np.ravel(cost_per_million(case))[0]) * runs for case in cases]
-    return [
-        (question.b.label, ends[1]),
-        *sorted((s for s in steps if s[1] != 0.0), key=lambda s: -abs(s[1])),
-        (question.a.label, ends[0]),
+def _gap(
+    question: Question, answer: TrainingAnswer, a: TrainingRuns, b: TrainingRuns
+) -> list[tuple[str, float]]:
+    """Amortised cost of the run on B, what changes it, and on A [USD]."""
+    millions = float(a.job.tokens) / 1e6
+    cases = [_case(run, side.choice.chips) for run, side in ((b, question.b), (a, question.a))]
+    causes = {cause: float(np.ravel(delta)[0]) * millions for cause, delta in cost_gap(*cases).items()}
+    medians = [
+        float(np.median(total(_bills(run, side.choice.chips)["amortised"])))
+        for run, side in ((answer.b, question.b), (answer.a, question.a))
     ]
+    return gap_steps(((question.b.label, medians[0]), (question.a.label, medians[1])), causes)
+
+
+def _bills(runs: TrainingRuns, chips: int) -> dict[View, Blocks]:
+    """Cost of the run by view and block (draws,) [USD]."""
+    power = runs.power_w[0] / chips / runs.cluster.ownership.pue
+    wall = np.asarray(runs.goodput.wall_s)[0]
+    return {
+        view: training_cost(blocks, chips, wall) for view, blocks in runs.cluster.cost_blocks(power).items()
+    }
 
 
 def _case(runs: TrainingRuns, chips: int) -> CostCase:

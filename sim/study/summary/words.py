@@ -10,10 +10,10 @@ from sim.report.wording import listed
 from sim.study.question import Question
 
 VIEW_NOTES = {
-    "rental": "Market rent of a chip with everything around it.",
+    "rental": "Market rent of a chip with everything around it",
     "acquisition": "Purchase price of chips, servers, network and facility, in proportion to the share of their life used; "
-    "no interest, power or people.",
-    "amortised": "What an owner pays: straight-line cost, interest, electricity, staff, maintenance.",
+    "no interest, power or people",
+    "amortised": "What an owner pays: straight-line cost, interest, electricity, staff, maintenance",
 }
 
 NOT_MODELLED = (
