@@ -30,6 +30,12 @@ EXPERT_PARTS = ("router", "shared experts", "routed experts", "latent projection
 # Norms move a third of the traffic around the attention block, and the activation function all of the inner
 # width.
 NORMS_AND_ACTIVATION = 0.5
+# Without sequence parallelism every tensor rank repeats norms, residuals and dropout: about half of that
+# traffic (arXiv 2205.05198, table 4: 0.5 of 7.7 ms forward on 22B).
+REPEATED_BY_RANKS = 0.5
+# Backward over forward FLOPs of an attention core that keeps its scores: four products instead of two. Fused
+# kernels recompute the scores: five instead of two.
+UNFUSED_OVER_FUSED = 2.0 / 2.5
 
 
 @dataclass(slots=True)
@@ -86,7 +92,7 @@ def compute_times(job: TrainingJob, chip: Chip, columns: Columns) -> Compute:
     passes = {
         "forward": forward,
         "inputs": backward_operators(forward, part="input"),
-        "weights": backward_operators(forward, part="weight"),
+        "weights": () if job.frozen else backward_operators(forward, part="weight"),
     }
     times = {name: _pass_times(ops, job, chip, columns, name != "forward") for name, ops in passes.items()}
     return Compute(repeated=_repeated(times["forward"], job, columns), **times)
@@ -150,6 +156,8 @@ def _split(operator: Operator, job: TrainingJob, columns: Columns) -> NDArray[np
         return columns["ep"] * columns["etp"]
     if operator.sharding == "tensor" or job.software.sequence_parallel:
         return columns["tp"] * columns["cp"]
+    if operator.family == "elementwise":
+        return columns["cp"] / (REPEATED_BY_RANKS + (1.0 - REPEATED_BY_RANKS) / columns["tp"])
     return columns["cp"]
 
 
@@ -157,7 +165,8 @@ def _curve(operator: Operator, job: TrainingJob, chip: Chip, backward: bool) -> 
     curve = chip.curve(operator.family, operator.precision)
     factor: Array = 1.0
     if operator.family == "attention_prefill":
-        factor = job.software.attention_speed * (chip.attention_backward if backward else 1.0)
+        slower = chip.attention_backward if job.software.fused_attention else 1.0 / UNFUSED_OVER_FUSED
+        factor = job.software.attention_speed * (slower if backward else 1.0)
     elif operator.family in ("gemm", "grouped_gemm") and backward:
         factor = chip.linear_backward
     return KernelCurve(curve.compute * factor, curve.bandwidth, curve.overhead_s, curve.half_rows)

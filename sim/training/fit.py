@@ -53,6 +53,8 @@ def _on_rank(job: TrainingJob, layouts: Layouts, rank: int) -> TrainingMemory:
     weights, gradients, optimizer = state_memory(
         shared, expert, columns["zero"], shard, np.maximum(1.0, np.minimum(shard, expert_replicas)), job.state
     )
+    if job.frozen:
+        gradients, optimizer = 0.0 * gradients, 0.0 * optimizer
     # Sharded weights are gathered layer by layer: two layers are whole at a time.
     layers = np.maximum(1.0, counts["dense"] + counts["moe"])
     gathered = 2.0 * (shared + expert) / layers * job.state.weight

@@ -109,6 +109,9 @@ class TrainingJob:
         Decoder layers per pipeline rank where published; empty = as even as can be.
     traffic : Traffic
         Memory traffic of the small kernels.
+    frozen : bool
+        Only small adapters learn (LoRA): no gradients, no optimizer state and no gradient traffic of the
+        weights.
     """
 
     architecture: Architecture
@@ -125,6 +128,7 @@ class TrainingJob:
     policies: tuple[Recompute, ...] = STANDARD
     stage_layers: tuple[int, ...] = ()
     traffic: Traffic = TRAINING_TRAFFIC
+    frozen: bool = False
 
     @property
     def sequences(self) -> float:

@@ -259,6 +259,8 @@ def _per_step(
     job: TrainingJob, chip: Chip, network: Network, counts: dict[str, Array], columns: Columns, window: Array
 ) -> dict[str, Array]:
     """Gradient and weight traffic that compute does not hide, and the optimizer [s]."""
+    if job.frozen:
+        return {"data parallel": 0.0, "optimizer": 0.0}
     software, held = job.software, block_parameters(job.architecture)
     shared = sum((counts[kind] * held[kind].shared for kind in KINDS), start=0.0) / columns["tp"]
     expert = sum((counts[kind] * held[kind].expert for kind in KINDS), start=0.0) / (

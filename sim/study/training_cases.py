@@ -1,0 +1,436 @@
+"""From a line of the training table to a job, a chip, a network and the layouts it may have run in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from sim.layout.layouts import Layouts, concatenate, single_layout
+from sim.physics.chip import Chip
+from sim.physics.memory import FULL, NO_RECOMPUTE, SELECTIVE, Recompute, StateBytes
+from sim.physics.network import Network
+from sim.physics.operators import TRAINING_TRAFFIC, Precisions
+from sim.profiles.catalogue import Catalogue
+from sim.profiles.files import check
+from sim.profiles.hardware import ChipProfile, SystemProfile
+from sim.profiles.leaves import with_paths
+from sim.profiles.messages import InputError
+from sim.profiles.model import ModelProfile
+from sim.profiles.stacks import StackRules
+from sim.profiles.tree import read_tree
+from sim.quantity import Quantity, UnknownQuantityError
+from sim.resolve import MEDIAN, World, resolve_chip, resolve_network
+from sim.study.validation import CannotPredict, Case
+from sim.training.job import Software, TrainingJob
+
+FAMILIES = {
+    "ampere": "A100",
+    "hopper": "Hopper",
+    "h20": "Hopper",
+    "blackwell": "Blackwell",
+    "blackwell-ultra": "Blackwell",
+    "cdna3": "AMD",
+    "cdna4": "AMD",
+    "ascend-910": "Ascend",
+    "ascend-950": "Ascend",
+    "tpu": "TPU",
+}
+VARIANTS = {"hbm2e-96g-500w": "h100-96g-500w"}
+SCHEDULES = {
+    "": "1f1b",
+    "none": "1f1b",
+    "1f1b": "1f1b",
+    "interleaved": "interleaved",
+    "dualpipe": "dualpipe",
+    "dualpipev": "dualpipe",
+    "zb": "zero-bubble",
+}
+OLD = "2023-01"  # software of earlier months: no FlashAttention, little fusion, little overlap
+
+
+def read_rules(path: Path) -> StackRules:
+    """The software table beside the cases."""
+    tree = read_tree(path)
+    return with_paths(check(tree, StackRules), "validation", tree)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a row says, with everything looked up.
+
+    Attributes
+    ----------
+    dies : int
+        Ranks per chip package: 2 where the row counts dies.
+    speed : float or None
+        End-to-end factor in place of the one in the kernel file; used to fit it.
+    """
+
+    case: Case
+    model: ModelProfile
+    chip: ChipProfile
+    system: SystemProfile
+    rules: StackRules
+    catalogue: Catalogue
+    dies: int = 1
+    speed: float | None = None
+
+    @property
+    def family(self) -> str:
+        """Chip family as rows are counted."""
+        return FAMILIES.get(self.chip.family, "other")
+
+    @property
+    def precision(self) -> str:
+        """Arithmetic of the large matrix products."""
+        return precision_of(self.case)
+
+    def rule(self, name: str, value: str) -> Quantity:
+        """The number a rule has for a value of its column, on this chip family."""
+        table: Mapping[str, Quantity] = getattr(self.rules, name)
+        value = value or "unstated"
+        for key in (f"{value}/{self.chip.family}", f"any/{self.chip.family}", value, "any", "unstated"):
+            if key in table:
+                return table[key]
+        raise CannotPredict(f'{name}: "{value}" is not one of {", ".join(table)}')
+
+    @property
+    def is_old(self) -> bool:
+        """Whether the code is from before fused attention and overlap were usual."""
+        return "" < self.case.text("software_date") < OLD
+
+    def chosen(self) -> dict[str, Quantity]:
+        """Every rule of the software table that applies to the row."""
+        case = self.case
+        era = "old" if self.is_old else ""
+        overlap = case.text("tp_overlap")
+        unfused = case.text("fused_attention").lower() == "false"
+        return {
+            "tensor_exposed": self.rule(
+                "tensor_exposed", era if era and overlap in ("", "none") else overlap
+            ),
+            "expert_exposed": self.rule("expert_exposed", "any"),
+            "data_exposed": self.rule("data_exposed", era or "any"),
+            "jitter": self.rule("jitter", "any"),
+            "attention_speed": self.rule(
+                "attention_speed", "unfused" if unfused else case.text("stack_class")
+            ),
+            "stack_speed": self.rule("stack_speed", case.text("stack_class")),
+            "small_kernels": self.rule("small_kernels", era or "any"),
+            "exchange_slowdown": self.rule("exchange_slowdown", "any"),
+            "host_floor": self.rule("host_floor", case.text("cuda_graphs")),
+            "host_backward": self.rule("host_backward", "any"),
+            "optimizer_traffic": self.rule("optimizer_traffic", "any"),
+            "memory_reserve": self.rule("memory_reserve", "any"),
+            "routing_imbalance": self.rule("routing_imbalance", case.text("routing")),
+            "goodput": self.rule("goodput", "any"),
+        }
+
+    def inputs(self) -> list[Quantity]:
+        """What may differ between runs of this description: software and network, not the chip itself."""
+        found = [*self.chosen().values()]
+        for tier in self.system.tiers:
+            found += [tier.efficiency, tier.exchange_efficiency, tier.latency]
+        return [quantity for quantity in found if quantity.is_uncertain]
+
+
+def look_up(case: Case, catalogue: Catalogue, rules: StackRules) -> Setting:
+    """Model, chip and system of a row.
+
+    Raises
+    ------
+    CannotPredict
+        When one of them is not in the catalogue; the message names the nearest ids.
+    """
+    for column in ("model_id", "chip"):
+        if not case.text(column):
+            raise CannotPredict(f"{column} is not given")
+    chip_id = VARIANTS.get(case.text("chip_variant"), case.text("chip"))
+    try:
+        model, chip = catalogue.model(case.text("model_id")), catalogue.chip(chip_id)
+    except InputError as error:
+        raise CannotPredict(error.problems[0].message) from None
+    if model.architecture is None:
+        raise CannotPredict(f"the architecture of {model.name} is not public")
+    dies = chip.silicon.dies if "ranks are dies" in case.text("sim_note") else 1
+    return Setting(case, model, chip, system_of(chip_id, catalogue, case), rules, catalogue, dies)
+
+
+def system_of(chip: str, catalogue: Catalogue, case: Case) -> SystemProfile:
+    """A system with this chip; of several, the one whose scale-up domain is nearest to the row's."""
+    found = [system for system in map(catalogue.system, catalogue.ids("systems")) if system.chip == chip]
+    if not found:
+        raise CannotPredict(f"no system with chip {chip} is in the catalogue")
+    wanted = case.number("scale_up_domain", 0.0)
+
+    def distance(system: SystemProfile) -> float:
+        sizes = [tier.size for tier in system.tiers if tier.size != "unlimited"]
+        return abs(np.log2(max(float(size) for size in sizes)) - np.log2(wanted)) if wanted and sizes else 0.0
+
+    return min(found, key=distance)
+
+
+def precision_of(case: Case) -> str:
+    """bf16, fp8 or fp4, whatever the row calls it."""
+    written = case.text("precision").upper()
+    if "FP4" in written:
+        return "fp4"
+    if "FP8" in written and "BF16" not in written:
+        return "fp8"
+    return "bf16"
+
+
+def resolve_hardware(setting: Setting, world: World = MEDIAN) -> tuple[Chip, Network]:
+    """Chip (or die) and network of a row, with the stack's speed in the chip's end-to-end factor."""
+    chip = resolve_chip(setting.chip, setting.catalogue.kernels(setting.chip.kernels), world)
+    stack = np.asarray(world(setting.chosen()["stack_speed"]))
+    factors = {
+        key: factor if setting.speed is None else setting.speed for key, factor in chip.speed_factor.items()
+    }
+    speed = {key: factor * stack for key, factor in factors.items()}
+    share = 1.0 / setting.dies
+    chip = replace(
+        chip,
+        matrix_peak={name: rate * share for name, rate in chip.matrix_peak.items()},
+        memory_bytes=chip.memory_bytes * share,
+        memory_bandwidth=chip.memory_bandwidth * share,
+        speed_factor=speed,
+    )
+    return chip, _network(setting, resolve_network(setting.system, world))
+
+
+def _network(setting: Setting, network: Network) -> Network:
+    """Network of the system with the scale-up domain and the NIC rate of the row, seen from one rank."""
+    case, dies = setting.case, setting.dies
+    tiers = list(network.tiers)
+    nic = case.number("nic_gbps_per_chip", 0.0) * 1e9 / 8
+    if nic:
+        tiers[-1] = replace(tiers[-1], bandwidth=nic)
+    domain = case.number("scale_up_domain", 0.0)
+    if domain and len(tiers) > 1:
+        tiers[-2] = replace(tiers[-2], size=domain)
+    return Network(
+        tuple(replace(tier, size=tier.size * dies, bandwidth=tier.bandwidth / dies) for tier in tiers)
+    )
+
+
+def resolve_job(setting: Setting, world: World = MEDIAN) -> TrainingJob:
+    """The job of a row in one world (or many)."""
+    case = setting.case
+    chosen = {name: world(quantity) for name, quantity in setting.chosen().items()}
+    small = setting.chosen()["small_kernels"].value
+    parallel = case.text("sequence_parallel").lower()
+    overlap = case.text("ep_overlap") or setting.rules.expert_overlap["unstated"]
+    software = Software(
+        expert_exposed=chosen["expert_exposed"],
+        tensor_exposed=chosen["tensor_exposed"],
+        data_exposed=chosen["data_exposed"],
+        jitter=chosen["jitter"],
+        attention_speed=chosen["attention_speed"],
+        exchange_slowdown=chosen["exchange_slowdown"],
+        host_floor=chosen["host_floor"],
+        host_backward=chosen["host_backward"],
+        optimizer_traffic=chosen["optimizer_traffic"],
+        memory_reserve=chosen["memory_reserve"],
+        gradient_bytes=2.0,
+        expert_overlap=overlap if overlap in ("none", "partial", "full") else "none",  # type: ignore[arg-type]
+        fused_attention=case.text("fused_attention").lower() != "false",
+        sequence_parallel=parallel == "true" or (not parallel and case.number("tp", 1.0) > 1),
+    )
+    sequence = int(case.number("seq_len"))
+    return TrainingJob(
+        architecture=setting.model.shape,
+        tokens=case.number("tokens_total_T", 0.0) * 1e12,
+        sequence=sequence,
+        global_batch=global_batch(case),
+        precisions=_precisions(setting),
+        software=software,
+        state=StateBytes(gradient=2.0),
+        mtp=case.number("mtp_layers", 0.0) > 0,
+        routing_imbalance=chosen["routing_imbalance"],
+        policies=recompute_policies(case, setting.model.shape.layers),
+        stage_layers=stage_layers(case),
+        traffic=replace(
+            TRAINING_TRAFFIC, hidden=TRAINING_TRAFFIC.hidden * small, inner=TRAINING_TRAFFIC.inner * small
+        ),
+        frozen="LoRA" in case.text("model") or "linear FLOPs about 4N" in case.text("sim_note"),
+    )
+
+
+def _precisions(setting: Setting) -> Precisions:
+    arithmetic = setting.precision
+    if arithmetic not in setting.chip.compute.matrix:
+        raise CannotPredict(f"{setting.chip.name} does not run {arithmetic}")
+    stored = {"bf16": 2.0, "fp8": 1.0, "fp4": 0.5625}[arithmetic]
+    narrow = setting.case.text("stack") == "deepseek" and arithmetic == "fp8"
+    core = "fp8" if "FP8 attention" in setting.case.text("sim_note") else "bf16"
+    return Precisions(
+        linear=arithmetic,
+        expert=arithmetic,
+        attention=core,
+        weight_bytes=stored,
+        expert_weight_bytes=stored,
+        dispatch_bytes=1.0 if narrow else 2.0,
+    )
+
+
+def global_batch(case: Case) -> float:
+    """Tokens per optimizer step."""
+    if case.text("global_batch_tokens"):
+        return case.number("global_batch_tokens")
+    if not case.text("num_micro_batches") or not case.text("micro_batch"):
+        raise CannotPredict("global_batch_tokens is not published")
+    replicas = case.number("dp", 1.0)
+    return case.number("num_micro_batches") * case.number("micro_batch") * replicas * case.number("seq_len")
+
+
+def recompute_policies(case: Case, layers: int) -> tuple[Recompute, ...]:
+    """The policy of the row, or all that may have been used when it is not published."""
+    written = case.text("recompute_std").lower()
+    if not written:
+        return (NO_RECOMPUTE, SELECTIVE, FULL)
+    if written == "none":
+        return (NO_RECOMPUTE,)
+    if written.startswith("full"):
+        return (replace(FULL, layers=_recomputed_layers(written, case, layers)),)
+    modules = set(re.split(r"[+,]\s*", written.partition(":")[2])) - {""}
+    if not modules:
+        return (SELECTIVE,)
+    half = 0.5 if "every_2nd_op" in modules else 0.0
+    return (
+        Recompute(
+            written,
+            core=float("core_attn" in modules),
+            latent_up=float("mla_up_proj" in modules),
+            projections=half,
+            ffn=float(bool(modules & {"mlp", "moe"})) or half,
+            experts=float("moe" in modules),
+            elementwise=float(
+                bool(modules & {"rmsnorm", "layernorm", "norm", "swiglu", "moe_act", "act", "every_2nd_op"})
+            ),
+        ),
+    )
+
+
+def _recomputed_layers(written: str, case: Case, layers: int) -> float:
+    """Share of the layers in ``full``, ``full:21 of 80 layers``, ``full:8 layers per stage``, ``full:4 layers``."""
+    numbers = [float(number) for number in re.findall(r"\d+", written)]
+    if not numbers:
+        return 1.0
+    if "of" in written and len(numbers) > 1:
+        return numbers[0] / numbers[1]
+    stages = case.number("pp", 1.0) if "stage" in written else 1.0
+    return min(1.0, numbers[0] * stages / layers)
+
+
+def stage_layers(case: Case) -> tuple[int, ...]:
+    """Decoder layers per pipeline rank from ``7x1+8x14+7x1`` or a Megatron layout string; empty when blank."""
+    written = case.text("layers_per_stage")
+    if not written:
+        return ()
+    if "|" not in written and "t" not in written:
+        found: list[int] = []
+        for part in written.split("+"):
+            count, _, times = part.partition("x")
+            found += [int(count)] * int(times or 1)
+        return tuple(found)
+    ranks = int(case.number("pp"))
+    per_rank = [0] * ranks
+    for index, stage in enumerate(_expanded(written).split("|")):
+        per_rank[index % ranks] += stage.count("t")
+    return tuple(per_rank)
+
+
+def _expanded(layout: str) -> str:
+    """Layout string with repetitions written out: ``Et|(tt|)*2tL`` to ``Et|tt|tt|tL``."""
+    layout = re.sub(r"\(([^)]*)\)\*(\d+)", lambda m: _expanded(m[1]) * int(m[2]), layout)
+    return re.sub(r"([EtmL])\*(\d+)", lambda m: m[1] * int(m[2]), layout)
+
+
+def candidate_layouts(setting: Setting, job: TrainingJob) -> tuple[Layouts, tuple[str, ...]]:
+    """Layouts a row may have run in, and the inputs that were not published.
+
+    Raises
+    ------
+    CannotPredict
+        When the degrees of parallelism are not published.
+    """
+    case = setting.case
+    if not case.text("tp") or not case.text("pp"):
+        raise CannotPredict("tp or pp is not published")
+    tp, pp, cp, ep = (int(case.number(name, 1.0)) for name in ("tp", "pp", "cp", "ep"))
+    dp = int(case.number("dp", case.number("n_chips") / (tp * pp * cp)))
+    # With pipeline stages, stacks that shard weights keep them gathered over the step, so only the rest stays
+    # sharded.
+    written = case.text("zero_stage").lower()
+    zero = 3 if written in ("fsdp", "hsdp") else int(case.number("zero_stage", 1.0))
+    zero = min(zero, 2) if pp > 1 else zero
+    schedule = SCHEDULES.get(case.text("schedule").lower(), "1f1b")
+    blank: list[str] = []
+    sizes, depths = _micro_batches(case, job, dp, blank), _chunks(case, job, pp, schedule, blank)
+    if len(job.policies) > 1:
+        blank.append("recompute")
+    rows = []
+    for size in sizes:
+        count = _count(job.sequences / (dp * size))
+        for depth in depths:
+            for code in range(len(job.policies)):
+                layout = single_layout(
+                    tp=tp,
+                    pp=pp,
+                    cp=cp,
+                    dp=dp,
+                    ep=ep,
+                    etp=_expert_tensor(tp, ep, case),
+                    vpp=depth,
+                    micro_batch=size,
+                    micro_batches=count,
+                    schedule="interleaved" if depth > 1 and schedule == "1f1b" else schedule,
+                    zero=zero,
+                    zero_shard=int(case.number("zero_shard_size", dp * cp)),
+                )
+                rows.append(replace(layout, recompute=np.array([code])))
+    return concatenate(rows), tuple(blank)
+
+
+def _count(exact: float) -> int:
+    """Micro-batches of a replica: published batches are rounded, so a few per cent too many are no further one."""
+    whole = int(np.floor(exact + 1e-9))
+    return whole if whole >= 1 and exact - whole <= 0.05 else whole + 1
+
+
+def _expert_tensor(tp: int, ep: int, case: Case) -> int | None:
+    """Ranks that share an expert where the row says so."""
+    found = re.search(r"expert tensor parallel (\d+)", case.text("sim_note"))
+    return int(found[1]) if found and ep > 1 else None
+
+
+def _micro_batches(case: Case, job: TrainingJob, dp: int, blank: list[str]) -> list[int]:
+    if case.text("micro_batch"):
+        return [int(case.number("micro_batch"))]
+    local = job.sequences / dp
+    if case.text("num_micro_batches"):
+        return [max(1, round(local / case.number("num_micro_batches")))]
+    blank.append("micro_batch")
+    return [size for size in (1, 2, 4, 8, 16) if size <= max(1.0, local)]
+
+
+def _chunks(case: Case, job: TrainingJob, pp: int, schedule: str, blank: list[str]) -> list[int]:
+    if pp == 1:
+        return [1]
+    if case.text("vpp"):
+        return [int(case.number("vpp"))]
+    if schedule != "interleaved":
+        return [1]
+    blank.append("vpp")
+    layers = max(job.stage_layers or (job.architecture.layers // pp,))
+    return [depth for depth in range(1, layers + 1) if layers % depth == 0]
+
+
+def describe_unknown(error: UnknownQuantityError) -> CannotPredict:
+    """A missing number as a reason."""
+    return CannotPredict(str(error))
