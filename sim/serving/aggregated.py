@@ -12,7 +12,7 @@ from sim.physics.network import Network
 from sim.physics.serving_memory import ServingMemory, largest_batch
 from sim.serving.iteration import StepTime, decode_step_time, mixed_step_time, prefill_time
 from sim.serving.job import ServingJob, UnitShape
-from sim.serving.pools import KINDS, mean_below_peak, prompt_kinds, rank_memory
+from sim.serving.pools import KIND_WEIGHTS, KINDS, mean_below_peak, prompt_kinds, rank_memory
 from sim.serving.queueing import mean_wait, percentile_time, probability_of_waiting
 
 Array = NDArray[np.float64] | float
@@ -79,7 +79,10 @@ def shared_step(
     slowed = (1 - engine.prefill_spread) * share + engine.prefill_spread * (1 - (1 - share) ** shape.dp)
     active = share / np.maximum(slowed, 1e-12)
     part = np.minimum(new, chunk)
-    prompts = chunk / part, part, prompt - new + (new - part) / 2
+    # Tokens of long prompts attend to more: the mean over tokens, not over prompts, sets the attention work.
+    hit = np.asarray(traffic.prefix_hit)
+    attended = (1 + hit) / 2 * traffic.prompt.mean_square / prompt
+    prompts = chunk / part, part, np.maximum(attended - part / 2, 0.0)
     decode = decode_step_time(job, chip, network, shape, batch, context)
     if engine.interleave == "mixed":
         prompt_step = mixed_step_time(job, chip, network, shape, (batch, context), prompts, active)
@@ -186,8 +189,8 @@ def _ttft(job: ServingJob, step: SharedStep, servers: Array) -> Array:
     work = new / job.engine.chunk_tokens * with_prompt
     fixed = step.mean_s / 2 + np.maximum(new / step.chunk, 1.0) * with_prompt
     load = np.minimum(step.load, HIGHEST_LOAD)
-    service = work.mean(axis=0)
-    spread = np.sqrt(np.maximum(np.mean(work * work, axis=0) / service**2 - 1.0, 0.0))
+    service = np.tensordot(KIND_WEIGHTS, work, 1)
+    spread = np.sqrt(np.maximum(np.tensordot(KIND_WEIGHTS, work * work, 1) / service**2 - 1.0, 0.0))
     wait = mean_wait(load, servers, service, traffic.burstiness, spread)
     waits = probability_of_waiting(load, servers)
-    return percentile_time(fixed, wait, waits, job.targets.percentile)
+    return percentile_time(fixed, KIND_WEIGHTS, wait, waits, job.targets.percentile)

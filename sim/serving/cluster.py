@@ -18,6 +18,7 @@ from sim.serving.traffic import Requests
 
 Column = NDArray[np.float64]
 Verdict = Literal["stable", "backlogged", "overloaded"]
+_RESIDENT = -1  # index of requests that were there before the run
 _CHUNK = 65536  # requests turned into Python numbers at a time: keeps ten million of them within a gigabyte
 
 
@@ -198,6 +199,7 @@ def simulate(
     clients: int | None = None,
     think_s: float = 0.0,
     horizon_s: float | None = None,
+    residents: Requests | None = None,
 ) -> ClusterRun:
     """Serve requests and return what happened to each.
 
@@ -210,6 +212,9 @@ def simulate(
         Pause of a client between answer and next request [s].
     horizon_s : float, optional
         Stop then; by default when all requests are done.
+    residents : Requests, optional
+        Already being decoded at time 0, with their prompt in the cache and one token out: a warm start. They are in
+        no column of the result.
 
     Raises
     ------
@@ -222,6 +227,8 @@ def simulate(
     arrival = requests.arrival_s if clients is None else np.full(count, np.nan)
     books = _Books(environment, arrival, first, finish)
     run = _Run(plan, requests, books, clients is not None, think_s)
+    if residents is not None:
+        run.warm_start(residents)
     environment.process(run.open_loop() if clients is None else run.closed_loop(clients))
     environment.run(until=horizon_s)
     books.change(0)
@@ -243,6 +250,7 @@ class _Run:
         )
         self.environment = books.environment
         self.sent = 0
+        self.warm_tokens = 0
         self.serve = _Pool(plan.serve)
         self.prefill = _Pool(plan.prefill) if plan.prefill else None
         entry = self.first_token if self.prefill is None else _nothing
@@ -258,6 +266,14 @@ class _Run:
 
     def replica(self, pool: PoolPlan, on_first, on_finish) -> Replica:  # type: ignore[no-untyped-def]
         return Replica(self.environment, pool.cost, pool.limits, on_first, on_finish, self.refused)
+
+    def warm_start(self, residents: Requests) -> None:
+        """Put requests into the decode pool that are on their way since before the run."""
+        columns = (residents.prompt.tolist(), residents.output.tolist())
+        for prompt, output in zip(*columns, strict=True):
+            if output > 1:
+                self.warm_tokens += output - 1
+                self.serve.submit(LiveRequest(_RESIDENT, prompt, output, generated=1))
 
     def open_loop(self) -> Generator[simpy.Event, None, None]:
         """Send every request at its time."""
@@ -315,11 +331,14 @@ class _Run:
         self.serve.submit(request)
 
     def finished(self, request: LiveRequest, now: float) -> None:
+        if request.index == _RESIDENT:
+            return
         self.books.finish[request.index] = now
         self.leave()
 
     def refused(self, request: LiveRequest, now: float) -> None:
-        self.leave()
+        if request.index != _RESIDENT:
+            self.leave()
 
     def leave(self) -> None:
         self.books.change(-1)
@@ -353,7 +372,7 @@ class _Run:
             prefill,
         )
         _check_little(run, books)
-        _check_tokens(run)
+        _check_tokens(run, self.warm_tokens)
         return run
 
 
@@ -374,13 +393,13 @@ def _check_little(run: ClusterRun, books: _Books) -> None:
         raise SimulationError(f"Little's law fails: {books.area:.9g} against {inside:.9g} request-seconds")
 
 
-def _check_tokens(run: ClusterRun) -> None:
+def _check_tokens(run: ClusterRun, warm: int) -> None:
     """Every token of a finished run was made once, and every prompt token read once more per preemption."""
     refused = run.serve.refused + run.prefill.refused
     if refused or not np.all(run.done):
         return
     made = run.serve.tokens + run.prefill.tokens
-    asked = int(run.requests.output.sum())
+    asked = int(run.requests.output.sum()) + warm
     if made != asked:
         raise SimulationError(f"{made} tokens were made and {asked} were asked for")
     read = run.serve.prefill_tokens - run.serve.reread_tokens + run.prefill.prefill_tokens

@@ -19,7 +19,9 @@ from sim.serving.queueing import largest_load, mean_wait, percentile_time, proba
 from sim.serving.traffic import LengthDistribution
 
 Array = NDArray[np.float64] | float
-KINDS = 8  # equally frequent prompt lengths that stand for the distribution
+KIND_EDGES = np.array([0, 0.2, 0.4, 0.6, 0.75, 0.85, 0.92, 0.97, 0.99, 0.997, 1.0])
+KIND_WEIGHTS = np.diff(KIND_EDGES)  # parts of the prompts, by length
+KINDS = len(KIND_WEIGHTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,14 +148,11 @@ def mean_below_peak(peak: Array, replicas: Array, percentile: float) -> Array:
 
 
 def prompt_kinds(prompt: LengthDistribution) -> NDArray[np.float64]:
-    """Mean lengths of equally frequent parts of a length distribution, (KINDS, 1) or (KINDS, draws)
-    [token]."""
-    fine = (np.arange(KINDS * 16) + 0.5) / (KINDS * 16)
-    lengths = np.asarray(prompt.quantile(fine[:, None]))
-    lengths = lengths.reshape(KINDS, 16, -1).mean(axis=1)
-    # The fine grid still cuts the far tail; what is missing belongs to the longest kind.
-    lengths[-1] += KINDS * np.maximum(np.asarray(prompt.mean) - lengths.mean(axis=0), 0.0)
-    return lengths
+    """Mean lengths of the parts of a length distribution, (kinds, 1) or (kinds, draws) [token].
+
+    The parts, of frequency ``KIND_WEIGHTS``, are narrow at the long end, where work grows with the square.
+    """
+    return prompt.parts(KIND_EDGES)
 
 
 def prefill_pool(
@@ -195,20 +194,22 @@ def prefill_pool(
 
     passes = per_pass(new, prompts - new).total_s + _ring_time(job, network, shape, context_parallel, prompts)
     work = new / together * passes
-    service = work.mean(axis=0)
-    pass_s = service * together / new.mean(axis=0)
-    spread = np.sqrt(np.maximum(np.mean(work * work, axis=0) / service**2 - 1.0, 0.0))
+    service = np.tensordot(KIND_WEIGHTS, work, 1)
+    pass_s = service * together / np.tensordot(KIND_WEIGHTS, new, 1)
+    spread = np.sqrt(np.maximum(np.tensordot(KIND_WEIGHTS, work * work, 1) / service**2 - 1.0, 0.0))
     sending = transfer_time(job, network, shape, prompts)
     fixed = pass_s / 2 + np.maximum(work, pass_s) + sending
     servers = np.maximum(np.divide(pool_ranks, team), 1.0)
     limits = job.targets.ttft_s - fixed
     memory = rank_memory(job, chip, shape)
-    load = largest_load(limits, servers, service, traffic.burstiness, spread, job.targets.percentile)
+    load = largest_load(
+        limits, KIND_WEIGHTS, servers, service, traffic.burstiness, spread, job.targets.percentile
+    )
     load = np.where(memory.fits, load, 0.0)
     waits = probability_of_waiting(load, servers)
     wait = mean_wait(np.minimum(load, 1 - 1e-9), servers, service, traffic.burstiness, spread)
-    ttft = percentile_time(fixed, wait, waits, job.targets.percentile)
-    unloaded = percentile_time(fixed, 0.0 * wait, 0.0 * waits, job.targets.percentile)
+    ttft = percentile_time(fixed, KIND_WEIGHTS, wait, waits, job.targets.percentile)
+    unloaded = percentile_time(fixed, KIND_WEIGHTS, 0.0 * wait, 0.0 * waits, job.targets.percentile)
     mean_new = traffic.prompt.mean * (1.0 - np.asarray(traffic.prefix_hit))
     step = per_pass(mean_new, traffic.prompt.mean - mean_new)
     return PrefillPool(load / (service * team), load, ttft, unloaded, step, memory)

@@ -63,14 +63,22 @@ def share_waiting_less(limit_s: Array, wait_s: Array, waits: Array) -> Array:
 
 
 def largest_load(
-    limits_s: Array, servers: Array, service_s: Array, arrival_cv: Array, service_cv: Array, share: float
+    limits_s: Array,
+    weights: NDArray[np.float64],
+    servers: Array,
+    service_s: Array,
+    arrival_cv: Array,
+    service_cv: Array,
+    share: float,
 ) -> Array:
     """Highest load of a pool at which a share of the requests waits no longer than its limit [1].
 
     Parameters
     ----------
     limits_s : ndarray (kinds, ...)
-        Longest wait each kind of request may have; the kinds on the first axis are equally frequent [s].
+        Longest wait each kind of request may have [s].
+    weights : ndarray (kinds,)
+        Frequency of each kind; adds up to 1.
     service_s : Array
         Mean service time [s].
     share : float
@@ -86,22 +94,28 @@ def largest_load(
         np.broadcast_shapes(limits.shape[1:], *(np.shape(x) for x in (servers, service_s, service_cv)))
     )
     high = np.ones_like(low)
-    possible = np.mean(limits >= 0, axis=0) >= share
+    possible = np.tensordot(weights, limits >= 0, 1) >= share - 1e-12
     for _ in range(24):
         middle = (low + high) / 2
         wait = mean_wait(middle, servers, service_s, arrival_cv, service_cv)
-        met = np.mean(share_waiting_less(limits, wait, probability_of_waiting(middle, servers)), axis=0)
+        met = np.tensordot(
+            weights, share_waiting_less(limits, wait, probability_of_waiting(middle, servers)), 1
+        )
         low, high = np.where(met >= share, middle, low), np.where(met >= share, high, middle)
     return np.where(possible, low, 0.0)
 
 
-def percentile_time(fixed: Array, wait: Array, waits: Array, percentile: float) -> Array:
+def percentile_time(
+    fixed: Array, weights: NDArray[np.float64], wait: Array, waits: Array, percentile: float
+) -> Array:
     """Time within which a share of the requests have waited and been served [s].
 
     Parameters
     ----------
     fixed : ndarray (kinds, ...)
-        Time besides the wait of equally frequent kinds of requests [s].
+        Time besides the wait of each kind of request [s].
+    weights : ndarray (kinds,)
+        Frequency of each kind; adds up to 1.
     wait : Array
         Mean wait of all requests [s].
     waits : Array
@@ -112,6 +126,6 @@ def percentile_time(fixed: Array, wait: Array, waits: Array, percentile: float) 
     high = np.max(fixed, axis=0) + 40 * mean
     for _ in range(30):
         middle = (low + high) / 2
-        met = np.mean(share_waiting_less(middle - fixed, wait, waits), axis=0) >= percentile
+        met = np.tensordot(weights, share_waiting_less(middle - fixed, wait, waits), 1) >= percentile - 1e-12
         low, high = np.where(met, low, middle), np.where(met, middle, high)
     return high

@@ -85,6 +85,22 @@ class LengthDistribution:
         """Length that a share ``p`` of the requests does not exceed [token]."""
         return np.minimum(self.median * np.exp(self.sigma * ndtri(p)), self.maximum)
 
+    def parts(self, edges: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Mean length between successive probabilities, (len(edges) - 1, draws) [token].
+
+        Notes
+        -----
+        Partial expectation of the lognormal, m exp(s^2 / 2) (Phi(b - s) - Phi(a - s)) between normal scores a and b,
+        and the maximum beyond its score.
+        """
+        spread = np.maximum(np.atleast_1d(self.sigma), 1e-6)
+        scores = ndtri(edges)[:, None]
+        cut = (np.log(self.maximum) - np.log(self.median)) / spread
+        below = np.minimum(scores, cut)
+        inside = self.median * np.exp(spread**2 / 2) * np.diff(ndtr(below - spread), axis=0)
+        beyond = self.maximum * np.diff(ndtr(np.maximum(scores, cut)), axis=0)
+        return (inside + beyond) / np.diff(edges)[:, None]
+
     def draw(self, count: int, rng: np.random.Generator) -> Counts:
         """``count`` whole lengths of at least one token, from scalar fields."""
         lengths = rng.normal(np.log(self.median), self.sigma, count)

@@ -14,7 +14,7 @@ from test_iteration import H100, H100_NET, H800, H800_NET, LLAMA_70B, V3, servin
 
 from sim.serving.capacity import serving_capacity
 from sim.serving.job import Engine, ServingJob, Targets, Traffic
-from sim.serving.pools import largest_within, mean_below_peak, prompt_kinds
+from sim.serving.pools import KIND_WEIGHTS, largest_within, mean_below_peak, prompt_kinds
 from sim.serving.traffic import LengthDistribution
 
 CHAT = Traffic(LengthDistribution(1500, 1.0, 60000), LengthDistribution(350, 0.9, 4096), prefix_hit=0.5)
@@ -130,6 +130,10 @@ def test_largest_within_and_poisson_peak():
 
 def test_prompt_kinds_keep_the_mean():
     lengths = LengthDistribution(1500, 1.2, 126000)
-    rng = np.random.default_rng(0)
-    assert prompt_kinds(lengths).mean() == pytest.approx(lengths.mean, rel=1e-6)
-    assert lengths.draw(200_000, rng).mean() == pytest.approx(lengths.mean, rel=0.02)
+    drawn = lengths.draw(400_000, np.random.default_rng(0)).astype(float)
+    kinds = prompt_kinds(lengths)[:, 0]
+    assert KIND_WEIGHTS @ kinds == pytest.approx(lengths.mean, rel=1e-6)
+    assert drawn.mean() == pytest.approx(lengths.mean, rel=0.01)
+    assert np.mean(drawn**2) == pytest.approx(lengths.mean_square, rel=0.05)
+    assert KIND_WEIGHTS @ kinds**2 == pytest.approx(lengths.mean_square, rel=0.06)
+    assert kinds[0] == pytest.approx(np.sort(drawn)[: len(drawn) // 5].mean(), rel=0.01)

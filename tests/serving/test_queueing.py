@@ -27,10 +27,10 @@ def test_many_servers_are_near_erlang_c(servers, load):
 
 def test_largest_load_solves_the_wait():
     """M/M/1, 1 s of service, 90 % within 2 s: rho exp(-(1 - rho) 2) = 0.1 has the root 0.360."""
-    load = float(largest_load(np.array([2.0]), 1, 1.0, 1.0, 1.0, 0.9))
+    load = float(largest_load(np.array([2.0]), np.array([1.0]), 1, 1.0, 1.0, 1.0, 0.9))
     assert load * exp(-2 * (1 - load)) == pytest.approx(0.1, rel=1e-4)
     assert load == pytest.approx(0.360, abs=0.001)
 
 
 def test_no_load_where_the_limit_is_past():
-    assert largest_load(np.array([-0.1, 1.0]), 4, 1.0, 1.0, 1.0, 0.9) == 0
+    assert largest_load(np.array([-0.1, 1.0]), np.array([0.5, 0.5]), 4, 1.0, 1.0, 1.0, 0.9) == 0

@@ -1,0 +1,256 @@
+"""One deployment unit of a capacity result, played request by request under its own load."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.physics.chip import Chip
+from sim.physics.network import Network
+from sim.serving.aggregated import shared_step
+from sim.serving.capacity import Capacity
+from sim.serving.cluster import ClusterPlan, ClusterRun, PoolPlan, Verdict, simulate
+from sim.serving.draws import take_draws
+from sim.serving.iteration import decode_step_time, prefill_time
+from sim.serving.job import ServingJob, UnitShape, as_ranks
+from sim.serving.pools import transfer_time
+from sim.serving.steps import ReplicaLimits, StepCost
+from sim.serving.traffic import Requests, draw_requests, gamma_arrivals
+
+Array = NDArray[np.float64] | float
+BLOCK = 16
+CROWD = 400.0  # residents at least, on as many instances as that takes: a fleet evens out what one small unit cannot
+RESIDENCES = 3.0  # length of a run in mean stays, from a warm start
+SETTLED = 0.2  # first part of the arrivals, whose latency does not count
+
+
+@dataclass(frozen=True, slots=True)
+class UnitRun:
+    """What the events say, beside what the closed form said.
+
+    Attributes
+    ----------
+    run : ClusterRun
+        Every request.
+    verdict : Verdict
+        Whether the unit keeps up with the load the closed form gave it.
+    checks : tuple of (str, float, float)
+        Quantity with unit, closed form, events.
+    """
+
+    run: ClusterRun
+    verdict: Verdict
+    checks: tuple[tuple[str, float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """One draw of a job on its chosen unit, all scalars."""
+
+    job: ServingJob
+    chip: Chip
+    network: Network
+    capacity: Capacity
+    draw: int
+    ranks_per_chip: int
+
+    def of(self, values: NDArray[np.float64]) -> float:
+        return float(np.ravel(values)[self.draw])
+
+    @property
+    def decode_shape(self) -> UnitShape:
+        unit = self.capacity.decode_unit
+        return UnitShape(self.of(unit.tp), self.of(unit.dp))
+
+
+def play_unit(
+    job: ServingJob,
+    chip: Chip,
+    network: Network,
+    capacity: Capacity,
+    rng: np.random.Generator,
+    *,
+    draw: int = 0,
+    load: float = 1.0,
+    most_requests: int = 60_000,
+) -> UnitRun:
+    """Play decode (or aggregated) instances with the prefill replicas that belong to them.
+
+    Parameters
+    ----------
+    capacity : Capacity
+        Result of :func:`sim.serving.capacity.serving_capacity` for the same job, chip and network.
+    draw : int
+        Which draw to play.
+    load : float
+        Arrivals over those the closed form allows [1].
+    most_requests : int
+        Upper end of the length of the run.
+
+    Raises
+    ------
+    ValueError
+        When the closed form serves nothing in this draw.
+    """
+    if capacity.requests_per_s[draw] <= 0:
+        raise ValueError(f"nothing to play: {capacity.reason}")
+    index = np.array([draw])
+    rank_chip, rank_network = as_ranks(take_draws(chip, index), take_draws(network, index), chip.ranks)
+    unit = _Unit(_scalar(take_draws(job, index)), rank_chip, rank_network, capacity, draw, chip.ranks)
+    aggregated = job.pools == "aggregated"
+    share = 0.0 if aggregated else unit.of(capacity.prefill_share)
+    in_instance = float(unit.decode_shape.ranks) / unit.ranks_per_chip
+    instances = int(np.clip(np.ceil(CROWD / (unit.of(capacity.batch_per_chip) * in_instance)), 1, 64))
+    chips = instances * in_instance / (1.0 - share)
+    rate = unit.of(capacity.requests_per_s) * chips
+    plan = (
+        _aggregated_plan(unit, instances)
+        if aggregated
+        else _disaggregated_plan(unit, instances, chips * share)
+    )
+    residents = max(unit.of(capacity.batch_per_chip) * chips * (1.0 - share), 1.0)
+    count = int(min(max(RESIDENCES * residents, 2000), most_requests))
+    requests = _requests(unit.job, rate * load, count, rng)
+    warm = _residents(unit.job, int(residents), rng)
+    run = simulate(plan, requests, horizon_s=float(requests.arrival_s[-1]), residents=warm)
+    targets = unit.job.targets
+    verdict = run.verdict(_number(targets.ttft_s), targets.percentile)
+    return UnitRun(run, verdict, _checks(unit, run, rate * load))
+
+
+def _scalar(job: ServingJob) -> ServingJob:
+    traffic = job.traffic
+    lengths = {
+        name: replace(part, **{key: _number(getattr(part, key)) for key in ("median", "sigma", "maximum")})
+        for name, part in (("prompt", traffic.prompt), ("output", traffic.output))
+    }
+    hit, burst = _number(traffic.prefix_hit), _number(traffic.burstiness)
+    return replace(job, traffic=replace(traffic, **lengths, prefix_hit=hit, burstiness=burst))
+
+
+def _number(value: Array) -> float:
+    return float(np.ravel(value)[0])
+
+
+def _requests(job: ServingJob, rate: float, count: int, rng: np.random.Generator) -> Requests:
+    traffic = job.traffic
+    arrivals = gamma_arrivals(rate, max(_number(traffic.burstiness), 1e-3), count, rng)
+    return draw_requests(arrivals, traffic.prompt, traffic.output, _number(traffic.prefix_hit), rng)
+
+
+def _residents(job: ServingJob, count: int, rng: np.random.Generator) -> Requests:
+    """Requests found in decode at a random moment: long answers more often, each somewhere on its way."""
+    traffic = job.traffic
+    answers = traffic.output.draw(20 * count + 100, rng)
+    output = rng.choice(answers, count, p=answers / answers.sum())
+    made = (output * rng.random(count)).astype(np.int32)
+    prompt = traffic.prompt.draw(count, rng) + made
+    return Requests(np.zeros(count), prompt, np.maximum(output - made, 1), np.zeros(count, np.int32))
+
+
+def _decode_costs(unit: _Unit, batch: int) -> tuple[list[float], float]:
+    """Step time without context for 0 ... batch sequences of an instance, and time per token of context.
+
+    The attention of a batch grows with the sum of its contexts, so two contexts give the slope.
+    """
+    shape, context = unit.decode_shape, _number(unit.job.traffic.context)
+    replicas = float(shape.dp)
+    grid = np.unique(np.geomspace(1, max(batch, 2), 96))
+
+    def step(sequences: NDArray[np.float64], tokens: float) -> NDArray[np.float64]:
+        time = decode_step_time(unit.job, unit.chip, unit.network, shape, sequences / replicas, tokens)
+        return np.ravel(time.total_s + 0.0 * sequences)
+
+    middle = np.array([max(batch * 0.8, 1.0)])
+    slope = float(
+        (step(middle, 1.3 * context) - step(middle, 0.7 * context))[0] / (middle[0] * 0.6 * context)
+    )
+    base = np.maximum(step(grid, context) - slope * grid * context, 1e-6)
+    return np.interp(np.arange(batch + 1), grid, base).tolist(), slope
+
+
+def _decode_limits(unit: _Unit, chunk: int = 8192) -> ReplicaLimits:
+    engine, shape = unit.job.engine, unit.decode_shape
+    replicas = float(shape.dp)
+    context = _number(unit.job.traffic.context)
+    fitting = min(unit.of(unit.capacity.fitting_batch), 1e6)
+    return ReplicaLimits(
+        batch=max(int(unit.of(unit.capacity.peak_batch) * replicas), 1),
+        kv_blocks=int(fitting * replicas * context / BLOCK) + 1,
+        block_tokens=BLOCK,
+        chunk_tokens=max(chunk, 1),
+        mixed=engine.interleave == "mixed",
+        accepted=Fraction(_number(engine.accepted)).limit_denominator(64),
+        lookahead=engine.drafts,
+        spare_blocks=int(0.01 * fitting * replicas * context / BLOCK),
+    )
+
+
+def _disaggregated_plan(unit: _Unit, instances: int, prefill_chips: float) -> ClusterPlan:
+    limits = _decode_limits(unit)
+    base, slope = _decode_costs(unit, limits.batch)
+    reading = unit.capacity.prefill_unit
+    shape = UnitShape(unit.of(reading.tp), unit.of(reading.dp))
+    parallel, chunk = unit.of(reading.context_parallel), unit.of(reading.chunk)
+    team = float(shape.tp) * parallel
+    cost = _prompt_cost(unit, shape, chunk * parallel, parallel)
+    reader = ReplicaLimits(batch=10**6, kv_blocks=10**9, chunk_tokens=int(chunk * parallel))
+    # A fraction of a replica cannot be played: whole ones, each slower or faster by what is missing. Less than one is
+    # played as one at its own speed, less busy than in a fleet that shares its prefill replicas.
+    wanted = prefill_chips * unit.ranks_per_chip / team
+    count = max(round(wanted), 1)
+    scale = count / wanted if wanted > 1 else 1.0
+    slowed = StepCost(
+        [0.0], 0.0, cost.prefill_base_s * scale, cost.prefill_token_s * scale, cost.prefill_pair_s * scale
+    )
+    mean = float(unit.job.traffic.prompt.mean)
+    sending = _number(transfer_time(unit.job, unit.network, shape, mean))
+    fixed = _number(transfer_time(unit.job, unit.network, shape, 1.0))
+    per_token = max(sending - fixed, 0.0) / mean
+    decode = PoolPlan(StepCost(base, slope), limits, instances)
+    return ClusterPlan(decode, PoolPlan(slowed, reader, count), fixed, per_token)
+
+
+def _prompt_cost(unit: _Unit, shape: UnitShape, tokens: float, parallel: float) -> StepCost:
+    """Base, per-token and per-pair time of a pass, from three passes."""
+
+    def time(new: float, past: float) -> float:
+        step = prefill_time(unit.job, unit.chip, unit.network, shape, 1.0 / parallel, new, past)
+        return _number(step.total_s)
+
+    full, quarter, late = time(tokens, 0.0), time(tokens / 4, 0.0), time(tokens, 4 * tokens)
+    pair = max(late - full, 0.0) / (4 * tokens * tokens)
+    full, quarter = full - pair * tokens**2 / 2, quarter - pair * tokens**2 / 32
+    per_token = max(full - quarter, 0.0) / (0.75 * tokens)
+    return StepCost([0.0], 0.0, max(full - per_token * tokens, 1e-6), per_token, pair)
+
+
+def _aggregated_plan(unit: _Unit, instances: int) -> ClusterPlan:
+    shape, capacity = unit.decode_shape, unit.capacity
+    chunk = unit.of(capacity.prefill_unit.chunk)
+    job = replace(unit.job, engine=replace(unit.job.engine, chunk_tokens=chunk))
+    batch = unit.of(capacity.batch_per_chip) * float(shape.tp) / unit.ranks_per_chip
+    shared = shared_step(job, unit.chip, unit.network, shape, batch, job.traffic.context)
+    # What a chunk adds, spread over the prompt tokens that the replicas read in the same step.
+    in_step = _number(shared.chunk) * max(_number(shared.load) * chunk / _number(shared.chunk), 1e-9)
+    per_token = _number(shared.frequency) * _number(shared.prompt_cost_s) / (in_step * float(shape.dp))
+    limits = _decode_limits(unit, int(chunk * float(shape.dp)))
+    base, slope = _decode_costs(unit, limits.batch)
+    return ClusterPlan(PoolPlan(StepCost(base, slope, 0.0, per_token), limits, instances))
+
+
+def _checks(unit: _Unit, run: ClusterRun, rate: float) -> tuple[tuple[str, float, float], ...]:
+    share = 100 * unit.job.targets.percentile
+    settled = slice(int(SETTLED * len(run.requests)), None)
+    ttft, tpot = (float(np.nanpercentile(column[settled], share)) for column in (run.ttft_s, run.tpot_s))
+    output = (run.serve.tokens + run.prefill.tokens) / run.requests.arrival_s[-1]
+    promised = rate * float(unit.job.traffic.output.mean)
+    name = f"{share:.0f} % of requests within"
+    return (
+        (f"time per output token, {name}, ms", unit.of(unit.capacity.tpot_s) * 1e3, tpot * 1e3),
+        (f"time to first token, {name}, s", unit.of(unit.capacity.ttft_s), ttft),
+        ("output tokens per second of the unit", promised, output),
+    )
