@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import typst
 from PIL import Image
@@ -17,7 +18,7 @@ from sim.report.pages import page_data
 
 TEMPLATE = Path(__file__).with_name("template.typ")
 SHEET = Path(__file__).with_name("sheet.typ")
-ROW_SPACINGS = ("2.3", "1.8", "2.8", "3.3", "1.4", "3.8", "4.3")  # point, in order of preference
+ROW_SPACINGS = ("2.3", "1.8", "2.8", "3.5", "4.2")  # point, in order of preference
 FILLED = 0.74  # of the height of the last page
 OVERSAMPLING = 2
 PAGE_PPI = 144  # twice the 72 points of an inch
@@ -28,12 +29,29 @@ def _files(template: Path, data: object, drawings: Mapping[str, Drawing]) -> dic
     return files | {f"charts/{name}.svg": drawing.svg for name, drawing in drawings.items()}
 
 
-def _compiled(files: Mapping[str, bytes], form: str, **options: object) -> list[bytes]:
-    """Compile from memory: typst sees no folder of the machine and none of its fonts."""
+def _compiled(files: Mapping[str, bytes], form: str, own_fonts: bool = True, **options: Any) -> list[bytes]:
+    """Compile from memory: typst sees no folder of the machine and, unless allowed, none of its fonts."""
     output = typst.compile(
-        dict(files), format=form, font_paths=[str(FONT_DIR)], ignore_system_fonts=True, **options
+        dict(files), format=form, font_paths=[str(FONT_DIR)], ignore_system_fonts=own_fonts, **options
     )
     return [output] if isinstance(output, bytes) else list(output)
+
+
+def _accessible(files: Mapping[str, bytes], **options: Any) -> tuple[bytes, bool]:
+    """The PDF, tagged after PDF/UA-1, and whether our own fonts held every letter.
+
+    A label in, say, Chinese needs a font of the machine; where it has none either, boxes stand for the letters and
+    the PDF cannot claim the standard.
+    """
+    for own_fonts, standards in ((True, ["ua-1"]), (False, ["ua-1"]), (False, [])):
+        try:
+            (pdf,) = _compiled(files, "pdf", own_fonts, pdf_standards=standards, **options)
+        except typst.TypstError as error:
+            if "could not be displayed" not in str(error) or not standards:
+                raise
+        else:
+            return pdf, own_fonts
+    raise AssertionError("the last attempt returns or raises")
 
 
 def render(
@@ -51,15 +69,15 @@ def render(
     """
     files = _files(TEMPLATE, page_data(content, drawings), drawings)
     inputs = {"airy": _filling(files)}
-    (pdf,) = _compiled(files, "pdf", timestamp=timestamp or 0, pdf_standards=["ua-1"], sys_inputs=inputs)
-    pages = _compiled(files, "png", ppi=OVERSAMPLING * PAGE_PPI, sys_inputs=inputs)
+    pdf, own_fonts = _accessible(files, timestamp=timestamp or 0, sys_inputs=inputs)
+    pages = _compiled(files, "png", own_fonts, ppi=OVERSAMPLING * PAGE_PPI, sys_inputs=inputs)
     return pdf, [_reduced(page) for page in pages]
 
 
 def _reduced(png: bytes) -> bytes:
     """The picture at its final size. At that size itself typst may lose a row of an embedded chart's pixels."""
     stream = io.BytesIO()
-    Image.open(io.BytesIO(png)).convert("RGB").reduce(OVERSAMPLING).save(stream, "PNG")
+    Image.open(io.BytesIO(png)).convert("RGB").reduce(OVERSAMPLING).save(stream, "PNG", compress_level=3)
     return stream.getvalue()
 
 

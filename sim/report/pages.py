@@ -56,7 +56,7 @@ def page_data(content: ReportContent, drawings: Mapping[str, Drawing]) -> Data:
         "sources": _sources(content),
         "identity": _identity(content),
     }
-    return _tied(data)
+    return _tied({key: value for key, value in data.items() if key != "charts"}) | {"charts": data["charts"]}
 
 
 def _tied(value: Any) -> Any:

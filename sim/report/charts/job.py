@@ -70,12 +70,16 @@ def paired_bars(picture: Frame, clusters: tuple[ClusterContent, ClusterContent],
 
 
 def _key(picture: Frame, clusters: tuple[ClusterContent, ClusterContent], x: float) -> None:
-    """The names of the clusters in their colours, above the first bars."""
+    """The names of the clusters in their colours, above the first bars, or from the left edge if they are long."""
+    room = picture.width / 2 - 0.3
+    labels = {cluster.key: shorten(cluster.label, room, LABEL, "semibold") for cluster in clusters}
+    wide = sum(text_width(label, LABEL, "semibold") for label in labels.values()) + 0.4
+    x = max(min(x, picture.width - wide), 0.0)
     for cluster in clusters:
         picture.text(x, picture.height - 0.02, "■", size=LABEL, color=FILL[cluster.key], va="top")
-        picture.text(x + 0.11, picture.height - 0.02, cluster.label, size=LABEL, weight="semibold",
+        picture.text(x + 0.11, picture.height - 0.02, labels[cluster.key], size=LABEL, weight="semibold",
                      color=TEXT[cluster.key], va="top")  # fmt: skip
-        x += text_width(cluster.label, LABEL, "semibold") + 0.26
+        x += text_width(labels[cluster.key], LABEL, "semibold") + 0.26
 
 
 @styled
@@ -228,13 +232,10 @@ def _distribution(axes: Axes, cluster: ClusterContent, side: JobSide, top: float
         axes.stairs(counts / max(counts.max(), 1), edges, fill=True, color=PALE[cluster.key], zorder=2)
     axes.set_ylim(-0.42, 1.05)
     interval_marks(axes, -0.2, side.wall_days, cluster.key)
-    text = f"{cluster.label}\n{number(side.wall_days.p50)} days"
-    right = side.wall_days.p50 < 0.55 * top
-    x = (
-        min(side.wall_days.p95 + 0.02 * top, 0.99 * top)
-        if right
-        else max(side.wall_days.p05 - 0.02 * top, 0.0)
-    )
+    right = side.wall_days.p50 < 0.5 * top
+    x = side.wall_days.p95 + 0.02 * top if right else side.wall_days.p05 - 0.02 * top
+    room = (top - x if right else x) / top * axes.get_position().width * axes.figure.get_figwidth()
+    text = f"{shorten(cluster.label, room, LABEL, 'semibold')}\n{number(side.wall_days.p50)} days"
     axes.text(x, 0.62, text, ha="left" if right else "right", va="center", size=LABEL, weight="semibold",
               color=TEXT[cluster.key], linespacing=1.25)  # fmt: skip
 
@@ -282,11 +283,17 @@ def _target(axes: Axes, job: JobContent, right: float) -> None:
 
 
 def _names(axes: Axes, sides: list[tuple[ClusterContent, JobSide]], right: float, top: float) -> None:
-    """The upper curve is named above its first third, the lower below."""
-    third = 0.62 * right
-    heights = {c.key: float(np.interp(third, *zip(*sorted(s.frontier), strict=True))) for c, s in sides}
+    """The upper curve is named above it, the lower below, as far right as there is room between curve and axis."""
+    curves = {c.key: tuple(zip(*sorted(s.frontier), strict=True)) for c, s in sides}
+    heights = {share: {key: float(np.interp(share * right, x, y)) for key, (x, y) in curves.items()}
+               for share in (0.62, 0.5, 0.4, 0.3, 0.2)}  # fmt: skip
+    share = next((share for share, high in heights.items() if min(high.values()) > 0.14 * top), 0.2)
+    inches = axes.get_position().width * axes.figure.get_figwidth()
     for cluster, _ in sides:
-        upper = heights[cluster.key] == max(heights.values())
-        axes.annotate(cluster.label, (third, heights[cluster.key]), xytext=(6, 7) if upper else (-6, -8),
+        height = heights[share][cluster.key]
+        upper = height == max(heights[share].values())
+        room = inches * (1 - share if upper else share) - 0.15
+        label = shorten(cluster.label, room, SUBTITLE, "semibold")
+        axes.annotate(label, (share * right, height), xytext=(6, 7) if upper else (-6, -8),
                       textcoords="offset points", size=SUBTITLE, weight="semibold", color=TEXT[cluster.key],
                       ha="left" if upper else "right", va="center")  # fmt: skip

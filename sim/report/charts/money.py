@@ -65,7 +65,7 @@ def cost_ladder(content: ReportContent, job: JobContent) -> Figure:
             _column(axes, key, middle, scaled(side.cost[view], 1 / factor),
                     {name: value / factor for name, value in side.cost_blocks.get(view, {}).items()})  # fmt: skip
             x = i * panel + middle + (-GAP / 2 if key == "a" else GAP / 2)
-            picture.text(x, 0.12, shorten(label, panel / 2), size=LABEL, color=TEXT[key], weight="semibold",
+            picture.text(x, 0.12, shorten(label, middle - GAP / 2 - 0.02, LABEL, "semibold"), size=LABEL, color=TEXT[key], weight="semibold",
                          ha="right" if key == "a" else "left", va="top")  # fmt: skip
     words = [
         f"{view_name(view)}: {a.label} {with_interval(job.a.cost[view])}, {b.label} {with_interval(job.b.cost[view])}"
