@@ -67,6 +67,8 @@ def sensitivity(
         Count of B at which the conclusion flips.
     """
     order = [int(i) for i in np.argsort(-moved.size)[:SHOWN] if moved.size[i] > 0]
+    if not order:  # the same system on both sides, or no uncertain input
+        return Sensitivity(study.task.job.id, study.task.label, moved.median, ())
     known = ~np.isnan(draws[1])
     correlation = rank_correlation(draws[0][known][:, order], draws[1][known])
     first, total = _indices(question, study, order[:TOGETHER], seed)
