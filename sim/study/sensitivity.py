@@ -54,8 +54,14 @@ def sobol_indices(answers: Vector, samples: int) -> SobolIndices:
     answers : (samples x (2 + columns),) array
     samples : int
         Rows of ``base``.
+
+    Notes
+    -----
+    Answers are centred first: the first index is a difference of products, and a mean far from zero would
+    drown it in sampling noise.
     """
     blocks = answers.reshape(-1, samples)
+    blocks = blocks - blocks[:2].mean()
     base, other, mixed = blocks[0], blocks[1], blocks[2:]
     variance = np.var(np.concatenate([base, other]))
     if variance == 0:
@@ -66,17 +72,23 @@ def sobol_indices(answers: Vector, samples: int) -> SobolIndices:
 
 
 def tipping_point(grid: Vector, answer: Vector, threshold: float) -> float | None:
-    """Where along ``grid`` the answer crosses ``threshold``, by linear interpolation; None if it does not.
+    """Where along ``grid`` the answer first crosses ``threshold``; None if it does not.
+
+    By linear interpolation; half way where one of the two answers is infinite. Points without an answer (NaN) are
+    left out.
 
     Examples
     --------
     >>> tipping_point(np.array([0.0, 1.0, 2.0]), np.array([10.0, 20.0, 40.0]), 30.0)
     1.5
     """
+    known = ~np.isnan(answer)
+    grid, answer = grid[known], answer[known]
     above = answer >= threshold
     crossings = np.flatnonzero(above[1:] != above[:-1])
     if not len(crossings):
         return None
     i = int(crossings[0])
-    share = (threshold - answer[i]) / (answer[i + 1] - answer[i])
+    step = answer[i + 1] - answer[i]
+    share = (threshold - answer[i]) / step if np.isfinite(step) else 0.5
     return float(grid[i] + share * (grid[i + 1] - grid[i]))
