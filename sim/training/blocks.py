@@ -36,6 +36,8 @@ REPEATED_BY_RANKS = 0.5
 # Backward over forward FLOPs of an attention core that keeps its scores: four products instead of two. Fused
 # kernels recompute the scores: five instead of two.
 UNFUSED_OVER_FUSED = 2.0 / 2.5
+# Forward traffic of the loss per logit: cast to FP32 (2 read, 4 written), then read once for the softmax.
+LOSS_BYTES = 10.0
 
 
 @dataclass(slots=True)
@@ -89,6 +91,7 @@ def compute_times(job: TrainingJob, chip: Chip, columns: Columns) -> Compute:
         mtp=job.mtp,
         traffic=job.traffic,
     )
+    forward = (*forward, *_loss(job, columns))
     passes = {
         "forward": forward,
         "inputs": backward_operators(forward, part="input"),
@@ -96,6 +99,19 @@ def compute_times(job: TrainingJob, chip: Chip, columns: Columns) -> Compute:
     }
     times = {name: _pass_times(ops, job, chip, columns, name != "forward") for name, ops in passes.items()}
     return Compute(repeated=_repeated(times["forward"], job, columns), **times)
+
+
+def _loss(job: TrainingJob, columns: Columns) -> tuple[Operator, ...]:
+    """Softmax and loss over the vocabulary, for the output head and for every MTP module."""
+    tokens = columns["micro_batch"] * job.sequence
+    moved = tokens * (job.architecture.vocab * LOSS_BYTES)
+    heads = [("logits", 1)] + ([("mtp", job.mtp_modules)] if job.mtp_modules else [])
+    return tuple(
+        Operator(
+            name, "elementwise", "bf16", 0.0, 0.0, count * moved, tokens, float(count), "tensor", on_edge=True
+        )
+        for name, count in heads
+    )
 
 
 def _pass_times(
@@ -163,6 +179,13 @@ def _split(operator: Operator, job: TrainingJob, columns: Columns) -> NDArray[np
 
 def _curve(operator: Operator, job: TrainingJob, chip: Chip, backward: bool) -> KernelCurve:
     curve = chip.curve(operator.family, operator.precision)
+    if operator.family == "grouped_gemm":
+        # Tables of grouped kernels time whole expert blocks, permutation and activation included. Those are
+        # operators of their own here, so in the large batches of training the product itself runs as any
+        # other; few rows still slow it.
+        plain = chip.curve("gemm", operator.precision)
+        compute = np.maximum(curve.compute, plain.compute)
+        curve = KernelCurve(compute, curve.bandwidth, plain.overhead_s, curve.half_rows)
     factor: Array = 1.0
     if operator.family == "attention_prefill":
         slower = chip.attention_backward if job.software.fused_attention else 1.0 / UNFUSED_OVER_FUSED
@@ -266,7 +289,9 @@ def exchange_times(job: TrainingJob, network: Network, columns: Columns) -> Exch
             moe.top_k, columns["ep"], columns["etp"], limit, job.routing_imbalance, network,
         )  # fmt: skip
     handed = local * architecture.residual_width * precisions.activation_bytes
-    handed = handed / (tp if software.sequence_parallel else 1.0)
+    handed = (
+        handed / tp
+    )  # tensor ranks send a slice each and gather it on arrival (arXiv 2104.04473, section 4.1)
     keys = local * cp * _key_value_width(job) * precisions.activation_bytes / tp
     return Exchange(
         tensor=tensor,
