@@ -17,7 +17,7 @@ from sim.profiles.economy import Region
 from sim.profiles.hardware import ChipProfile, KernelFit, KernelProfile, SystemProfile
 from sim.profiles.model import ModelProfile
 from sim.profiles.workload import Lengths, ServingTraffic, TrainingRecipe
-from sim.quantity import Array, Quantity, UnknownQuantityError
+from sim.quantity import Array, Quantity
 from sim.serving.job import Engine, ServingJob, Targets, Traffic, serving_precisions
 from sim.serving.traffic import LengthDistribution
 from sim.training.job import Software, TrainingJob
@@ -213,28 +213,45 @@ def resolve_ownership(
 ) -> Ownership:
     """Prices and habits behind one chip of a system in a region.
 
-    Raises
-    ------
-    UnknownQuantityError
-        When nobody has published a price of the chip.
+    What nobody has published is NaN, and so is every cost that rests on it; see :func:`unknown_prices`.
     """
-    if chip.price is None:
-        raise UnknownQuantityError(
-            f"{chip.name} ({chip.id}) has no price, so its cost cannot be given: add `price` to its file"
-        )
+    known = {
+        name: float("nan") if quantity is None or quantity.is_unknown else world(quantity)
+        for name, (_, _, quantity) in _prices(chip, system, region).items()
+    }
     return Ownership(
-        chip_usd=world(chip.price),
-        server_usd=world(system.price.server),
-        network_usd=world(system.price.network),
         peak_power_w=world(chip.power.tdp) + world(system.power.server) + world(system.power.network),
-        facility_usd_per_w=world(region.facility),
         pue=world(region.pue),
-        electricity_usd_per_j=world(region.electricity),
-        cost_of_capital_per_s=world(region.cost_of_capital),
-        hardware_life_s=world(region.hardware_life),
-        facility_life_s=world(region.facility_life),
-        maintenance_per_s=world(region.maintenance),
-        staff_per_s=world(region.staff),
-        duty=world(region.duty),
-        grey_premium=world(region.grey_premium),
+        **known,
     )
+
+
+def unknown_prices(chip: ChipProfile, system: SystemProfile, region: Region) -> dict[str, list[str]]:
+    """Keys that no cost of owning can be given without and that have no value, by file."""
+    missing: dict[str, list[str]] = {}
+    for file, key, quantity in _prices(chip, system, region).values():
+        if quantity is None or quantity.is_unknown:
+            missing.setdefault(file, []).append(key)
+    return missing
+
+
+def _prices(
+    chip: ChipProfile, system: SystemProfile, region: Region
+) -> dict[str, tuple[str, str, Quantity | None]]:
+    """Fields of :class:`Ownership` that are money or how it is counted: where each stands, and its value."""
+    chips, systems = f"chips/{chip.id}.yaml", f"systems/{system.id}.yaml"
+    places = f"economics/{region.id}.yaml"
+    return {
+        "chip_usd": (chips, "price", chip.price),
+        "server_usd": (systems, "price.server", system.price.server),
+        "network_usd": (systems, "price.network", system.price.network),
+        "facility_usd_per_w": (places, "facility", region.facility),
+        "electricity_usd_per_j": (places, "electricity", region.electricity),
+        "cost_of_capital_per_s": (places, "cost_of_capital", region.cost_of_capital),
+        "hardware_life_s": (places, "hardware_life", region.hardware_life),
+        "facility_life_s": (places, "facility_life", region.facility_life),
+        "maintenance_per_s": (places, "maintenance", region.maintenance),
+        "staff_per_s": (places, "staff", region.staff),
+        "duty": (places, "duty", region.duty),
+        "grey_premium": (places, "grey_premium", region.grey_premium),
+    }

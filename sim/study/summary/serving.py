@@ -15,6 +15,7 @@ from sim.study.parity import whole_units
 from sim.study.question import Question
 from sim.study.serving import ServingRuns, run_serving
 from sim.study.summary.statistics import gap_steps, interval, median_blocks
+from sim.study.summary.words import unpriced
 
 WORTH_SAYING = 0.01  # share of the draws without an answer from which on the report says so
 
@@ -42,7 +43,7 @@ def serving_content(question: Question, study: ServingStudy, answer: ServingAnsw
         gap_unit="USD per million output tokens",
         targets={"ttft_s": traffic.targets.ttft.median, "tpot_s": traffic.targets.tpot.median},
         from_events=[check for each in events for check in each.checks],
-        warnings=_warnings(question, answer),
+        warnings=[*_warnings(question, answer), *unpriced(question)],
     )
 
 

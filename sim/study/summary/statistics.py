@@ -35,13 +35,16 @@ def interval(values: Any) -> Interval:
 
 
 def median_blocks(blocks: Mapping[str, Any]) -> dict[str, float]:
-    """Blocks that add up to the median of their sum: the mean share of each block times that median."""
+    """Blocks that add up to the median of their sum: the mean share of each block times that median.
+
+    All NaN where the median is unknown or infinite.
+    """
     columns = {name: np.atleast_1d(np.asarray(value, dtype=float)) for name, value in blocks.items()}
     whole = np.asarray(sum(columns.values()))
+    middle = interval(whole).p50
     usable = np.isfinite(whole) & (whole > 0)
-    if not usable.any():
+    if not np.isfinite(middle) or not usable.any():
         return dict.fromkeys(columns, float("nan"))
-    middle = float(np.median(whole[usable]))
 
     def share(column: NDArray[np.float64]) -> float:
         return float(np.mean(np.broadcast_to(column, whole.shape)[usable] / whole[usable]))
@@ -59,6 +62,8 @@ def gap_steps(
 ) -> list[tuple[str, float]]:
     """Waterfall from one median to another: the causes, largest first, then what is left.
 
+    Empty where an end is unknown or infinite: there is no way to it.
+
     Parameters
     ----------
     ends : ((name, value), (name, value))
@@ -67,6 +72,8 @@ def gap_steps(
         Parts of the gap with all inputs at their medians. Medians of skewed results do not add up to the result at the
         medians, so a last step carries the difference.
     """
+    if not np.isfinite([ends[0][1], ends[1][1], *causes.values()]).all():
+        return []
     steps = sorted(
         ((name, part) for name, part in causes.items() if part != 0.0), key=lambda step: -abs(step[1])
     )

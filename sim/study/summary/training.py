@@ -19,6 +19,7 @@ from sim.study.events import campaign_events, pipeline_events
 from sim.study.parity import whole_units
 from sim.study.question import Question
 from sim.study.summary.statistics import gap_steps, grouped, interval, median_blocks, most_common
+from sim.study.summary.words import unpriced
 from sim.study.training import TrainingPlan, TrainingRuns, model_flop_per_token, run_training
 
 DAY = 86400.0
@@ -52,7 +53,7 @@ def training_content(
         gap=_gap(question, answer, median_a, median_b),
         gap_unit="USD per run",
         from_events=checks,
-        warnings=_warnings(question, study),
+        warnings=[*_warnings(question, study), *unpriced(question)],
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sim.report.content import JobContent
 from sim.report.numbers import bounds, number
 from sim.report.wording import listed
+from sim.resolve import unknown_prices
 from sim.study.question import Question
 
 VIEW_NOTES = {
@@ -34,6 +35,17 @@ def answers(question: Question, jobs: Sequence[JobContent]) -> list[str]:
         name = "pre-training" if job.kind == "training" else f"serving {models[job.id]}"
         classes.setdefault(name, []).append(job)
     return [_sentence(question, name, members, models) for name, members in classes.items()]
+
+
+def unpriced(question: Question) -> list[str]:
+    """Sides whose cost of owning cannot be given, and the keys that would have to be filled in."""
+    found = []
+    for side in question.sides:
+        missing = unknown_prices(side.chip, side.system, side.region)
+        places = [f"{listed(keys)} in {file}" for file, keys in missing.items()]
+        if places:
+            found.append(f"{side.label}: what owning it costs is unknown, for want of {'; '.join(places)}.")
+    return found
 
 
 def _sentence(question: Question, name: str, jobs: Sequence[JobContent], models: dict[str, str]) -> str:
