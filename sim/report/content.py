@@ -36,43 +36,38 @@ class ClusterContent:
 class JobSide:
     """One job on one cluster. Intervals are over draws; fields that do not apply are None."""
 
-    throughput: Interval  # training: tokens/s of the whole cluster with stops; serving: output tokens/s within targets
+    # Training: tokens/s of the whole cluster, stops included; serving: output tokens/s within the targets.
+    throughput: Interval
     throughput_per_chip: Interval
     layout: str  # "TP 1, PP 16, EP 64, DP 78, interleaved x2, selective recompute"
     layout_reason: str  # "best of 1,204 that fit; 3,410 refused: 2,911 memory, 499 divisibility"
-    breakdown: Mapping[
-        str, float
-    ]  # median step time by term [s] (training); time per decode step by term [s] (serving)
+    # Median time by term [s]: of a training step, or of a decode step.
+    breakdown: Mapping[str, float]
     power_mw: Interval  # facility power during the job
     energy: Interval  # training: GWh for the run; serving: kWh per million output tokens
-    cost: Mapping[
-        str, Interval
-    ]  # view ("rental", "acquisition", "amortised") -> USD: training: per run; serving: per million output tokens
-    cost_blocks: Mapping[
-        str, Mapping[str, float]
-    ]  # view -> block -> median USD (same basis as cost); blocks add up to the median run
+    # View ("rental", "acquisition", "amortised") -> USD per run (training) or per million output tokens (serving).
+    cost: Mapping[str, Interval]
+    # View -> block -> median USD on the same basis; the blocks add up to the median run.
+    cost_blocks: Mapping[str, Mapping[str, float]]
     mfu: Interval | None = None  # training, model FLOP (causal) over dense bf16 peak
     wall_days: Interval | None = None  # training
     end_date: tuple[str, str, str] | None = None  # 5, 50, 95 % as ISO dates
     goodput: Interval | None = None  # training: productive share of the calendar
     stops: float | None = None  # training: interruptions expected over the run (median)
     step_time_s: Interval | None = None
-    input_cost: Mapping[str, Interval] | None = (
-        None  # serving: view -> USD per million input tokens (cache misses)
-    )
+    # Serving: view -> USD per million input tokens that miss the cache.
+    input_cost: Mapping[str, Interval] | None = None
     ttft_s: Interval | None = None
     tpot_s: Interval | None = None
     batch_per_chip: Interval | None = None
     limits: Mapping[str, str] | None = None  # serving: phase -> what limits it
-    utilisation: Mapping[str, float] | None = (
-        None  # serving: resource -> share of its peak in the decode step
-    )
+    # Serving: resource -> share of its peak in the decode step.
+    utilisation: Mapping[str, float] | None = None
     verdict: str = ""  # serving: saturation verdict from the event engine
     frontier: Sequence[tuple[float, float]] = ()  # serving: (tokens/s per user, output tokens/s per chip)
     operating_point: tuple[float, float] | None = None  # serving: where on the frontier the answer was taken
-    timeline: Sequence[
-        tuple[int, float, float, str]
-    ] = ()  # training: (stage, start s, end s, "F" | "B" | "W") of one step
+    # Training: (stage, start s, end s, "F" | "B" | "W") of one step.
+    timeline: Sequence[tuple[int, float, float, str]] = ()
     wall_days_samples: Sequence[float] = ()  # training: wall days over draws, for a histogram
 
 
@@ -89,9 +84,8 @@ class JobContent:
     equal_count: Interval  # count of B that does the work of A's chips, unrounded
     equal_count_rounded: int  # median, up to whole units of B
     speed_ratio: Interval  # throughput of A over B at the stated counts
-    gap: Sequence[
-        tuple[str, float]
-    ]  # waterfall of cost per unit (amortised view): ("B", value), (cause, delta) ..., ("A", value)
+    # Waterfall of cost per unit, amortised: ("B", value), (cause, delta) ..., ("A", value).
+    gap: Sequence[tuple[str, float]]
     gap_unit: str  # "USD per million output tokens" or "million USD per run"
     targets: Mapping[str, float] | None = None  # serving: "ttft_s" and "tpot_s" that users are promised
     from_events: Sequence[

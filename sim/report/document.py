@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import typst
 from PIL import Image
@@ -32,7 +32,11 @@ def _files(template: Path, data: object, drawings: Mapping[str, Drawing]) -> dic
 def _compiled(files: Mapping[str, bytes], form: str, own_fonts: bool = True, **options: Any) -> list[bytes]:
     """Compile from memory: typst sees no folder of the machine and, unless allowed, none of its fonts."""
     output = typst.compile(
-        dict(files), format=form, font_paths=[str(FONT_DIR)], ignore_system_fonts=own_fonts, **options
+        cast(Any, dict(files)),
+        format=cast(Any, form),
+        font_paths=[str(FONT_DIR)],
+        ignore_system_fonts=own_fonts,
+        **options,
     )
     return [output] if isinstance(output, bytes) else list(output)
 
@@ -85,7 +89,7 @@ def _filling(files: Mapping[str, bytes]) -> str:
     """The row spacing of the sources table [point] that leaves little of the last page empty."""
     best = ("", -1.0)
     for airy in ROW_SPACINGS:
-        found = typst.query(dict(files), "<end>", field="value", one=True, font_paths=[str(FONT_DIR)],
+        found = typst.query(cast(Any, dict(files)), "<end>", field="value", one=True, font_paths=[str(FONT_DIR)],
                             ignore_system_fonts=True, sys_inputs={"airy": airy})  # fmt: skip
         filled = float(json.loads(found)["filled"])
         if filled > best[1]:

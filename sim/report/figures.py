@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from matplotlib.figure import Figure
 
@@ -48,7 +49,7 @@ def slug(text: str) -> str:
 
 def charts(content: ReportContent) -> list[Chart]:
     """Every chart for which the content has data, in the order of the report."""
-    found = [Chart("parity", lambda: parity.parity(content))] if content.jobs else []
+    found = [Chart("parity", partial(parity.parity, content))] if content.jobs else []
     for one in content.jobs:
         found += _job_charts(content, one)
     long = {one.id for one in headline_jobs(content)}
@@ -56,22 +57,20 @@ def charts(content: ReportContent) -> list[Chart]:
         if moved.drivers:
             found.append(_tornado(content, moved, LONG if moved.job_id in long else SHORT))
     if any(driver.total_index is not None for moved in content.sensitivities for driver in moved.drivers):
-        found.append(Chart("sobol", lambda: sensitivity.sobol(content)))
+        found.append(Chart("sobol", partial(sensitivity.sobol, content)))
     if len(content.convergence) > 1 and content.jobs:
-        found.append(Chart("convergence", lambda: sensitivity.convergence(content)))
+        found.append(Chart("convergence", partial(sensitivity.convergence, content)))
     for record in content.validation:
         kind = slug(record.kind)
         if record.points:
-            found.append(Chart(f"validation-{kind}", lambda r=record: trust.validation_scatter(content, r)))
+            found.append(Chart(f"validation-{kind}", partial(trust.validation_scatter, content, record)))
         if record.groups:
-            found.append(
-                Chart(f"validation-error-{kind}", lambda r=record: trust.validation_error(content, r))
-            )
+            found.append(Chart(f"validation-error-{kind}", partial(trust.validation_error, content, record)))
     return found
 
 
 def _tornado(content: ReportContent, moved: Sensitivity, count: int) -> Chart:
-    return Chart(f"tornado-{slug(moved.job_id)}", lambda: sensitivity.tornado(content, moved, count))
+    return Chart(f"tornado-{slug(moved.job_id)}", partial(sensitivity.tornado, content, moved, count))
 
 
 def _job_charts(content: ReportContent, one: JobContent) -> list[Chart]:
@@ -86,9 +85,7 @@ def _job_charts(content: ReportContent, one: JobContent) -> list[Chart]:
         ("utilisation", any(side.utilisation for side in sides), job.utilisation),
     ]
     return [
-        Chart(f"{name}-{slug(one.id)}", lambda draw=draw: draw(content, one))
-        for name, there, draw in has
-        if there
+        Chart(f"{name}-{slug(one.id)}", partial(draw, content, one)) for name, there, draw in has if there
     ]
 
 

@@ -268,7 +268,7 @@ def _job(content: ReportContent, job: JobContent) -> Data:
                 "verdict": side.verdict,
             }
             for cluster, side in ((a, job.a), (b, job.b))
-        ],  # fmt: skip
+        ],
         "limits": _limits(job),
         "events": [_event_row(*row) for row in job.from_events],
         "warnings": list(job.warnings),

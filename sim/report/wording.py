@@ -107,19 +107,15 @@ def more_or_less(a: float, b: float) -> str:
 
 def cost_claim(job: JobContent, a: ClusterContent, b: ClusterContent) -> str:
     """Who pays more for the job, and what the largest block is."""
-    pair = main_cost(job.a), main_cost(job.b)
-    if pair[0] is None or pair[1] is None:
+    one, two = main_cost(job.a), main_cost(job.b)
+    if one is None or two is None:
         return f"{job.label}: cost"
-    (view, cost_a), (_, cost_b) = pair
+    (view, cost_a), (_, cost_b) = one, two
     claim = f"{job.label}: {a.label} costs {more_or_less(cost_a.p50, cost_b.p50)} {b.label}"
     largest = [max(side.cost_blocks[view].items(), key=lambda item: item[1])[0] for side in (job.a, job.b)
                if side.cost_blocks.get(view)]  # fmt: skip
     if len(largest) == 2 and largest[0] == largest[1]:
-        claim += (
-            f"; {largest[0]} weigh most on both"
-            if largest[0].endswith("s")
-            else f"; {largest[0]} weighs most on both"
-        )
+        claim += f"; largest block on both: {largest[0]}"
     return claim
 
 
@@ -169,7 +165,8 @@ def breakdown_claim(job: JobContent, a: ClusterContent, b: ClusterContent) -> st
     (name_a, share_a), (name_b, share_b) = _largest(job.a), _largest(job.b)
     if name_a == name_b:
         return f"{capital(name_a)} is the largest part of the {step} on both: {percent(share_a)} and {percent(share_b)}"
-    return f"On {a.label}, {name_a} is the largest part of the {step} ({percent(share_a)}); on {b.label}, {name_b} ({percent(share_b)})"
+    first = f"On {a.label}, {name_a} is the largest part of the {step} ({percent(share_a)})"
+    return f"{first}; on {b.label}, {name_b} ({percent(share_b)})"
 
 
 def _largest(side: JobSide) -> tuple[str, float]:
@@ -277,7 +274,8 @@ def scatter_claim(record: ValidationRecord) -> str:
     group = next((g for g in record.groups if g.name == "all"), record.groups[0] if record.groups else None)
     if group is None:
         return f"{capital(record.kind)}: predicted against measured"
-    return f"{capital(record.kind)}: half of {group.rows} published results are predicted within {percent(group.median_error)}"
+    error = percent(group.median_error)
+    return f"{capital(record.kind)}: half of {group.rows} published results are predicted within {error}"
 
 
 def group_claim(record: ValidationRecord) -> str:
@@ -287,5 +285,5 @@ def group_claim(record: ValidationRecord) -> str:
         return f"{capital(record.kind)}: error by group"
     if not record.baselines:
         return f"{capital(record.kind)}: nine in ten predictions are within {percent(group.p90_error)}"
-    best = min(record.baselines, key=lambda g: g.median_error)
-    return f"{capital(record.kind)}: median error {percent(group.median_error)}, against {percent(best.median_error)} for the better simple rule"
+    ours, best = percent(group.median_error), percent(min(g.median_error for g in record.baselines))
+    return f"{capital(record.kind)}: median error {ours}, against {best} for the better simple rule"

@@ -197,7 +197,7 @@ def serving_side(per_chip: float, chips: int, power: float, cost: float, seed: i
             "memory bandwidth": random_.uniform(0.5, 0.75),
             "network": random_.uniform(0.2, 0.5),
             "memory capacity": random_.uniform(0.8, 0.92),
-        },  # fmt: skip
+        },
         verdict="Holds its targets up to 93 % of the stated load in the event engine; queues grow beyond.",
         frontier=frontier,
         operating_point=at,
@@ -226,7 +226,10 @@ def job(identifier: str, label: str, kind: str, equal: float, seed: int, a: str,
         side_a = serving_side(per_chip * ratio * 0.6, 20_000, 38.0, 1.9 / ratio, seed, 0.045)
         side_b = serving_side(per_chip, 12_000, 15.5, 1.55, seed + 1, 0.042)
         unit, low, high = "USD per million output tokens", 1.55, 1.9 / ratio
-        text = "Median 1,200 tokens in and 380 out, half of the input found in the prefix cache; first token within 2 s and 50 ms per token for nine requests in ten."
+        text = (
+            "Median 1,200 tokens in and 380 out, half of the input found in the prefix cache; "
+            "first token within 2 s and 50 ms per token for nine requests in ten."
+        )
     return JobContent(
         id=identifier,
         label=label,
@@ -366,7 +369,7 @@ def example(
             PaperMetric("memory bandwidth", 19_100.0),
         ],
         sensitivities=[sensitivity(j, 40 + n, a, b) for n, j in enumerate(made)],
-        convergence=[(2**k, 7100 * (1 + 0.4 / 2**k), 9940 * (1 - 0.3 / 2**k), 12800 * (1 - 0.9 / 2**k)) for k in range(4, 11)],
+        convergence=[(n, 7100 + 2840 / n, 9940 - 2982 / n, 12800 - 11520 / n) for n in (16, 32, 64, 128, 256, 512, 1024)],
         validation=[record("training", 2), record("serving", 3)],
         not_modelled=[
             "Time to port models and kernels; both stacks are taken as tuned.",

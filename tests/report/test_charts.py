@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -43,7 +44,7 @@ def far_apart() -> ReportContent:
     return replace(content, jobs=jobs)
 
 
-def _dearer(job: JobContent, factor: float) -> dict[str, object]:
+def _dearer(job: JobContent, factor: float) -> dict[str, Any]:
     def scale(side):  # type: ignore[no-untyped-def]
         return replace(
             side,
@@ -100,7 +101,7 @@ def test_every_chart_can_be_read(name: str, monkeypatch: pytest.MonkeyPatch) -> 
                    or not box.containsy(extent.y0) or not box.containsy(extent.y1)]  # fmt: skip
             assert not cut, f"{chart.name}: cut at the edge"
             assert not list(overlaps(texts)), chart.name
-            assert min(t.get_fontsize() for t, _ in texts) >= 7.0, chart.name
+            assert min(float(t.get_fontsize()) for t, _ in texts) >= 7.0, chart.name
             assert figure.get_label(), f"{chart.name} has no alternative text"
 
     check()

@@ -19,7 +19,7 @@ from sim.report.document import render, standalone
 from sim.report.figures import Drawing, charts, draw_all
 from sim.report.pages import day, page_data
 
-NASTY = '#panic() $x_1$ *b* _u_ <l> @r \\ "q" `c` [b] {c} // & 100 % =1+1 昇腾'
+NASTY = '#x() $a_1$ *b* <l> @r \\ "q" `c` [d] // =1 昇腾'
 KEEP = {"key", "kind", "url", "end_date", "family", "inputs_hash", "jobs_kind"}
 
 

@@ -25,8 +25,10 @@ from sim.report.wording import (
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0.0, "0"), (9.996, "10.0"), (999.6, "1,000"), (12_843.0, "12,800"), (999_999.0, "1.00 million"), (0.0999949, "0.100"),
-        (1.2345e9, "1.23 billion"), (-0.5, "−0.500"), (3e-7, "3.00e−7"), (float("nan"), "unknown"), (float("inf"), "no limit"),
+        (0.0, "0"), (9.996, "10.0"), (999.6, "1,000"), (12_843.0, "12,800"), (999_999.0, "1.00 million"),
+        (0.0999949, "0.100"),
+        (1.2345e9, "1.23 billion"), (-0.5, "−0.500"), (3e-7, "3.00e−7"),
+        (float("nan"), "unknown"), (float("inf"), "no limit"),
     ],
 )  # fmt: skip
 def test_three_significant_digits(value: float, text: str) -> None:

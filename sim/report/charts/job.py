@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FormatStrFormatter, MaxNLocator
 
 from sim.report.charts.style import (
     FILL,
@@ -24,6 +24,7 @@ from sim.report.charts.style import (
     TEXT,
     WIDE,
     Frame,
+    axes_width,
     bare,
     described,
     frame,
@@ -43,7 +44,6 @@ from sim.report.wording import (
 )
 
 PAIR = 0.275  # inch: a row with one bar of each cluster
-ONES = {"F": "forward", "B": "backward", "W": "weight gradient"}
 
 
 def paired_bars(picture: Frame, clusters: tuple[ClusterContent, ClusterContent], rows: Mapping[str, tuple[float, float]],
@@ -144,7 +144,11 @@ def timeline(content: ReportContent, job: JobContent) -> Figure:
     end = max(row[2] for _, side in sides for row in side.timeline)
     height = 0.94
     claim = timeline_claim(job, *content.clusters)
-    subtitle = "One training step; rows are pipeline stages, time runs to the right on one scale. Dark: forward, pale: backward, white: idle."
+    split = any(row[3] == "W" for _, side in sides for row in side.timeline)
+    subtitle = (
+        "One training step; rows are pipeline stages, time runs to the right on one scale. Dark: forward, "
+        f"pale: backward{' of inputs, grey: of weights' if split else ''}, white: idle."
+    )
     picture = frame(content.identity, WIDE, height * len(sides) + 0.2, claim, subtitle)
     factor, unit = (1.0, "s") if end >= 1 else (1e3, "ms")
     for i, (cluster, side) in enumerate(sides):
@@ -160,7 +164,7 @@ def timeline(content: ReportContent, job: JobContent) -> Figure:
         if i < len(sides) - 1:
             axes.set_xticks([])
         else:
-            axes.xaxis.set_major_formatter(lambda x, _, unit=unit: f"{x:g} {unit}")
+            axes.xaxis.set_major_formatter(FormatStrFormatter(f"%g {unit}"))
         text = f"{cluster.label}: {stages} stages, {duration(_end(side))}, {percent(idle_share(side))} idle"
         picture.text(
             0, bottom + height - 0.04, text, size=LABEL, weight="semibold", color=TEXT[cluster.key], va="top"
@@ -234,7 +238,7 @@ def _distribution(axes: Axes, cluster: ClusterContent, side: JobSide, top: float
     interval_marks(axes, -0.2, side.wall_days, cluster.key)
     right = side.wall_days.p50 < 0.5 * top
     x = side.wall_days.p95 + 0.02 * top if right else side.wall_days.p05 - 0.02 * top
-    room = (top - x if right else x) / top * axes.get_position().width * axes.figure.get_figwidth()
+    room = (top - x if right else x) / top * axes_width(axes)
     text = f"{shorten(cluster.label, room, LABEL, 'semibold')}\n{number(side.wall_days.p50)} days"
     axes.text(x, 0.62, text, ha="left" if right else "right", va="center", size=LABEL, weight="semibold",
               color=TEXT[cluster.key], linespacing=1.25)  # fmt: skip
@@ -288,7 +292,7 @@ def _names(axes: Axes, sides: list[tuple[ClusterContent, JobSide]], right: float
     heights = {share: {key: float(np.interp(share * right, x, y)) for key, (x, y) in curves.items()}
                for share in (0.62, 0.5, 0.4, 0.3, 0.2)}  # fmt: skip
     share = next((share for share, high in heights.items() if min(high.values()) > 0.14 * top), 0.2)
-    inches = axes.get_position().width * axes.figure.get_figwidth()
+    inches = axes_width(axes)
     for cluster, _ in sides:
         height = heights[share][cluster.key]
         upper = height == max(heights[share].values())
@@ -296,4 +300,5 @@ def _names(axes: Axes, sides: list[tuple[ClusterContent, JobSide]], right: float
         label = shorten(cluster.label, room, SUBTITLE, "semibold")
         axes.annotate(label, (share * right, height), xytext=(6, 7) if upper else (-6, -8),
                       textcoords="offset points", size=SUBTITLE, weight="semibold", color=TEXT[cluster.key],
-                      ha="left" if upper else "right", va="center")  # fmt: skip
+                      ha="left" if upper else "right", va="center",
+                      bbox={"fc": "white", "ec": "none", "pad": 0.4})  # fmt: skip

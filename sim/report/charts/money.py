@@ -20,6 +20,7 @@ from sim.report.charts.style import (
     WIDE,
     Frame,
     apart,
+    axes_height,
     bare,
     described,
     frame,
@@ -65,7 +66,8 @@ def cost_ladder(content: ReportContent, job: JobContent) -> Figure:
             _column(axes, key, middle, scaled(side.cost[view], 1 / factor),
                     {name: value / factor for name, value in side.cost_blocks.get(view, {}).items()})  # fmt: skip
             x = i * panel + middle + (-GAP / 2 if key == "a" else GAP / 2)
-            picture.text(x, 0.12, shorten(label, middle - GAP / 2 - 0.02, LABEL, "semibold"), size=LABEL, color=TEXT[key], weight="semibold",
+            name = shorten(label, middle - GAP / 2 - 0.02, LABEL, "semibold")
+            picture.text(x, 0.12, name, size=LABEL, color=TEXT[key], weight="semibold",
                          ha="right" if key == "a" else "left", va="top")  # fmt: skip
     words = [
         f"{view_name(view)}: {a.label} {with_interval(job.a.cost[view])}, {b.label} {with_interval(job.b.cost[view])}"
@@ -96,7 +98,7 @@ def _column(axes: Axes, key: str, middle: float, total: Interval, blocks: Mappin
     axes.plot([bar, bar], [total.p05, total.p95], color=FILL[key], lw=1.2, solid_capstyle="butt")
     axes.plot([bar, bar], [total.p25, total.p75], color=FILL[key], lw=4.0, solid_capstyle="butt")
     _, top = axes.get_ylim()
-    per_inch = top / (axes.get_position().height * axes.figure.get_figheight())
+    per_inch = top / (axes_height(axes))
     axes.text(x, base + 0.02 * top, number(total.p50), size=LABEL, weight="semibold", color=TEXT[key],
               ha="center", va="bottom")  # fmt: skip
     room = (middle - GAP / 2 - COLUMN) - 0.09

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,6 +16,7 @@ from sim.report.charts.style import (
     LABEL,
     RULE,
     SMALL,
+    axes_width,
     bare,
     described,
     frame,
@@ -28,7 +30,7 @@ from sim.report.numbers import bounds, number
 from sim.report.wording import parity_claim
 
 RIGHT = 0.5  # inch: the column of medians
-BODY, LEAST, MOST = 4.3, 0.225, 0.34  # inch: height to fill, and bounds of a row
+BODY, LEAST, MOST = 4.7, 0.225, 0.34  # inch: height to fill, and bounds of a row
 Row = str | PaperMetric | JobContent
 
 
@@ -99,8 +101,8 @@ def _scale(axes: Axes, content: ReportContent) -> None:
 
 
 def _row(axes: Axes, y: int, row: Row, name: str, left: float) -> None:
-    margin = {"transform": axes.get_yaxis_transform(), "va": "center", "clip_on": False}
-    inches = axes.get_position().width * axes.figure.get_figwidth()
+    margin: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "clip_on": False}
+    inches = axes_width(axes)
     if isinstance(row, str):
         axes.text(-left / inches, y + 0.12, name, size=LABEL, weight="semibold", **margin)
         axes.plot([-left / inches, 1.0], [y + 0.48, y + 0.48], color=RULE, lw=0.6, clip_on=False,

@@ -22,6 +22,7 @@ from sim.report.charts.style import (
     WIDE,
     Frame,
     apart,
+    axes_width,
     bare,
     described,
     frame,
@@ -53,7 +54,10 @@ def tornado(content: ReportContent, sensitivity: Sensitivity, count: int = 10) -
     body = ROW * len(drivers) + HEAD
     claim = tornado_claim(sensitivity)
     weak = " †: weak source." if any(d.kind in WEAK_KINDS for d in drivers) else ""
-    subtitle = f"{b.label} that do the work of {a.chips:,} {a.label}, with one input at its 10th (pale) or 90th (dark) percentile.{weak}"
+    subtitle = (
+        f"{b.label} that do the work of {a.chips:,} {a.label}, "
+        f"with one input at its 10th (pale) or 90th (dark) percentile.{weak}"
+    )
     picture = frame(content.identity, WIDE, body, claim, subtitle)
     left = min(
         max(
@@ -84,9 +88,7 @@ def tornado(content: ReportContent, sensitivity: Sensitivity, count: int = 10) -
 def _swings(axes: Axes, median: float, drivers: Sequence[Driver]) -> None:
     ends = [end for d in drivers for end in (d.at_low, d.at_high)] + [median]
     low, high = min(ends), max(ends)
-    room = 0.42 / (
-        axes.get_position().width * axes.figure.get_figwidth()
-    )  # a label at either end, share of the axes
+    room = 0.42 / (axes_width(axes))  # a label at either end, share of the axes
     pad = (high - low or abs(median) or 1.0) * room / (1 - 2 * room)
     axes.set_xlim(low - pad, high + pad)
     axes.set_ylim(len(drivers) - 0.5, -0.5)
@@ -119,7 +121,7 @@ def _names(picture: Frame, drivers: Sequence[Driver], body: float, left: float) 
 def _lines(axes: Axes, content: ReportContent, median: float) -> None:
     """The median and, where it is in sight, the slogan's count, each named above the bars."""
     low, high = axes.get_xlim()
-    inches = axes.get_position().width * axes.figure.get_figwidth()
+    inches = axes_width(axes)
     lines = [(median, f"median {number(median)}", INK, INK)]
     count = content.slogan_count
     if count and low < count < high:
@@ -242,5 +244,6 @@ def convergence(content: ReportContent, width: float = HALF) -> Figure:
                       textcoords="offset points", va="center", size=SMALL, color=TEXT["a"])  # fmt: skip
     return described(
         picture.figure,
-        f"{claim}. With {draws[-1]:,} draws: median {number(middle[-1])}, 90 % interval {number(low[-1])} to {number(high[-1])}.",
+        f"{claim}. With {draws[-1]:,} draws: median {number(middle[-1])}, "
+        f"90 % interval {number(low[-1])} to {number(high[-1])}.",
     )

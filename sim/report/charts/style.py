@@ -6,13 +6,14 @@ Sizes are in inches of the printed page; a chart is placed in the report at its 
 
 from __future__ import annotations
 
+import bisect
 import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
 from matplotlib import font_manager
@@ -37,7 +38,7 @@ MARKER = {"a": "o", "b": "s"}
 WIDE, HALF = 6.85, 3.32  # text width of the page, and half of it less the gutter
 TITLE, SUBTITLE, LABEL, SMALL, FOOT = 9.5, 8.0, 7.8, 7.2, 7.0
 
-RC = {
+RC: dict[Any, Any] = {
     "font.family": [FAMILY],
     "font.size": LABEL,
     "text.parse_math": False,  # a label may hold dollars and underscores
@@ -132,9 +133,10 @@ def shorten(text: str, width: float, size: float = LABEL, weight: str = "normal"
     """The text, cut with an ellipsis where it is wider than ``width`` [inch]."""
     if text_width(text, size, weight) <= width:
         return text
-    while text and text_width(text + "…", size, weight) > width:
-        text = text[:-1]
-    return text.rstrip() + "…"
+    kept = bisect.bisect_right(
+        range(1, len(text)), width, key=lambda n: text_width(text[:n] + "…", size, weight)
+    )
+    return text[:kept].rstrip() + "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +198,20 @@ def frame(identity: RunIdentity, width: float, body: float, title: str, subtitle
         y -= 0.135
     figure.text(0, 0.02 / total, source_line(identity, width), size=FOOT, color=GREY, va="bottom")
     return Frame(figure, width, body, base)
+
+
+def axes_width(axes: Axes) -> float:
+    """Width of axes on the page [inch]."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return float(axes.get_position().width * figure.get_figwidth())
+
+
+def axes_height(axes: Axes) -> float:
+    """Height of axes on the page [inch]."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return float(axes.get_position().height * figure.get_figheight())
 
 
 def described(figure: Figure, text: str) -> Figure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,6 +21,7 @@ from sim.report.charts.style import (
     RULE,
     SMALL,
     TEXT,
+    axes_width,
     bare,
     described,
     frame,
@@ -93,13 +95,16 @@ def _dots(axes: Axes, content: ReportContent, record: ValidationRecord) -> None:
 def validation_error(content: ReportContent, record: ValidationRecord, width: float = HALF) -> Figure:
     """Error by group, beside what two simple rules would have reached."""
     claim = group_claim(record)
-    subtitle = "Relative error: dot median, bar to the 90th percentile. Hollow: simple rules. Right: rows, and share inside the 80 % interval."
+    subtitle = (
+        "Relative error: dot median, bar to the 90th percentile. Hollow: simple rules. "
+        "Right: rows, and share inside the 80 % interval."
+    )
     groups, baselines = list(record.groups), list(record.baselines)
-    body = ROW * (len(groups) + len(baselines)) + 0.46
+    body = ROW * (len(groups) + len(baselines)) + 0.38
     picture = frame(content.identity, width, body, claim, subtitle)
     rows: list[tuple[ValidationGroup, bool]] = [(g, False) for g in groups] + [(g, True) for g in baselines]
     left = min(max(text_width(family_name(g.name), LABEL) for g, _ in rows) + 0.1, 1.6)
-    axes = picture.axes(left, 0.3, width - 0.8, body - 0.16)
+    axes = picture.axes(left, 0.22, width - 0.8, body - 0.16)
     top = max(g.p90_error for g, _ in rows)
     axes.set_xlim(0, 1.05 * min(top, 2.0))
     axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -136,8 +141,8 @@ def _error_row(
         axes.plot([limit], [y], ">", color=colour, ms=4, clip_on=False, zorder=4)
     axes.plot([group.median_error], [y], MARKER.get(key, "o"), ms=5.5, mfc="white" if simple else colour,
               mec=GREY if simple else "white", mew=0.9, zorder=4, clip_on=False)  # fmt: skip
-    inches = axes.get_position().width * axes.figure.get_figwidth()
-    style = {"transform": axes.get_yaxis_transform(), "va": "center", "clip_on": False}
+    inches = axes_width(axes)
+    style: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "clip_on": False}
     name = shorten(family_name(group.name), left - 0.08)
     weight = "semibold" if y == 0 or key else "normal"
     axes.text(
