@@ -104,7 +104,13 @@ def test_steps_lead_from_end_to_end(causes: dict[str, float], ends: tuple[float,
 
 def test_steps_come_largest_first_and_without_zeros() -> None:
     steps = gap_steps((("B", 10.0), ("A", 14.0)), {"price": 1.0, "power": 0.0, "throughput": -2.0})
-    assert steps == [("B", 10.0), ("throughput", -2.0), ("price", 1.0), ("spread of inputs", 5.0), ("A", 14.0)]
+    assert steps == [
+        ("B", 10.0),
+        ("throughput", -2.0),
+        ("price", 1.0),
+        ("spread of inputs", 5.0),
+        ("A", 14.0),
+    ]
 
 
 @pytest.mark.parametrize("end", [math.nan, math.inf])
@@ -113,7 +119,9 @@ def test_no_steps_to_what_is_unknown(end: float) -> None:
     assert gap_steps((("B", 10.0), ("A", end)), {"price": 1.0}) == []
 
 
-SIDE = st.dictionaries(st.sampled_from(["gemm", "attention", "network", "host", "lookup"]), POSITIVE, min_size=1)
+SIDE = st.dictionaries(
+    st.sampled_from(["gemm", "attention", "network", "host", "lookup"]), POSITIVE, min_size=1
+)
 
 
 @given(SIDE, SIDE)
