@@ -9,6 +9,7 @@ import numpy as np
 
 from sim.profiles.workload import TrainingRecipe
 from sim.resolve import MEDIAN
+from sim.serving.unit_run import play_unit
 from sim.study.serving import ServingRuns
 from sim.study.training import TrainingPlan, TrainingRuns, run_training
 from sim.training.campaign import simulate_many
@@ -17,7 +18,8 @@ from sim.training.stage_times import play_step
 
 DAY = 86400.0
 SEEDS = 20  # campaigns played per world: their mean is compared with the expectation
-SHOWN = 24  # micro-batches of a pipeline drawn in the report
+REQUESTS = 20_000  # longest run of a serving unit
+LOAD = 0.95  # of the highest load the closed form allows: a queue at its very limit has no steady state
 
 Check = tuple[str, float, float]
 Bar = tuple[int, float, float, str]
@@ -56,9 +58,16 @@ class ServingEvents:
     """A serving unit played request by request."""
 
     verdict: str
-    checks: list[Check]
+    checks: tuple[Check, ...]
 
 
 def serving_events(runs: ServingRuns, label: str, seed: int) -> ServingEvents:
-    """The unit of the closed form under its own load, in the median world."""
-    return ServingEvents("", [])
+    """The unit of the closed form in the median world, at ``LOAD`` of what the closed form gives it at most."""
+    if not runs.capacity.requests_per_s[0] > 0:
+        return ServingEvents(f"serves nothing: {runs.capacity.reason}", ())
+    chip, network = runs.cluster.chip, runs.cluster.network
+    played = play_unit(
+        runs.job, chip, network, runs.capacity, np.random.default_rng(seed), most_requests=REQUESTS
+    )
+    checks = tuple((f"{label}: {name}", closed, events) for name, closed, events in played.checks)
+    return ServingEvents(str(played.verdict), checks)

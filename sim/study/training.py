@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from sim.layout.layouts import Layouts, concatenate
 from sim.physics.counts import parameter_counts
-from sim.physics.operators import forward_operators
 from sim.profiles.workload import TrainingRecipe
 from sim.resolve import MEDIAN, World, resolve_training
 from sim.study.cluster import Cluster, resolve_cluster
@@ -165,13 +164,3 @@ def campaign_plan(
         power_w=(training * cluster.power(1.0) + spares * idle_w) * pue,
         stopped_power_w=owned * idle_w * pue,
     )
-
-
-def model_flop_per_token(job: TrainingJob) -> float:
-    """Arithmetic that the model itself needs per training token [FLOP]: forward and twice as much backward, attention
-    under the causal mask, nothing repeated; multiply-add = 2."""
-    forward = forward_operators(
-        job.architecture, phase="training", sequences=1.0, new=float(job.sequence), past=0.0,
-        precisions=job.precisions, mtp=job.mtp,
-    )  # fmt: skip
-    return 3.0 * sum(float(operator.flop) for operator in forward) / job.sequence

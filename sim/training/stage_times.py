@@ -8,7 +8,8 @@ from sim.layout.layouts import SCHEDULES, Layouts
 from sim.layout.stages import KINDS, stage_contents
 from sim.physics.chip import Chip
 from sim.physics.network import Network
-from sim.training.blocks import compute_times, exchange_times
+from sim.training.blocks import compute_times
+from sim.training.exchange import exchange_times
 from sim.training.job import TrainingJob
 from sim.training.pipeline import PipelineRun, StageTimes, run_pipeline
 from sim.training.step import _block as block_times

@@ -20,7 +20,8 @@ from sim.study.parity import whole_units
 from sim.study.question import Question
 from sim.study.summary.statistics import gap_steps, grouped, interval, median_blocks, most_common
 from sim.study.summary.words import unpriced
-from sim.study.training import TrainingPlan, TrainingRuns, model_flop_per_token, run_training
+from sim.study.training import TrainingPlan, TrainingRuns, run_training
+from sim.training.flops import model_flop_per_token
 
 DAY = 86400.0
 SAMPLES = 400  # wall times handed to the histogram
