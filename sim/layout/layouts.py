@@ -69,7 +69,7 @@ class Layouts:
         """Every column as (L, 1) floats, ready to broadcast against draws on the last axis."""
         return {field.name: getattr(self, field.name).astype(float)[:, None] for field in fields(self)}
 
-    def describe(self, row: int) -> str:
+    def describe(self, row: int, policies: tuple[str, ...] = RECOMPUTE) -> str:
         """One line for people, e.g. ``TP8 PP16 DP16 mb1 x 32, interleaved x 4, recompute none, ZeRO-1``."""
         degrees = [
             f"{label}{getattr(self, label.lower())[row]}"
@@ -83,7 +83,7 @@ class Layouts:
                 [*degrees, f"DP{self.dp[row]}", f"mb{self.micro_batch[row]} x {self.micro_batches[row]}"]
             ),
             *([f"{schedule}{chunks}"] if self.pp[row] > 1 else []),
-            f"recompute {RECOMPUTE[self.recompute[row]]}",
+            f"recompute {policies[self.recompute[row]]}",
             f"ZeRO-{self.zero[row]}",
         ]
         return ", ".join(parts)

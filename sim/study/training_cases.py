@@ -1,17 +1,15 @@
-"""From a line of the training table to a job, a chip, a network and the layouts it may have run in."""
+"""From a line of the training table to a job, a chip and a network."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from sim.layout.layouts import Layouts, concatenate, single_layout
 from sim.physics.chip import Chip
-from sim.physics.memory import FULL, NO_RECOMPUTE, SELECTIVE, Recompute, StateBytes
+from sim.physics.memory import StateBytes
 from sim.physics.network import Network
 from sim.physics.operators import TRAINING_TRAFFIC, Precisions
 from sim.profiles.catalogue import Catalogue
@@ -22,8 +20,9 @@ from sim.profiles.messages import InputError
 from sim.profiles.model import ModelProfile
 from sim.profiles.stacks import StackRules
 from sim.profiles.tree import read_tree
-from sim.quantity import Quantity, UnknownQuantityError
+from sim.quantity import Quantity
 from sim.resolve import MEDIAN, World, resolve_chip, resolve_network
+from sim.study.training_rows import global_batch, recompute_policies, stage_layers
 from sim.study.validation import CannotPredict, Case
 from sim.training.job import Software, TrainingJob
 
@@ -40,15 +39,6 @@ FAMILIES = {
     "tpu": "TPU",
 }
 VARIANTS = {"hbm2e-96g-500w": "h100-96g-500w"}
-SCHEDULES = {
-    "": "1f1b",
-    "none": "1f1b",
-    "1f1b": "1f1b",
-    "interleaved": "interleaved",
-    "dualpipe": "dualpipe",
-    "dualpipev": "dualpipe",
-    "zb": "zero-bubble",
-}
 OLD = "2023-01"  # software of earlier months: no FlashAttention, little fusion, little overlap
 
 
@@ -276,161 +266,3 @@ def _precisions(setting: Setting) -> Precisions:
         expert_weight_bytes=stored,
         dispatch_bytes=1.0 if narrow else 2.0,
     )
-
-
-def global_batch(case: Case) -> float:
-    """Tokens per optimizer step."""
-    if case.text("global_batch_tokens"):
-        return case.number("global_batch_tokens")
-    if not case.text("num_micro_batches") or not case.text("micro_batch"):
-        raise CannotPredict("global_batch_tokens is not published")
-    replicas = case.number("dp", 1.0)
-    return case.number("num_micro_batches") * case.number("micro_batch") * replicas * case.number("seq_len")
-
-
-def recompute_policies(case: Case, layers: int) -> tuple[Recompute, ...]:
-    """The policy of the row, or all that may have been used when it is not published."""
-    written = case.text("recompute_std").lower()
-    if not written:
-        return (NO_RECOMPUTE, SELECTIVE, FULL)
-    if written == "none":
-        return (NO_RECOMPUTE,)
-    if written.startswith("full"):
-        return (replace(FULL, layers=_recomputed_layers(written, case, layers)),)
-    modules = set(re.split(r"[+,]\s*", written.partition(":")[2])) - {""}
-    if not modules:
-        return (SELECTIVE,)
-    half = 0.5 if "every_2nd_op" in modules else 0.0
-    return (
-        Recompute(
-            written,
-            core=float("core_attn" in modules),
-            latent_up=float("mla_up_proj" in modules),
-            projections=half,
-            ffn=float(bool(modules & {"mlp", "moe"})) or half,
-            experts=float("moe" in modules),
-            elementwise=float(
-                bool(modules & {"rmsnorm", "layernorm", "norm", "swiglu", "moe_act", "act", "every_2nd_op"})
-            ),
-        ),
-    )
-
-
-def _recomputed_layers(written: str, case: Case, layers: int) -> float:
-    """Share of the layers in ``full``, ``full:21 of 80 layers``, ``full:8 layers per stage``, ``full:4 layers``."""
-    numbers = [float(number) for number in re.findall(r"\d+", written)]
-    if not numbers:
-        return 1.0
-    if "of" in written and len(numbers) > 1:
-        return numbers[0] / numbers[1]
-    stages = case.number("pp", 1.0) if "stage" in written else 1.0
-    return min(1.0, numbers[0] * stages / layers)
-
-
-def stage_layers(case: Case) -> tuple[int, ...]:
-    """Decoder layers per pipeline rank from ``7x1+8x14+7x1`` or a Megatron layout string; empty when blank."""
-    written = case.text("layers_per_stage")
-    if not written:
-        return ()
-    if "|" not in written and "t" not in written:
-        found: list[int] = []
-        for part in written.split("+"):
-            count, _, times = part.partition("x")
-            found += [int(count)] * int(times or 1)
-        return tuple(found)
-    ranks = int(case.number("pp"))
-    per_rank = [0] * ranks
-    for index, stage in enumerate(_expanded(written).split("|")):
-        per_rank[index % ranks] += stage.count("t")
-    return tuple(per_rank)
-
-
-def _expanded(layout: str) -> str:
-    """Layout string with repetitions written out: ``Et|(tt|)*2tL`` to ``Et|tt|tt|tL``."""
-    layout = re.sub(r"\(([^)]*)\)\*(\d+)", lambda m: _expanded(m[1]) * int(m[2]), layout)
-    return re.sub(r"([EtmL])\*(\d+)", lambda m: m[1] * int(m[2]), layout)
-
-
-def candidate_layouts(setting: Setting, job: TrainingJob) -> tuple[Layouts, tuple[str, ...]]:
-    """Layouts a row may have run in, and the inputs that were not published.
-
-    Raises
-    ------
-    CannotPredict
-        When the degrees of parallelism are not published.
-    """
-    case = setting.case
-    if not case.text("tp") or not case.text("pp"):
-        raise CannotPredict("tp or pp is not published")
-    tp, pp, cp, ep = (int(case.number(name, 1.0)) for name in ("tp", "pp", "cp", "ep"))
-    dp = int(case.number("dp", case.number("n_chips") / (tp * pp * cp)))
-    # With pipeline stages, stacks that shard weights keep them gathered over the step, so only the rest stays
-    # sharded.
-    written = case.text("zero_stage").lower()
-    zero = 3 if written in ("fsdp", "hsdp") else int(case.number("zero_stage", 1.0))
-    zero = min(zero, 2) if pp > 1 else zero
-    schedule = SCHEDULES.get(case.text("schedule").lower(), "1f1b")
-    blank: list[str] = []
-    sizes, depths = _micro_batches(case, job, dp, blank), _chunks(case, job, pp, schedule, blank)
-    if len(job.policies) > 1:
-        blank.append("recompute")
-    rows = []
-    for size in sizes:
-        count = _count(job.sequences / (dp * size))
-        for depth in depths:
-            for code in range(len(job.policies)):
-                layout = single_layout(
-                    tp=tp,
-                    pp=pp,
-                    cp=cp,
-                    dp=dp,
-                    ep=ep,
-                    etp=_expert_tensor(tp, ep, case),
-                    vpp=depth,
-                    micro_batch=size,
-                    micro_batches=count,
-                    schedule="interleaved" if depth > 1 and schedule == "1f1b" else schedule,
-                    zero=zero,
-                    zero_shard=int(case.number("zero_shard_size", dp * cp)),
-                )
-                rows.append(replace(layout, recompute=np.array([code])))
-    return concatenate(rows), tuple(blank)
-
-
-def _count(exact: float) -> int:
-    """Micro-batches of a replica: published batches are rounded, so a few per cent too many are no further one."""
-    whole = int(np.floor(exact + 1e-9))
-    return whole if whole >= 1 and exact - whole <= 0.05 else whole + 1
-
-
-def _expert_tensor(tp: int, ep: int, case: Case) -> int | None:
-    """Ranks that share an expert where the row says so."""
-    found = re.search(r"expert tensor parallel (\d+)", case.text("sim_note"))
-    return int(found[1]) if found and ep > 1 else None
-
-
-def _micro_batches(case: Case, job: TrainingJob, dp: int, blank: list[str]) -> list[int]:
-    if case.text("micro_batch"):
-        return [int(case.number("micro_batch"))]
-    local = job.sequences / dp
-    if case.text("num_micro_batches"):
-        return [max(1, round(local / case.number("num_micro_batches")))]
-    blank.append("micro_batch")
-    return [size for size in (1, 2, 4, 8, 16) if size <= max(1.0, local)]
-
-
-def _chunks(case: Case, job: TrainingJob, pp: int, schedule: str, blank: list[str]) -> list[int]:
-    if pp == 1:
-        return [1]
-    if case.text("vpp"):
-        return [int(case.number("vpp"))]
-    if schedule != "interleaved":
-        return [1]
-    blank.append("vpp")
-    layers = max(job.stage_layers or (job.architecture.layers // pp,))
-    return [depth for depth in range(1, layers + 1) if layers % depth == 0]
-
-
-def describe_unknown(error: UnknownQuantityError) -> CannotPredict:
-    """A missing number as a reason."""
-    return CannotPredict(str(error))

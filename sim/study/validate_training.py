@@ -7,22 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from sim.layout.layouts import Layouts
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError
+from sim.profiles.stacks import StackRules
 from sim.quantity import UnknownQuantityError
 from sim.resolve import MEDIAN, World
 from sim.study.training_cases import (
     FAMILIES,
     Setting,
-    candidate_layouts,
     look_up,
     precision_of,
     read_rules,
     resolve_hardware,
     resolve_job,
 )
+from sim.study.training_layouts import candidate_layouts
 from sim.study.validation import (
     Z80,
     CannotPredict,
@@ -31,6 +32,8 @@ from sim.study.validation import (
     ValidationResult,
     median_by_group,
     read_cases,
+    validation_catalogue,
+    validation_folder,
 )
 from sim.study.worlds import sobol_probabilities, world_at
 from sim.training.fit import memory_limit, training_memory
@@ -40,6 +43,20 @@ from sim.training.step import StepTime, step_time
 HEADLINE = frozenset({"step_time_s", "tokens_per_s_per_chip", "tflops_per_chip", "mfu"})
 COLUMNS = ("case_id", "model_id", "chip", "n_chips", "seq_len", "metric", "value")
 DRAWS = 32
+PREFACE = """
+Every line of `training.csv` is one published number, with its source there. `parity validate training` makes
+this page again; `parity validate training --cases FILE` predicts any table with the same columns.
+
+What was fitted, and on what: one end-to-end speed factor per chip family and precision (`speed.training` in
+`hardware_profiles/kernels`), on the rows marked `calibrate` alone, by a robust mean pulled towards the common
+factor; never a factor per row. The classes of `software.yaml` hold for all rows alike. Rows marked `validate`
+were used for no fit, but they were looked at while the model was built, so expect one or two points more on
+runs published later.
+
+An interval is the spread of what the row leaves open (software class, network, unpublished settings) together
+with the error that such models have on chips of the family. Bold: the interval missed. A row that cannot be
+simulated counts as an error of 100 %.
+"""
 DAY_S, HOUR_S = 86_400.0, 3_600.0
 WIDEST_SEARCH = 0.15  # standard deviation of log time that unpublished inputs may add
 
@@ -89,13 +106,18 @@ def time_of(setting: Setting, draws: int = DRAWS) -> Timed:
     spread = float(np.hypot(np.std(np.log(many)), searched))
     goodput = float(np.asarray(MEDIAN(setting.chosen()["goodput"])))
     return Timed(
-        setting, float(seconds[best]), spread, step, goodput, "; ".join([chosen.describe(0), *notes])
+        setting,
+        float(seconds[best]),
+        spread,
+        step,
+        goodput,
+        "; ".join([chosen.describe(0, tuple(p.name for p in job.policies)), *notes]),
     )
 
 
-def _in_worlds(setting: Setting, world: World, layouts: object) -> StepTime:
+def _in_worlds(setting: Setting, world: World, layouts: Layouts) -> StepTime:
     chip, network = resolve_hardware(setting, world)
-    return step_time(resolve_job(setting, world), chip, network, layouts)  # type: ignore[arg-type]
+    return step_time(resolve_job(setting, world), chip, network, layouts)
 
 
 def flop_per_token(setting: Setting) -> float:
@@ -160,10 +182,10 @@ def model_error(setting: Setting) -> float:
     return base * factor * (table["light"] if setting.case.weight < 1.0 else 1.0)
 
 
-def predict(case: Case, catalogue: Catalogue, rules: object, draws: int = DRAWS) -> Prediction:
+def predict(case: Case, catalogue: Catalogue, rules: StackRules, draws: int = DRAWS) -> Prediction:
     """Prediction of one row with its 80 % interval, or the reason why there is none."""
     try:
-        setting = look_up(case, catalogue, rules)  # type: ignore[arg-type]
+        setting = look_up(case, catalogue, rules)
         timed = time_of(setting, draws)
         middle = in_metric(timed, timed.seconds)
         wide = float(np.exp(Z80 * np.hypot(timed.spread, model_error(setting))))
@@ -193,23 +215,18 @@ def groups_of(case: Case, catalogue: Catalogue) -> Mapping[str, str]:
     return {"family": family, "precision": precision, "kind": kind, "scale": scale}
 
 
-def validation_catalogue(cases_path: Path, catalogue: Catalogue) -> Catalogue:
-    """The catalogue, with models and chips that stand beside the table."""
-    beside = [cases_path.parent] if cases_path.parent.is_dir() else []
-    return catalogue.with_folders(beside) if hasattr(catalogue, "with_folders") else Catalogue(beside)
-
-
 def validate_training(
-    cases_path: Path, catalogue: Catalogue, rules_path: Path | None = None
+    cases_path: Path | None = None, catalogue: Catalogue | None = None, rules_path: Path | None = None
 ) -> ValidationResult:
     """Predict every row of a table of training runs.
 
     Parameters
     ----------
-    cases_path : Path
-        CSV with the columns of ``validation/training.csv``; missing columns count as empty.
-    catalogue : Catalogue
-        Chips, systems and models; those of ``validation/`` should be among them.
+    cases_path : Path, optional
+        CSV with the columns of ``validation/training.csv``, which is the default; missing columns count as
+        empty.
+    catalogue : Catalogue, optional
+        Chips, systems and models; by default the shipped ones and those of ``validation/``.
     rules_path : Path, optional
         Software table; left out: ``software.yaml`` beside the table, else the shipped one.
 
@@ -218,9 +235,10 @@ def validate_training(
     InputError
         When the table or the software table cannot be read.
     """
-    shipped = Path(__file__).parents[2] / "validation" / "software.yaml"
+    cases_path = cases_path or validation_folder() / "training.csv"
+    catalogue = catalogue or validation_catalogue()
     beside = cases_path.parent / "software.yaml"
-    rules = read_rules(rules_path or (beside if beside.is_file() else shipped))
+    rules = read_rules(rules_path or (beside if beside.is_file() else validation_folder() / "software.yaml"))
     cases = read_cases(cases_path, COLUMNS, lambda case: groups_of(case, catalogue))
     predictions = tuple(predict(case, catalogue, rules) for case in cases)
     return ValidationResult("training", predictions, HEADLINE, _baselines(predictions, catalogue))
@@ -230,7 +248,6 @@ def _baselines(predictions: tuple[Prediction, ...], catalogue: Catalogue) -> dic
     """Two models a step-time model must beat: a constant utilisation of the 16-bit peak, one for all rows and
     one for each chip family, precision and kind of model; medians of the calibrate rows."""
     shares: dict[str, float] = {}
-    scale: dict[str, float] = {}
     for prediction in predictions:
         case = prediction.case
         if not np.isfinite(prediction.predicted) or case.text("metric") not in HEADLINE:
@@ -243,7 +260,6 @@ def _baselines(predictions: tuple[Prediction, ...], catalogue: Catalogue) -> dic
         except (CannotPredict, KeyError, UnknownQuantityError, InputError):
             continue
         shares[case.case_id] = rate * flop / peak
-        scale[case.case_id] = rate
     fitted = [p.case for p in predictions if p.case.use == "calibrate" and p.case.case_id in shares]
     names = {"one constant": lambda case: "", "constant per family, precision and kind": _group_key}
     found: dict[str, dict[str, float]] = {}
@@ -289,9 +305,3 @@ def log_error(prediction: Prediction) -> float:
     """log of predicted over measured speed: above zero when reality is slower than the model."""
     sign = -1.0 if prediction.case.text("metric") == "step_time_s" else 1.0
     return sign * float(np.log(prediction.predicted / prediction.case.measured))
-
-
-def residuals(result: ValidationResult, use: str) -> NDArray[np.float64]:
-    """Log errors of a use, headline metrics only."""
-    rows = [p for p in result.counted(use) if np.isfinite(p.predicted)]
-    return np.array([log_error(p) for p in rows])

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.profiles.catalogue import Catalogue, shipped_root
 from sim.profiles.messages import InputError, Problem
 from sim.units import did_you_mean
 
@@ -270,6 +271,17 @@ class ValidationResult:
     def to_json(self) -> str:
         """Everything as one JSON document."""
         return json.dumps(self.as_dict(), indent=1)
+
+
+def validation_folder() -> Path:
+    """Folder of the shipped tables, and of the chips and models that only they need."""
+    return shipped_root() / "validation"
+
+
+def validation_catalogue(extra: Sequence[Path] = ()) -> Catalogue:
+    """The shipped catalogue with the chips, systems and models of published runs."""
+    folder = validation_folder()
+    return Catalogue([*extra, *([folder] if folder.is_dir() else [])])
 
 
 def read_cases(path: Path, needed: Sequence[str], groups: Callable[[Case], Mapping[str, str]]) -> list[Case]:

@@ -8,18 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.layout.stages import KINDS
-from sim.physics.architecture import CompressedAttention, GroupedAttention, LatentAttention
+from sim.physics.architecture import LatentAttention
 from sim.physics.chip import Chip, KernelCurve, kernel_time
 from sim.physics.memory import Recompute
-from sim.physics.network import (
-    Network,
-    all_gather_time,
-    all_reduce_time,
-    expert_exchange_time,
-    point_to_point_time,
-    reduce_scatter_time,
-)
 from sim.physics.operators import Operator, backward_operators, forward_operators
 from sim.training.job import TrainingJob
 
@@ -235,86 +226,3 @@ def _repeated(forward: Times, job: TrainingJob, columns: Columns) -> Times:
         if shares.any():
             found.add("recompute", kind, shares[code] * seconds)
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """Collectives of one micro-batch, one pass, before anything hides them [s].
-
-    Attributes
-    ----------
-    tensor : mapping of kind to Array
-        Per block.
-    expert : Array
-        Dispatch and combine of one layer with experts.
-    context : Array
-        Keys and values of one layer travelling between context ranks, forward.
-    pipeline : Array
-        One hand-over to the next stage.
-    crosses : (L, 1) bool
-        True where the expert exchange leaves the scale-up domain.
-    """
-
-    tensor: dict[str, Array]
-    expert: Array
-    context: Array
-    pipeline: Array
-    crosses: NDArray[np.bool_]
-
-
-def exchange_times(job: TrainingJob, network: Network, columns: Columns) -> Exchange:
-    """Times of the collectives inside one micro-batch, for every layout (L, 1) or (L, draws)."""
-    architecture, software, precisions = job.architecture, job.software, job.precisions
-    tp, cp = columns["tp"], columns["cp"]
-    local = columns["micro_batch"] * job.sequence / cp
-    payload = local * architecture.hidden * precisions.activation_bytes
-    if software.sequence_parallel:
-        pair = all_gather_time(payload, tp, 1.0, network) + reduce_scatter_time(payload, tp, 1.0, network)
-    else:
-        pair = all_reduce_time(payload, tp, 1.0, network)
-    moe = architecture.moe
-    # A layer with experts gathers for its second half only where experts, or shared ones, are split over
-    # tensor ranks.
-    second = np.where((columns["etp"] > 1) | bool(moe and moe.shared_experts), 1.0, 0.0)
-    tensor = {
-        "dense": 2.0 * pair,
-        "moe": (1.0 + second) * pair,
-        "mtp": (1.0 + (second if moe else 1.0)) * pair,
-    }
-    expert: Array = 0.0
-    if moe is not None:
-        limit = float(moe.routing_limit) if moe.routing_groups and moe.routing_limit else np.inf
-        expert = expert_exchange_time(
-            local / tp, architecture.exchange_width, precisions.dispatch_bytes, precisions.combine_bytes,
-            moe.top_k, columns["ep"], columns["etp"], limit, job.routing_imbalance, network,
-        )  # fmt: skip
-    handed = local * architecture.residual_width * precisions.activation_bytes
-    handed = (
-        handed / tp
-    )  # tensor ranks send a slice each and gather it on arrival (arXiv 2104.04473, section 4.1)
-    keys = local * cp * _key_value_width(job) * precisions.activation_bytes / tp
-    return Exchange(
-        tensor=tensor,
-        expert=expert,
-        context=all_gather_time(keys, cp, tp, network),
-        pipeline=point_to_point_time(handed, tp * cp * columns["dp"], network),
-        crosses=columns["ep"] * columns["etp"] > network.scale_up.size,
-    )
-
-
-def _key_value_width(job: TrainingJob) -> float:
-    """Elements of keys and values per token, mean over layers."""
-    total = 0.0
-    for group in job.architecture.attention:
-        if isinstance(group, GroupedAttention):
-            total += group.layers * 2 * group.kv_heads * group.head_dim
-        elif isinstance(group, LatentAttention):
-            total += group.layers * (group.kv_rank + group.rope_dim)
-        elif isinstance(group, CompressedAttention):
-            total += group.layers * group.head_dim
-    return total / job.architecture.layers
-
-
-def zero_counts() -> dict[str, Array]:
-    """No block of any kind."""
-    return dict.fromkeys(KINDS, 0.0)

@@ -13,7 +13,8 @@ from sim.layout.stages import KINDS, stage_contents
 from sim.physics.chip import Chip
 from sim.physics.memory import block_parameters
 from sim.physics.network import Network, all_gather_time, all_reduce_time, reduce_scatter_time
-from sim.training.blocks import Columns, Compute, Exchange, Times, compute_times, exchange_times
+from sim.training.blocks import Columns, Compute, Times, compute_times
+from sim.training.exchange import Exchange, exchange_times
 from sim.training.job import TrainingJob
 
 Array = NDArray[np.float64] | float

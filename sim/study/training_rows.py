@@ -1,0 +1,82 @@
+"""What a line of the training table says about batch, recompute and stages."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from sim.physics.memory import FULL, NO_RECOMPUTE, SELECTIVE, Recompute
+from sim.study.validation import CannotPredict, Case
+
+
+def global_batch(case: Case) -> float:
+    """Tokens per optimizer step."""
+    if case.text("global_batch_tokens"):
+        return case.number("global_batch_tokens")
+    if not case.text("num_micro_batches") or not case.text("micro_batch"):
+        raise CannotPredict("global_batch_tokens is not published")
+    replicas = case.number("dp", 1.0)
+    return case.number("num_micro_batches") * case.number("micro_batch") * replicas * case.number("seq_len")
+
+
+def recompute_policies(case: Case, layers: int) -> tuple[Recompute, ...]:
+    """The policy of the row, or all that may have been used when it is not published."""
+    written = case.text("recompute_std").lower()
+    if not written:
+        return (NO_RECOMPUTE, SELECTIVE, FULL)
+    if written == "none":
+        return (NO_RECOMPUTE,)
+    if written.startswith("full"):
+        return (replace(FULL, layers=_recomputed_layers(written, case, layers)),)
+    modules = set(re.split(r"[+,]\s*", written.partition(":")[2])) - {""}
+    if not modules:
+        return (SELECTIVE,)
+    half = 0.5 if "every_2nd_op" in modules else 0.0
+    return (
+        Recompute(
+            written,
+            core=float("core_attn" in modules),
+            latent_up=float("mla_up_proj" in modules),
+            projections=half,
+            ffn=float(bool(modules & {"mlp", "moe"})) or half,
+            experts=float("moe" in modules),
+            elementwise=float(
+                bool(modules & {"rmsnorm", "layernorm", "norm", "swiglu", "moe_act", "act", "every_2nd_op"})
+            ),
+        ),
+    )
+
+
+def _recomputed_layers(written: str, case: Case, layers: int) -> float:
+    """Share of the layers in ``full``, ``full:21 of 80 layers``, ``full:8 layers per stage``, ``full:4 layers``."""
+    numbers = [float(number) for number in re.findall(r"\d+", written)]
+    if not numbers:
+        return 1.0
+    if "of" in written and len(numbers) > 1:
+        return numbers[0] / numbers[1]
+    stages = case.number("pp", 1.0) if "stage" in written else 1.0
+    return min(1.0, numbers[0] * stages / layers)
+
+
+def stage_layers(case: Case) -> tuple[int, ...]:
+    """Decoder layers per pipeline rank from ``7x1+8x14+7x1`` or a Megatron layout string; empty when blank."""
+    written = case.text("layers_per_stage")
+    if not written:
+        return ()
+    if "|" not in written and "t" not in written:
+        found: list[int] = []
+        for part in written.split("+"):
+            count, _, times = part.partition("x")
+            found += [int(count)] * int(times or 1)
+        return tuple(found)
+    ranks = int(case.number("pp"))
+    per_rank = [0] * ranks
+    for index, stage in enumerate(_expanded(written).split("|")):
+        per_rank[index % ranks] += stage.count("t")
+    return tuple(per_rank)
+
+
+def _expanded(layout: str) -> str:
+    """Layout string with repetitions written out: ``Et|(tt|)*2tL`` to ``Et|tt|tt|tL``."""
+    layout = re.sub(r"\(([^)]*)\)\*(\d+)", lambda m: _expanded(m[1]) * int(m[2]), layout)
+    return re.sub(r"([EtmL])\*(\d+)", lambda m: m[1] * int(m[2]), layout)
