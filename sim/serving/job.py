@@ -20,7 +20,7 @@ Pools = Literal["disaggregated", "aggregated"]
 Interleave = Literal["mixed", "separate"]
 
 # Stored bytes per weight: 4-bit formats carry scales per block of 16 or 32.
-_STORED = {"bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5625, "int4": 0.53}
+STORED_BYTES = {"bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5625, "int4": 0.53, "w4a8": 0.53}
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +178,8 @@ def serving_precisions(chip: Chip, choice: str = "best", kv_bytes: float = 2.0) 
         linear=arithmetic,
         expert=arithmetic,
         attention="bf16" if "bf16" in chip.matrix_peak else chip.fastest("fp16"),
-        weight_bytes=narrow if chosen in ("fp4", "int4") else _STORED[chosen],
-        expert_weight_bytes=_STORED[chosen],
+        weight_bytes=narrow if chosen in ("fp4", "int4") else STORED_BYTES[chosen],
+        expert_weight_bytes=STORED_BYTES[chosen],
         kv_bytes=kv_bytes,
         activation_bytes=2.0,
         dispatch_bytes=narrow,

@@ -14,9 +14,9 @@ from sim.serving.aggregated import shared_step
 from sim.serving.capacity import Capacity
 from sim.serving.cluster import ClusterPlan, ClusterRun, PoolPlan, Verdict, simulate
 from sim.serving.draws import take_draws
-from sim.serving.iteration import decode_step_time, prefill_time
 from sim.serving.job import ServingJob, UnitShape, as_ranks
 from sim.serving.pools import transfer_time
+from sim.serving.step_costs import decode_costs, prompt_cost, scalar, shared_prompt_token_s
 from sim.serving.steps import ReplicaLimits, StepCost
 from sim.serving.traffic import Requests, draw_requests, gamma_arrivals
 
@@ -117,28 +117,24 @@ def play_unit(
     warm = _residents(unit.job, int(residents), rng)
     run = simulate(plan, requests, horizon_s=float(requests.arrival_s[-1]), residents=warm)
     targets = unit.job.targets
-    verdict = run.verdict(_number(targets.ttft_s), targets.percentile)
+    verdict = run.verdict(scalar(targets.ttft_s), targets.percentile)
     return UnitRun(run, verdict, _checks(unit, run, rate * load))
 
 
 def _scalar(job: ServingJob) -> ServingJob:
     traffic = job.traffic
     lengths = {
-        name: replace(part, **{key: _number(getattr(part, key)) for key in ("median", "sigma", "maximum")})
+        name: replace(part, **{key: scalar(getattr(part, key)) for key in ("median", "sigma", "maximum")})
         for name, part in (("prompt", traffic.prompt), ("output", traffic.output))
     }
-    hit, burst = _number(traffic.prefix_hit), _number(traffic.burstiness)
+    hit, burst = scalar(traffic.prefix_hit), scalar(traffic.burstiness)
     return replace(job, traffic=replace(traffic, **lengths, prefix_hit=hit, burstiness=burst))
-
-
-def _number(value: Array) -> float:
-    return float(np.ravel(value)[0])
 
 
 def _requests(job: ServingJob, rate: float, count: int, rng: np.random.Generator) -> Requests:
     traffic = job.traffic
-    arrivals = gamma_arrivals(rate, max(_number(traffic.burstiness), 1e-3), count, rng)
-    return draw_requests(arrivals, traffic.prompt, traffic.output, _number(traffic.prefix_hit), rng)
+    arrivals = gamma_arrivals(rate, max(scalar(traffic.burstiness), 1e-3), count, rng)
+    return draw_requests(arrivals, traffic.prompt, traffic.output, scalar(traffic.prefix_hit), rng)
 
 
 def _residents(job: ServingJob, count: int, rng: np.random.Generator) -> Requests:
@@ -151,31 +147,10 @@ def _residents(job: ServingJob, count: int, rng: np.random.Generator) -> Request
     return Requests(np.zeros(count), prompt, np.maximum(output - made, 1), np.zeros(count, np.int32))
 
 
-def _decode_costs(unit: _Unit, batch: int) -> tuple[list[float], float]:
-    """Step time without context for 0 ... batch sequences of an instance, and time per token of context.
-
-    The attention of a batch grows with the sum of its contexts, so two contexts give the slope.
-    """
-    shape, context = unit.decode_shape, _number(unit.job.traffic.context)
-    replicas = float(shape.dp)
-    grid = np.unique(np.geomspace(1, max(batch, 2), 96))
-
-    def step(sequences: NDArray[np.float64], tokens: float) -> NDArray[np.float64]:
-        time = decode_step_time(unit.job, unit.chip, unit.network, shape, sequences / replicas, tokens)
-        return np.ravel(time.total_s + 0.0 * sequences)
-
-    middle = np.array([max(batch * 0.8, 1.0)])
-    slope = float(
-        (step(middle, 1.3 * context) - step(middle, 0.7 * context))[0] / (middle[0] * 0.6 * context)
-    )
-    base = np.maximum(step(grid, context) - slope * grid * context, 1e-6)
-    return np.interp(np.arange(batch + 1), grid, base).tolist(), slope
-
-
 def _decode_limits(unit: _Unit, chunk: int = 8192) -> ReplicaLimits:
     engine, shape = unit.job.engine, unit.decode_shape
     replicas = float(shape.dp)
-    context = _number(unit.job.traffic.context)
+    context = scalar(unit.job.traffic.context)
     fitting = min(unit.of(unit.capacity.fitting_batch), 1e6)
     return ReplicaLimits(
         batch=max(int(unit.of(unit.capacity.peak_batch) * replicas), 1),
@@ -183,7 +158,7 @@ def _decode_limits(unit: _Unit, chunk: int = 8192) -> ReplicaLimits:
         block_tokens=BLOCK,
         chunk_tokens=max(chunk, 1),
         mixed=engine.interleave == "mixed",
-        accepted=Fraction(_number(engine.accepted)).limit_denominator(64),
+        accepted=Fraction(scalar(engine.accepted)).limit_denominator(64),
         lookahead=engine.drafts,
         spare_blocks=int(0.01 * fitting * replicas * context / BLOCK),
     )
@@ -191,12 +166,14 @@ def _decode_limits(unit: _Unit, chunk: int = 8192) -> ReplicaLimits:
 
 def _disaggregated_plan(unit: _Unit, instances: int, prefill_chips: float) -> ClusterPlan:
     limits = _decode_limits(unit)
-    base, slope = _decode_costs(unit, limits.batch)
+    base, slope = decode_costs(
+        unit.job, unit.chip, unit.network, unit.decode_shape, scalar(unit.job.traffic.context), limits.batch
+    )
     reading = unit.capacity.prefill_unit
     shape = UnitShape(unit.of(reading.tp), unit.of(reading.dp))
     parallel, chunk = unit.of(reading.context_parallel), unit.of(reading.chunk)
     team = float(shape.tp) * parallel
-    cost = _prompt_cost(unit, shape, chunk * parallel, parallel)
+    cost = prompt_cost(unit.job, unit.chip, unit.network, shape, chunk * parallel, parallel)
     reader = ReplicaLimits(batch=10**6, kv_blocks=10**9, chunk_tokens=int(chunk * parallel))
     # A fraction of a replica cannot be played: whole ones, each slower or faster by what is missing. Less than one is
     # played as one at its own speed, less busy than in a fleet that shares its prefill replicas.
@@ -207,25 +184,11 @@ def _disaggregated_plan(unit: _Unit, instances: int, prefill_chips: float) -> Cl
         [0.0], 0.0, cost.prefill_base_s * scale, cost.prefill_token_s * scale, cost.prefill_pair_s * scale
     )
     mean = float(unit.job.traffic.prompt.mean)
-    sending = _number(transfer_time(unit.job, unit.network, shape, mean))
-    fixed = _number(transfer_time(unit.job, unit.network, shape, 1.0))
+    sending = scalar(transfer_time(unit.job, unit.network, shape, mean))
+    fixed = scalar(transfer_time(unit.job, unit.network, shape, 1.0))
     per_token = max(sending - fixed, 0.0) / mean
     decode = PoolPlan(StepCost(base, slope), limits, instances)
     return ClusterPlan(decode, PoolPlan(slowed, reader, count), fixed, per_token)
-
-
-def _prompt_cost(unit: _Unit, shape: UnitShape, tokens: float, parallel: float) -> StepCost:
-    """Base, per-token and per-pair time of a pass, from three passes."""
-
-    def time(new: float, past: float) -> float:
-        step = prefill_time(unit.job, unit.chip, unit.network, shape, 1.0 / parallel, new, past)
-        return _number(step.total_s)
-
-    full, quarter, late = time(tokens, 0.0), time(tokens / 4, 0.0), time(tokens, 4 * tokens)
-    pair = max(late - full, 0.0) / (4 * tokens * tokens)
-    full, quarter = full - pair * tokens**2 / 2, quarter - pair * tokens**2 / 32
-    per_token = max(full - quarter, 0.0) / (0.75 * tokens)
-    return StepCost([0.0], 0.0, max(full - per_token * tokens, 1e-6), per_token, pair)
 
 
 def _aggregated_plan(unit: _Unit, instances: int) -> ClusterPlan:
@@ -234,11 +197,11 @@ def _aggregated_plan(unit: _Unit, instances: int) -> ClusterPlan:
     job = replace(unit.job, engine=replace(unit.job.engine, chunk_tokens=chunk))
     batch = unit.of(capacity.batch_per_chip) * float(shape.tp) / unit.ranks_per_chip
     shared = shared_step(job, unit.chip, unit.network, shape, batch, job.traffic.context)
-    # What a chunk adds, spread over the prompt tokens that the replicas read in the same step.
-    in_step = _number(shared.chunk) * max(_number(shared.load) * chunk / _number(shared.chunk), 1e-9)
-    per_token = _number(shared.frequency) * _number(shared.prompt_cost_s) / (in_step * float(shape.dp))
+    per_token = shared_prompt_token_s(shared, chunk, float(shape.dp))
     limits = _decode_limits(unit, int(chunk * float(shape.dp)))
-    base, slope = _decode_costs(unit, limits.batch)
+    base, slope = decode_costs(
+        unit.job, unit.chip, unit.network, unit.decode_shape, scalar(unit.job.traffic.context), limits.batch
+    )
     return ClusterPlan(PoolPlan(StepCost(base, slope, 0.0, per_token), limits, instances))
 
 

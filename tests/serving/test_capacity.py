@@ -40,7 +40,7 @@ def test_draws_equal_single_runs(pools):
     assert np.all(np.diff(together.output_tokens_per_s) >= -1e-9)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(
     st.floats(0.02, 0.1),
     st.floats(1.0, 2.0),

@@ -1,0 +1,211 @@
+"""From a line of the serving table to a job, ranks, a network and the shapes of its instances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from sim.physics.chip import Chip
+from sim.physics.network import Network
+from sim.physics.operators import Precisions
+from sim.profiles.catalogue import Catalogue
+from sim.profiles.engines import EngineRules
+from sim.profiles.files import check
+from sim.profiles.hardware import ChipProfile, SystemProfile
+from sim.profiles.leaves import with_paths
+from sim.profiles.messages import InputError
+from sim.profiles.model import ModelProfile
+from sim.profiles.tree import read_tree
+from sim.quantity import Quantity
+from sim.resolve import MEDIAN, World, resolve_chip, resolve_network
+from sim.serving.job import STORED_BYTES, Engine, ServingJob, Targets, Traffic, UnitShape, as_ranks
+from sim.serving.traffic import LengthDistribution
+from sim.study.training_cases import system_of
+from sim.study.validation import CannotPredict, Case
+
+QUANTITIES = (
+    "overlap_hidden", "step_overhead", "replica_overhead", "prefill_spread", "eager_prefill", "draft_rereads",
+    "first_token", "grouped_speed", "engine_speed", "max_batch", "chunk", "memory_use", "buffers",
+)  # fmt: skip
+_ARITHMETIC = {"w4a8": "int8", "int4": "bf16"}
+_EIGHT_BIT = ("fp8", "int8", "fp4", "w4a8")
+
+
+def read_engine_rules(path: Path) -> EngineRules:
+    """The engine table beside the cases."""
+    tree = read_tree(path)
+    return with_paths(check(tree, EngineRules), "validation", tree)
+
+
+@dataclass(frozen=True, slots=True)
+class ServingSetting:
+    """What a row says, with everything looked up.
+
+    Attributes
+    ----------
+    speed : float or None
+        End-to-end factor in place of the ones in the kernel file; used to fit them.
+    """
+
+    case: Case
+    model: ModelProfile
+    chip: ChipProfile
+    system: SystemProfile
+    rules: EngineRules
+    catalogue: Catalogue
+    speed: float | None = None
+
+    @property
+    def ranks_per_chip(self) -> int:
+        """Devices that the engine sees in a package."""
+        return int(self.case.number("ranks_per_chip", float(self.chip.silicon.ranks)))
+
+    @property
+    def precision(self) -> str:
+        """Arithmetic of the large matrix products."""
+        written = self.case.text("compute_dtype") or self.case.text("weights_dtype") or "bf16"
+        return _ARITHMETIC.get(written, written)
+
+    def rule(self, name: str, value: str) -> object:
+        """What the table has for a value of its column, on this chip family."""
+        table = getattr(self.rules, name)
+        for key in (f"{value}/{self.chip.family}", value, f"any/{self.chip.family}", "any"):
+            if key in table:
+                return table[key]
+        raise CannotPredict(f'{name}: "{value}" is not one of {", ".join(table)}')
+
+    def chosen(self) -> dict[str, Quantity]:
+        """Every number of the engine table that applies to the row."""
+        engine = self.case.text("engine")
+        found = {name: self.rule(name, engine) for name in QUANTITIES}
+        found["expert_imbalance"] = self.rule(
+            "expert_imbalance", self.case.text("expert_balance") or "unknown"
+        )
+        return found  # type: ignore[return-value]
+
+    def inputs(self) -> list[Quantity]:
+        """What may differ between runs of this description: engine and network, not the chip itself."""
+        found = [*self.chosen().values()]
+        for tier in self.system.tiers:
+            found += [tier.efficiency, tier.exchange_efficiency, tier.exchange_floor, tier.latency]
+        return [quantity for quantity in found if quantity.is_uncertain]
+
+
+def look_up(case: Case, catalogue: Catalogue, rules: EngineRules) -> ServingSetting:
+    """Model, chip and system of a row.
+
+    Raises
+    ------
+    CannotPredict
+        When one of them is not in the catalogue; the message names the nearest ids.
+    """
+    for column in ("model_id", "chip"):
+        if not case.text(column):
+            raise CannotPredict(f"{column} is not given")
+    try:
+        model, chip = catalogue.model(case.text("model_id")), catalogue.chip(case.text("chip"))
+    except InputError as error:
+        raise CannotPredict(error.problems[0].message) from None
+    if model.architecture is None:
+        raise CannotPredict(f"the architecture of {model.name} is not public")
+    return ServingSetting(case, model, chip, system_of(chip.id, catalogue, case), rules, catalogue)
+
+
+def resolve_ranks(setting: ServingSetting, world: World = MEDIAN) -> tuple[Chip, Network]:
+    """Chip and network as one rank of the row sees them, with the engine's speed in the end-to-end factor."""
+    chip = resolve_chip(setting.chip, setting.catalogue.kernels(setting.chip.kernels), world)
+    chosen = setting.chosen()
+    engine = np.asarray(world(chosen["engine_speed"]))
+    given = setting.speed
+    factors = {key: (value if given is None else given) * engine for key, value in chip.speed_factor.items()}
+    grouped = world(chosen["grouped_speed"])
+    kernels = {
+        key: replace(curve, compute=curve.compute * grouped) if key[0] == "grouped_gemm" else curve
+        for key, curve in chip.kernels.items()
+    }
+    chip = replace(chip, speed_factor=factors, kernels=kernels)
+    return as_ranks(chip, _network(setting, world), setting.ranks_per_chip)
+
+
+def _network(setting: ServingSetting, world: World) -> Network:
+    """Network of the system with the NIC rate of the row."""
+    network = resolve_network(setting.system, world)
+    nic = setting.case.number("nic_gbps_per_chip", 0.0) * 1e9 / 8
+    if not nic:
+        return network
+    return Network((*network.tiers[:-1], replace(network.tiers[-1], bandwidth=nic)))
+
+
+def resolve_case(setting: ServingSetting, world: World = MEDIAN) -> ServingJob:
+    """Job of a row: constant lengths, its engine, its number formats."""
+    case, chosen = setting.case, {name: world(value) for name, value in setting.chosen().items()}
+    prompt = case.number("isl", case.number("kv_len_mean", float("nan")))
+    if not np.isfinite(prompt):
+        raise CannotPredict("isl is not published")
+    output = max(case.number("osl", 1.0), 1.0)
+    lengths = (LengthDistribution(tokens, 0.0, 1e9) for tokens in (max(prompt, 1.0), output))
+    overlap = 0.0 if case.text("overlap").startswith("off") else chosen["overlap_hidden"]
+    late = setting.rules.serial_scheduler
+    host = chosen["step_overhead"] + (
+        world(late) if case.text("overlap") == "off_no_overlap_scheduler" else 0.0
+    )
+    engine = Engine(
+        overlap_hidden=overlap,
+        expert_imbalance=chosen["expert_imbalance"],
+        step_overhead_s=host,
+        replica_overhead_s=chosen["replica_overhead"],
+        memory_use=chosen["memory_use"],
+        buffers_bytes=chosen["buffers"],
+        drafts=int(case.number("draft_tokens", 0.0)),
+        accepted=case.number("accepted_tokens_per_step", 1.0),
+        draft_rereads=chosen["draft_rereads"],
+        eager_prefill=chosen["eager_prefill"],
+        prefill_spread=chosen["prefill_spread"],
+        sequence_parallel=False,
+        interleave=setting.rule("interleave", case.text("engine")),  # type: ignore[arg-type]
+        max_batch=_per_replica(case, chosen["max_batch"]),
+        chunk_tokens=chosen["chunk"],
+    )
+    hit = case.number("cached_fraction", 0.0)
+    traffic = Traffic(*lengths, prefix_hit=hit)
+    return ServingJob(setting.model.shape, _precisions(setting), traffic, Targets(1e9, 1e9), engine)
+
+
+def _per_replica(case: Case, usual: object) -> object:
+    cap = case.number("max_batch_per_instance", 0.0)
+    return cap / case.number("d_dp", 1.0) if cap else usual
+
+
+def _precisions(setting: ServingSetting) -> Precisions:
+    case, arithmetic = setting.case, setting.precision
+    if arithmetic not in setting.chip.compute.matrix:
+        raise CannotPredict(f"{setting.chip.name} does not run {arithmetic}")
+    stored = case.text("weights_dtype") or arithmetic
+    other = case.text("nonexpert_dtype") or ("int8" if stored == "w4a8" else stored)
+    cache = case.text("kv_dtype") or "bf16"
+    narrow = 1.0 if arithmetic in _EIGHT_BIT else 2.0
+    return Precisions(
+        linear=arithmetic,
+        expert=arithmetic,
+        attention="bf16",
+        weight_bytes=STORED_BYTES[other],
+        expert_weight_bytes=STORED_BYTES[stored],
+        kv_bytes=STORED_BYTES[cache],
+        dispatch_bytes=narrow,
+    )
+
+
+def prefill_shape(case: Case) -> UnitShape:
+    """Prefill instance of a row; the serving instance where there is one pool."""
+    if case.text("p_instances") or case.text("p_tp"):
+        return UnitShape(case.number("p_tp", 1.0), case.number("p_dp", 1.0))
+    return serving_shape(case)
+
+
+def serving_shape(case: Case) -> UnitShape:
+    """Decode or aggregated instance of a row; pipeline stages are taken as tensor ranks."""
+    if not case.text("d_tp"):
+        raise CannotPredict("the layout is not published")
+    return UnitShape(case.number("d_tp") * case.number("d_pp", 1.0), case.number("d_dp", 1.0))
