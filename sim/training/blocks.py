@@ -170,13 +170,6 @@ def _split(operator: Operator, job: TrainingJob, columns: Columns) -> NDArray[np
 
 def _curve(operator: Operator, job: TrainingJob, chip: Chip, backward: bool) -> KernelCurve:
     curve = chip.curve(operator.family, operator.precision)
-    if operator.family == "grouped_gemm":
-        # Tables of grouped kernels time whole expert blocks, permutation and activation included. Those are
-        # operators of their own here, so in the large batches of training the product itself runs as any
-        # other; few rows still slow it.
-        plain = chip.curve("gemm", operator.precision)
-        compute = np.maximum(curve.compute, plain.compute)
-        curve = KernelCurve(compute, curve.bandwidth, plain.overhead_s, curve.half_rows)
     factor: Array = 1.0
     if operator.family == "attention_prefill":
         slower = chip.attention_backward if job.software.fused_attention else 1.0 / UNFUSED_OVER_FUSED

@@ -12,7 +12,7 @@ from sim.training.blocks import compute_times
 from sim.training.exchange import exchange_times
 from sim.training.job import TrainingJob
 from sim.training.pipeline import PipelineRun, StageTimes, run_pipeline
-from sim.training.step import _block as block_times
+from sim.training.step import block_times
 
 
 def stage_times(job: TrainingJob, chip: Chip, network: Network, layout: Layouts) -> StageTimes:

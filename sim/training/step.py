@@ -92,7 +92,7 @@ def step_time(job: TrainingJob, chip: Chip, network: Network, layouts: Layouts) 
     compute = compute_times(job, chip, columns)
     exchange = exchange_times(job, network, columns)
     counts = _mean_counts(job, layouts)
-    blocks = {kind: _block(kind, job, chip, compute, exchange, columns) for kind in KINDS}
+    blocks = {kind: block_times(kind, job, chip, compute, exchange, columns) for kind in KINDS}
     rank = _rank(blocks, counts, job, layouts)
     micro_batches = columns["micro_batches"]
     alone = apart(columns["schedule"], columns["pp"], micro_batches)
@@ -143,9 +143,10 @@ class _Block:
     host_together: Array
 
 
-def _block(
+def block_times(
     kind: str, job: TrainingJob, chip: Chip, compute: Compute, exchange: Exchange, columns: Columns
 ) -> _Block:
+    """Compute, collectives and host floor of one block of a kind for one micro-batch."""
     software = job.software
     forward, repeated = compute.forward.of_kind(kind), compute.repeated.of_kind(kind)
     weight = compute.weights.of_kind(kind)

@@ -108,7 +108,8 @@ def test_unknown_model_is_refused_with_the_nearest_ids() -> None:
 
 def test_unknown_chip_and_missing_layout_are_reasons_not_crashes() -> None:
     assert "tpu-v3" in predict(case("gopher280_mfu"), CATALOGUE, RULES).reason
-    assert "not published" in predict(case("dsv3_h800_step", tp=""), CATALOGUE, RULES).reason
+    no_batch = case("dsv3_h800_step", global_batch_tokens="", num_micro_batches="")
+    assert "not published" in predict(no_batch, CATALOGUE, RULES).reason
     assert "number" in predict(case("dsv3_h800_step", seq_len="four"), CATALOGUE, RULES).reason
     assert "does not run fp8" in predict(case("sc21_1.7b", precision="FP8"), CATALOGUE, RULES).reason
 
@@ -160,6 +161,17 @@ def test_blanks_are_searched_and_said() -> None:
     assert set(blank) == {"micro_batch", "vpp", "recompute"}
     assert len(layouts) > 10
     assert 23 in layouts.vpp.tolist()
+
+
+def test_a_row_without_layout_gets_the_best_one() -> None:
+    # DeepSeek-V3 without its layout: whatever is best must be near what its makers found, and the interval
+    # wider.
+    given, open_ = (
+        predict(case("dsv3_h800_step", tp=tp, ep=tp and "64"), CATALOGUE, RULES) for tp in ("1", "")
+    )
+    assert "searched: layout" in open_.note
+    assert open_.predicted == pytest.approx(given.predicted, rel=0.25)
+    assert predict(case("dsv3_h800_step", ep=""), CATALOGUE, RULES).note.endswith("searched: ep")
 
 
 def test_flops_by_convention() -> None:
