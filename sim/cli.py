@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -22,6 +23,9 @@ class _PlainEnd(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             _end("interrupted", 130)
+        except BrokenPipeError:  # the reader has seen enough
+            sys.stderr.close()
+            raise typer.Exit(0) from None
         except Exception as error:
             if not _is_mistake_of_user(error):
                 raise
@@ -165,6 +169,32 @@ def run(
 
     for line in run_and_report(_catalogue(profiles), scenario, draws, seed, out):
         print(line)
+
+
+class Kind(StrEnum):
+    """What is validated."""
+
+    training = "training"
+    serving = "serving"
+
+
+@app.command("validate")
+def validate(
+    kind: Kind,
+    cases: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A table with the same columns, instead of the published one."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also write the page and its charts there.")
+    ] = None,
+    profiles: Profiles = None,
+) -> None:
+    """Predict published measurements, and say how far off the predictions are."""
+    from sim.validation_view import validate_and_show
+
+    print(validate_and_show(kind.value, cases, profiles or (), json, out))
 
 
 @app.command("schema")

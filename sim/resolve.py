@@ -136,10 +136,11 @@ def training_precisions(chip: Chip, choice: str = "best") -> Precisions:
 
 
 def resolve_training(
-    model: ModelProfile, recipe: TrainingRecipe, chip: Chip, world: World = MEDIAN
+    model: ModelProfile, recipe: TrainingRecipe, chip: Chip, kernels: KernelProfile, world: World = MEDIAN
 ) -> TrainingJob:
-    """Plain numbers of a training run on a chip."""
+    """Plain numbers of a training run on a chip of a family."""
     software = recipe.software
+    tensor_exposed = kernels.tensor_exposed or software.tensor_exposed
     return TrainingJob(
         architecture=model.shape,
         tokens=world(recipe.tokens),
@@ -148,7 +149,7 @@ def resolve_training(
         precisions=training_precisions(chip, recipe.precision),
         software=Software(
             expert_exposed=world(software.expert_exposed),
-            tensor_exposed=world(software.tensor_exposed),
+            tensor_exposed=world(tensor_exposed),
             data_exposed=world(software.data_exposed),
             jitter=world(software.jitter),
             attention_speed=world(software.attention_speed),

@@ -10,6 +10,7 @@ from sim.economics.ownership import amortised, purchase, total
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.economy import Region
 from sim.profiles.hardware import ChipProfile, SystemProfile
+from sim.profiles.workload import TrainingRecipe
 from sim.quantity import Quantity
 from sim.resolve import (
     MEDIAN,
@@ -65,7 +66,8 @@ def test_network_in_base_units(system: SystemProfile) -> None:
     inside, outside = resolve_network(system).tiers
     assert (inside.size, outside.size) == (8.0, math.inf)
     assert (inside.bandwidth, outside.bandwidth) == (400e9, 50e9)  # 400 GB/s; 400 Gbit/s are 50 GB/s
-    assert (inside.latency_s, outside.exchange_floor_s) == (pytest.approx(2e-6), pytest.approx(20e-6))
+    assert inside.latency_s == pytest.approx(2e-6)
+    assert outside.exchange_floor_s == pytest.approx(20e-6)
 
 
 def test_money_in_base_units(chip: ChipProfile, system: SystemProfile, region: Region) -> None:
@@ -89,9 +91,9 @@ def test_rent_in_base_units(files: Catalogue) -> None:
 
 def test_training_in_base_units(files: Catalogue, chip: ChipProfile) -> None:
     recipe = files.workload("test-training")
-    job = resolve_training(
-        files.model("test-model"), recipe, resolve_chip(chip, files.kernels("test-kernels"))
-    )  # type: ignore[arg-type]
+    assert isinstance(recipe, TrainingRecipe)
+    kernels = files.kernels("test-kernels")
+    job = resolve_training(files.model("test-model"), recipe, resolve_chip(chip, kernels), kernels)
     assert job.tokens == 1e12
     assert job.global_batch == 16e6
     assert job.steps == pytest.approx(1e12 / 16e6)

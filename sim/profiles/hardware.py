@@ -149,6 +149,9 @@ class KernelProfile(Document):
     """Small kernels, launches and synchronisation per layer and pass that no operator carries. In decode it
     is added (graphs on); in prefill and training it is the floor of the forward pass of a layer without
     graphs."""
+    tensor_exposed: Share | None = None
+    """Share of tensor-parallel traffic in training that stays visible on this family whatever the stack; left out: as the
+    recipe says."""
     speed: dict[Literal["training", "prefill", "decode"], dict[Precision, Ratio]]
     """End-to-end factor on speed per phase and precision: at most one each, fitted on calibrate rows,
     shrunk to the common one."""

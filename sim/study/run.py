@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from sim.profiles.catalogue import Catalogue
-from sim.report.content import JobContent, ReportContent, RunIdentity, Sensitivity
+from sim.report.content import JobContent, ReportContent, RunIdentity, Sensitivity, ValidationRecord
 from sim.resolve import World
 from sim.study.answer import (
     ServingAnswer,
@@ -28,6 +28,8 @@ from sim.study.summary.sensitivity import Swings, sensitivity, swings
 from sim.study.summary.serving import serving_content
 from sim.study.summary.tables import draws_table, summary_table
 from sim.study.summary.training import training_content
+from sim.study.summary.trust import validation_record
+from sim.study.validate_training import validate_training
 from sim.study.worlds import sobol_probabilities, world_at
 
 Progress = Callable[[str, float], None]  # what is being done, and the share of the whole that is behind
@@ -124,9 +126,17 @@ def run_scenario(
         files=files,
         scenario=question.scenario.id,
     )
-    report = report_content(question, world, findings, inputs, identity)
+    progress("comparing with published runs", 0.98)
+    report = report_content(question, world, findings, inputs, identity, _validation(question))
     progress("done", 1.0)
     return ScenarioRun(report, summary_table(report), draws_table(question, answers))
+
+
+def _validation(question: Question) -> list[ValidationRecord]:
+    """How the physics of this question compares with published measurements, for the kinds of job in it."""
+    kinds = {task.workload.kind_of_job for task in question.tasks}
+    makers = {"training": validate_training}
+    return [validation_record(maker()) for kind, maker in makers.items() if kind in kinds]
 
 
 def _prepared(catalogue: Catalogue, question: Question, task: Task) -> TrainingStudy | ServingStudy:

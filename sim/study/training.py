@@ -94,7 +94,7 @@ def plan_training(side: Side, task: Task, counts: tuple[int, ...]) -> TrainingPl
     """
     assert isinstance(task.workload, TrainingRecipe)
     cluster = resolve_cluster(side, MEDIAN)
-    job = resolve_training(task.model, task.workload, cluster.chip)
+    job = resolve_training(task.model, task.workload, cluster.chip, side.kernels)
     found = tuple(
         search(
             job, cluster.chip, cluster.network, available_chips(task, count),
@@ -110,7 +110,7 @@ def run_training(plan: TrainingPlan, world: World) -> TrainingRuns:
     recipe = plan.task.workload
     assert isinstance(recipe, TrainingRecipe)
     cluster = resolve_cluster(plan.side, world)
-    job = resolve_training(plan.task.model, recipe, cluster.chip, world)
+    job = resolve_training(plan.task.model, recipe, cluster.chip, plan.side.kernels, world)
     times = step_time(job, cluster.chip, cluster.network, plan.layouts)
     candidates = times.total.reshape(len(plan.counts), TOP, -1)
     choice = candidates.argmin(axis=1)

@@ -67,7 +67,7 @@ def sensitivity(
         Count of B at which the conclusion flips.
     """
     order = [int(i) for i in np.argsort(-moved.size)[:SHOWN] if moved.size[i] > 0]
-    if not order:  # the same system on both sides, or no uncertain input
+    if not order or not np.isfinite(moved.median):  # nothing moves the answer, or there is none to move
         return Sensitivity(study.task.job.id, study.task.label, moved.median, ())
     known = ~np.isnan(draws[1])
     correlation = rank_correlation(draws[0][known][:, order], draws[1][known])
@@ -100,6 +100,8 @@ def _indices(question: Question, study: Study, columns: list[int], seed: int) ->
     rows = saltelli_probabilities(both[:, :count], both[:, count:], columns)
     answers = study.equal(world_at(question.inputs, rows))
     known = answers[np.isfinite(answers)]
+    if not len(known):
+        return np.zeros(len(columns)), np.zeros(len(columns))
     low, middle, high = np.quantile(known, [0.01, 0.5, 0.99])
     # Worlds in which neither side can do the work have no answer and count as the median.
     filled = np.where(np.isnan(answers), middle, answers)

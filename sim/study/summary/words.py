@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from sim.report.content import JobContent
@@ -60,6 +61,10 @@ def _sentence(question: Question, name: str, jobs: Sequence[JobContent], models:
 
 def _count(job: JobContent, label: str) -> str:
     interval = job.equal_count
+    if math.isnan(interval.p50):
+        return "no count, since neither side keeps its promise,"
+    if math.isinf(interval.p50):
+        return f"more than any number{' of ' + label if label else ''}"
     return f"{number(interval.p50)}{' ' + label if label else ''} (90 % interval {bounds(interval)})"
 
 
