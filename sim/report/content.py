@@ -82,7 +82,7 @@ class JobContent:
     a: JobSide
     b: JobSide
     equal_count: Interval  # count of B that does the work of A's chips, unrounded
-    equal_count_rounded: int  # median, up to whole units of B
+    equal_count_rounded: int | None  # median, up to whole units of B; None where no number of B is enough
     speed_ratio: Interval  # throughput of A over B at the stated counts
     # Waterfall of cost per unit, amortised: ("B", value), (cause, delta) ..., ("A", value).
     gap: Sequence[tuple[str, float]]

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 from matplotlib.figure import Figure
 
-from sim.report.charts import job, money, parity, sensitivity, trust
+from sim.report.charts import job, money, parity, sensitivity, spread, trust
 from sim.report.charts.style import styled
 from sim.report.content import JobContent, ReportContent, Sensitivity
-from sim.report.wording import headline_jobs
+from sim.report.numbers import finite
+from sim.report.wording import headline_jobs, known_views
 
 LONG, SHORT = 10, 5  # inputs in the tornado of a headline job, and of the others
 
@@ -54,12 +57,12 @@ def charts(content: ReportContent) -> list[Chart]:
         found += _job_charts(content, one)
     long = {one.id for one in headline_jobs(content)}
     for moved in content.sensitivities:
-        if moved.drivers:
+        if moved.drivers and math.isfinite(moved.median):
             found.append(_tornado(content, moved, LONG if moved.job_id in long else SHORT))
     if any(driver.total_index is not None for moved in content.sensitivities for driver in moved.drivers):
-        found.append(Chart("sobol", partial(sensitivity.sobol, content)))
-    if len(content.convergence) > 1 and content.jobs:
-        found.append(Chart("convergence", partial(sensitivity.convergence, content)))
+        found.append(Chart("sobol", partial(spread.sobol, content)))
+    if len(content.convergence) > 1 and content.jobs and np.isfinite(content.convergence).all():
+        found.append(Chart("convergence", partial(spread.convergence, content)))
     for record in content.validation:
         kind = slug(record.kind)
         if record.points:
@@ -76,11 +79,15 @@ def _tornado(content: ReportContent, moved: Sensitivity, count: int) -> Chart:
 def _job_charts(content: ReportContent, one: JobContent) -> list[Chart]:
     sides = (one.a, one.b)
     has: list[tuple[str, bool, Callable[[ReportContent, JobContent], Figure]]] = [
-        ("cost-ladder", any(view in one.b.cost for view in one.a.cost), money.cost_ladder),
+        ("cost-ladder", bool(known_views(one)), money.cost_ladder),
         ("waterfall", len(one.gap) > 2, money.waterfall),
         ("breakdown", any(side.breakdown for side in sides), job.breakdown),
         ("timeline", any(side.timeline for side in sides), job.timeline),
-        ("wall-time", any(side.wall_days is not None for side in sides), job.wall_time),
+        (
+            "wall-time",
+            all(side.wall_days is not None and finite(side.wall_days) for side in sides),
+            job.wall_time,
+        ),
         ("frontier", any(len(side.frontier) > 1 for side in sides), job.frontier),
         ("utilisation", any(side.utilisation for side in sides), job.utilisation),
     ]

@@ -89,6 +89,11 @@ def percent(share: float, digits: int = 2, sign: bool = False) -> str:
     return f"{plus}{text} %"
 
 
+def _plain(x: float) -> str:
+    """Three digits without words for millions, for a number whose scale is said elsewhere."""
+    return f"{_rounded(x, 3)[0]:,.0f}" if 1e6 <= abs(x) < math.inf else number(x)
+
+
 def scale_of(values: Sequence[float]) -> tuple[float, str]:
     """The factor and its word that suit all values at once, chosen for the largest.
 
@@ -109,9 +114,17 @@ def bounds(interval: Interval) -> str:
     >>> bounds(Interval(7100, 9000, 9940, 11000, 12800))
     '7,100 to 12,800'
     """
-    factor, word = scale_of([interval.p95])
-    text = f"{number(interval.p05 / factor)} to {number(interval.p95 / factor)}"
-    return f"{text} {word}".rstrip()
+    if math.isnan(interval.p50):
+        return "unknown"
+    factor, word = scale_of([interval.p50 if math.isfinite(interval.p50) else interval.p05])
+    if not word:
+        return f"{number(interval.p05)} to {number(interval.p95)}"
+    return f"{_plain(interval.p05 / factor)} to {_plain(interval.p95 / factor)} {word}"
+
+
+def finite(*intervals: Interval) -> bool:
+    """True where the medians and the quartiles around them are numbers that can be drawn."""
+    return all(math.isfinite(x) for i in intervals for x in (i.p05, i.p25, i.p50, i.p75))
 
 
 def span(low: str, high: str) -> str:
@@ -135,6 +148,8 @@ def with_interval(interval: Interval, unit: str = "") -> str:
     >>> with_interval(Interval(7100, 9000, 9940, 11000, 12800), "H100")
     '9,940 H100 (90 % interval 7,100 to 12,800)'
     """
+    if math.isnan(interval.p50):
+        return "unknown"
     head = f"{number(interval.p50)} {unit}".rstrip()
     return f"{head} (90 % interval {bounds(interval)})"
 

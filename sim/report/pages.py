@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -17,7 +18,7 @@ from sim.report.wording import (
     headline_jobs,
     job_sentence,
     largest_drivers,
-    main_cost,
+    main_view,
     slogan_verdict,
     spoken,
     view_name,
@@ -25,6 +26,7 @@ from sim.report.wording import (
 )
 
 Data = dict[str, Any]
+DIGITS = 12  # of the hash of a file
 TIPS = 20  # rows of the table of tipping points
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -99,7 +101,7 @@ def _cell(interval: Interval | None, factor: float = 1.0) -> list[str]:
 
 def _dash(interval: Interval) -> str:
     """The 90 % interval as tables show it."""
-    return f"{number(interval.p05)}–{number(interval.p95)}"
+    return "" if math.isnan(interval.p50) else f"{number(interval.p05)}–{number(interval.p95)}"
 
 
 def _dates(end: tuple[str, str, str]) -> list[str]:
@@ -127,11 +129,11 @@ def _runs(content: ReportContent, sentence: str) -> list[Data]:
     """The sentence cut at the counts that answer the question, so that these can be set bold."""
     label = re.escape(content.clusters[1].label)
     counts = {number(job.equal_count.p50) for job in content.jobs} | {
-        f"{job.equal_count_rounded:,}" for job in content.jobs
+        f"{job.equal_count_rounded:,}" for job in content.jobs if job.equal_count_rounded is not None
     }
     alternatives = "|".join(re.escape(count) for count in sorted(counts, key=len, reverse=True))
     pieces = (
-        re.split(rf"((?<![\d,.])(?:{alternatives})(?![\d,.]\d)(?: {label})?)", sentence)
+        re.split(rf"((?<![\d,.])(?<!to )(?<!interval )(?:{alternatives})(?![\d,.]\d)(?: {label})?)", sentence)
         if counts
         else [sentence]
     )
@@ -143,14 +145,14 @@ def _big_numbers(content: ReportContent) -> list[Data]:
     jobs = {job.kind: job for job in reversed(content.jobs)}
     cards = []
     costed = jobs.get("serving") or jobs.get("training")
-    if costed and (pair := (main_cost(costed.a), main_cost(costed.b))) and pair[0] and pair[1]:
+    if costed and (view := main_view(costed)):
         unit = "million output tokens" if costed.kind == "serving" else "training run"
         cards.append(
             _card(
                 f"Cost per {unit}",
-                f"{costed.label}, {view_name(pair[0][0]).lower()}",
+                f"{costed.label}, {view_name(view).lower()}",
                 "USD",
-                [p[1] for p in pair if p],
+                [costed.a.cost[view], costed.b.cost[view]],
             )
         )
     power = [c.power_mw for c in content.clusters]
@@ -165,7 +167,7 @@ def _big_numbers(content: ReportContent) -> list[Data]:
     training = jobs.get("training")
     if training and training.a.end_date and training.b.end_date:
         rows = [
-            {"value": day(end[1]), "range": f"{day(end[0])} to {day(end[2])}"}
+            {"value": day(end[1]), "range": f"90 % interval {day(end[0])} to {day(end[2])}"}
             for end in (training.a.end_date, training.b.end_date)
         ]
         cards.append({"title": "Training ends", "note": training.label, "rows": rows})
@@ -185,7 +187,10 @@ def _card(title: str, note: str, unit: str, intervals: Sequence[Interval]) -> Da
     rows = []
     for interval in intervals:
         value, _ = _cell(interval)
-        rows.append({"value": f"{value} {unit}", "range": bounds(interval)})
+        if math.isnan(interval.p50):
+            rows.append({"value": value, "range": ""})
+        else:
+            rows.append({"value": f"{value} {unit}", "range": f"90 % interval {bounds(interval)}"})
     return {"title": title, "note": note, "rows": rows}
 
 
@@ -257,7 +262,7 @@ def _job(content: ReportContent, job: JobContent) -> Data:
         "label": job.label,
         "description": job.description,
         "sentence": _runs(content, job_sentence(content, job)),
-        "rounded": f"In whole units of purchase: {job.equal_count_rounded:,} {b.label}.",
+        "rounded": _rounded(job, b.label),
         "rows": _training_rows(job) if training else _serving_rows(job),
         "layouts": [
             {
@@ -277,6 +282,11 @@ def _job(content: ReportContent, job: JobContent) -> Data:
             for kind in ("breakdown", "waterfall", "timeline", "wall-time", "frontier", "utilisation")
         },
     }
+
+
+def _rounded(job: JobContent, label: str) -> str:
+    count = job.equal_count_rounded
+    return "" if count is None else f"In whole units of purchase: {count:,} {label}."
 
 
 def _limits(job: JobContent) -> list[list[str]]:
@@ -429,5 +439,6 @@ def _identity(content: ReportContent) -> Data:
         "draws": f"{run.draws:,}",
         "event_draws": f"{run.event_draws:,}",
         "hash": run.inputs_hash,
-        "files": [list(pair) for pair in run.files],
+        "files": [[name, digest[:DIGITS]] for name, digest in run.files],
+        "digits": DIGITS,
     }

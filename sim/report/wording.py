@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from sim.report.content import (
     ClusterContent,
     Driver,
-    Interval,
     JobContent,
     JobSide,
     ReportContent,
     Sensitivity,
     ValidationRecord,
 )
-from sim.report.numbers import bounds, number, percent, scale_of, signed, with_interval
+from sim.report.numbers import bounds, finite, number, percent, scale_of, signed, with_interval
 
 VIEW_NAMES = {"amortised": "Amortised", "rental": "Rental", "acquisition": "Acquisition"}
 VIEW_ORDER = ("amortised", "rental", "acquisition")
@@ -36,11 +36,19 @@ def cost_unit(job: JobContent) -> str:
     return TRAINING_UNIT if job.kind == "training" else SERVING_UNIT
 
 
-def main_cost(side: JobSide) -> tuple[str, Interval] | None:
-    """The cost that stands for the job: amortised where there is one."""
-    for view in views_of(side.cost):
-        return view, side.cost[view]
-    return None
+def known_views(job: JobContent) -> list[str]:
+    """The views in which the cost is a number on both sides, in reading order."""
+    return [
+        view
+        for view in views_of(job.a.cost)
+        if view in job.b.cost and finite(job.a.cost[view], job.b.cost[view])
+    ]
+
+
+def main_view(job: JobContent) -> str | None:
+    """The view that stands for the job: amortised where it is known, else the next that is; unknown where none is."""
+    given = [view for view in views_of(job.a.cost) if view in job.b.cost]
+    return next(iter([*known_views(job), *given]), None)
 
 
 def headline_jobs(content: ReportContent) -> list[JobContent]:
@@ -54,7 +62,9 @@ def headline_jobs(content: ReportContent) -> list[JobContent]:
 def parity_claim(content: ReportContent) -> str:
     """How many of B do the work of A, over all jobs."""
     a, b = content.clusters
-    medians = sorted(job.equal_count.p50 for job in content.jobs)
+    medians = sorted(job.equal_count.p50 for job in content.jobs if not math.isnan(job.equal_count.p50))
+    if not medians:
+        return f"No number of {b.label} is known to do the work of {a.chips:,} {a.label}"
     what = f"{a.chips:,} {a.label} do the work of"
     if number(medians[0]) == number(medians[-1]):
         return f"{what} {number(medians[0])} {b.label}"
@@ -89,6 +99,10 @@ def _of(part: int, whole: int) -> str:
 def job_sentence(content: ReportContent, job: JobContent) -> str:
     """The answer of one job, in words."""
     a, b = content.clusters
+    if math.isnan(job.equal_count.p50):
+        return f"Neither {a.label} nor {b.label} can do this job as promised."
+    if math.isinf(job.equal_count.p50):
+        return f"No number of {b.label} does the work of {a.chips:,} {a.label} in most draws."
     return (
         f"{a.chips:,} {a.label} do the work of {with_interval(job.equal_count, b.label)}. "
         f"As sized here, {a.chips:,} {a.label} work {number(job.speed_ratio.p50)} times as fast as "
@@ -107,10 +121,11 @@ def more_or_less(a: float, b: float) -> str:
 
 def cost_claim(job: JobContent, a: ClusterContent, b: ClusterContent) -> str:
     """Who pays more for the job, and what the largest block is."""
-    one, two = main_cost(job.a), main_cost(job.b)
-    if one is None or two is None:
+    views = known_views(job)
+    if not views:
         return f"{job.label}: cost"
-    (view, cost_a), (_, cost_b) = one, two
+    view = views[0]
+    cost_a, cost_b = job.a.cost[view], job.b.cost[view]
     claim = f"{job.label}: {a.label} costs {more_or_less(cost_a.p50, cost_b.p50)} {b.label}"
     largest = [max(side.cost_blocks[view].items(), key=lambda item: item[1])[0] for side in (job.a, job.b)
                if side.cost_blocks.get(view)]  # fmt: skip
@@ -210,15 +225,33 @@ def wall_time_claim(job: JobContent, a: ClusterContent, b: ClusterContent) -> st
 
 def frontier_claim(job: JobContent, a: ClusterContent, b: ClusterContent) -> str:
     """Which chip serves more at the point where the answer is taken."""
+    if not job.b.throughput_per_chip.p50 > 0:
+        return f"{b.label} serves nothing within the latency targets"
     ratio = job.a.throughput_per_chip.p50 / job.b.throughput_per_chip.p50
     target = (job.targets or {}).get("tpot_s")
     within = "within the latency targets" if target else "where the answer is taken"
     return f"One {a.label} serves {number(ratio, 2)} times the tokens of one {b.label} {within}"
 
 
+def owner_and_field(name: str) -> tuple[str, str]:
+    """The name of an input taken apart: "H100: memory bandwidth" is ("H100", "memory bandwidth").
+
+    Examples
+    --------
+    >>> owner_and_field("H100: memory bandwidth"), owner_and_field("routing imbalance")
+    (('H100', 'memory bandwidth'), ('', 'routing imbalance'))
+    """
+    owner, colon, rest = name.partition(": ")
+    if not colon:
+        return "", name
+    further, colon, field = rest.rpartition(": ")  # "NVIDIA Hopper: H100, H800: speed factor"
+    return (f"{owner}: {further}" if colon else owner), field
+
+
 def spoken(name: str) -> str:
     """The name of an input inside a sentence: "Ascend 910C: memory bandwidth" loses its colon."""
-    return name.replace(": ", " ", 1)
+    owner, field = owner_and_field(name)
+    return f"{owner}, {field}" if "," in owner or ":" in owner else f"{owner} {field}".strip()
 
 
 def tornado_claim(sensitivity: Sensitivity) -> str:
@@ -227,7 +260,7 @@ def tornado_claim(sensitivity: Sensitivity) -> str:
         return f"{sensitivity.job_label}: no uncertain input moves the answer"
     driver = sensitivity.drivers[0]
     low, high = sorted((driver.at_low, driver.at_high))
-    return f"{sensitivity.job_label}: {spoken(driver.name)} alone moves the answer from {number(low)} to {number(high)}"
+    return f"{sensitivity.job_label}: {owner_and_field(driver.name)[1]} alone moves the answer from {number(low)} to {number(high)}"
 
 
 def sobol_claim(

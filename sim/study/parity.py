@@ -24,8 +24,8 @@ def equal_count(target: Vector, counts: Vector, throughput: Vector) -> Vector:
     Returns
     -------
     (draws,) array
-        Not rounded. Beyond the grid the slope of its last interval is carried on; infinite where the throughput is zero
-        or no longer grows, and zero for a target of zero.
+        Not rounded. Beyond the grid the slope of its last interval is carried on, below it that of the first one that
+        rises; infinite where the throughput is zero or no longer grows, and zero for a target of zero.
 
     Notes
     -----
@@ -40,23 +40,28 @@ def equal_count(target: Vector, counts: Vector, throughput: Vector) -> Vector:
     with np.errstate(divide="ignore", invalid="ignore"):
         x, y, wanted = np.log(counts), np.log(best), np.log(np.broadcast_to(target, best.shape[1:]))
         left = np.clip((y <= wanted).sum(axis=0) - 1, 0, len(counts) - 2)
+        below = wanted < y[0]
+        # The first count may do as much as the next ones; what fewer chips do shows where it first falls.
+        slope = np.where(below, np.argmax(np.diff(y, axis=0) > 0, axis=0), left)
         draw = np.arange(best.shape[1])
-        low, high = y[left, draw], y[left + 1, draw]
-        share = (wanted - low) / (high - low)
-        found = np.exp(x[left] + share * (x[left + 1] - x[left]))
-    found = np.where(np.isfinite(low) & (high > low), found, np.inf)
+        low, high = y[slope, draw], y[slope + 1, draw]
+        share = (wanted - y[left, draw]) / (high - low)
+        found = np.exp(x[left] + share * (x[slope + 1] - x[slope]))
+        found = np.where(np.isfinite(low) & (high > low), found, np.inf)
+        # A throughput that never grows: proportional below what it is.
+        found = np.where(below & ~(high > low), counts[0] * np.exp(wanted - y[0]), found)
     return np.where(np.asarray(target) <= 0, 0.0, found)
 
 
-def whole_units(count: float, unit: int) -> int:
-    """Smallest number of chips that can be bought and is not below ``count``.
+def whole_units(count: float, unit: int) -> int | None:
+    """Smallest number of chips that can be bought and is not below ``count``; None where no number is enough.
 
     Examples
     --------
     >>> whole_units(9_905.2, 8)
     9912
     """
-    return int(np.ceil(count / unit - 1e-9)) * unit
+    return int(np.ceil(count / unit - 1e-9)) * unit if np.isfinite(count) else None
 
 
 def count_grid(centre: float, unit: int, points: int = 9, span: float = 3.0) -> Vector:

@@ -1,5 +1,7 @@
 """The count of B that does the work of A: exact where a closed form exists, and lawful everywhere."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -68,6 +70,12 @@ def test_no_count_is_enough() -> None:
     assert one(5.0, [1.0, 2.0], [3.0, 3.0]) == np.inf  # more chips no longer help
 
 
+def test_less_than_the_grid_with_a_flat_start() -> None:
+    # 200 chips do no more than 100, and beyond throughput grows as the count: half of 10 needs half of 100.
+    assert one(5.0, [100.0, 200.0, 400.0], [10.0, 10.0, 20.0]) == pytest.approx(50.0)
+    assert one(5.0, [100.0, 200.0], [10.0, 10.0]) == pytest.approx(50.0)
+
+
 def test_small_counts_that_do_nothing_yet() -> None:
     # 1 and 2 chips cannot hold the model; 4 and 8 do 10 and 20: 15 is reached at 6 in logarithm, 4 x 1.5.
     assert one(15.0, [1.0, 2.0, 4.0, 8.0], [0.0, 0.0, 10.0, 20.0]) == pytest.approx(6.0)
@@ -80,6 +88,11 @@ def test_small_counts_that_do_nothing_yet() -> None:
 )  # fmt: skip
 def test_whole_units(count: float, unit: int, bought: int) -> None:
     assert whole_units(count, unit) == bought
+
+
+def test_no_whole_number_of_units_is_enough() -> None:
+    assert whole_units(math.inf, 8) is None
+    assert whole_units(math.nan, 8) is None
 
 
 def test_the_grid_holds_whole_units_and_its_centre() -> None:

@@ -1,6 +1,7 @@
 """Quantiles, blocks and waterfalls: what is printed adds up, and what is unknown stays unknown."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def test_draws_without_an_answer_beside_infinite_ones() -> None:
 def test_quantiles_ascend(values: list[float]) -> None:
     found = interval(values)
     levels = [found.p05, found.p25, found.p50, found.p75, found.p95]
-    assert all(math.isnan(x) for x in levels) or all(x <= y for x, y in zip(levels, levels[1:], strict=False))
+    assert all(math.isnan(x) for x in levels) or all(x <= y for x, y in pairwise(levels))
 
 
 @given(st.lists(st.tuples(POSITIVE, POSITIVE, POSITIVE), min_size=1, max_size=30))

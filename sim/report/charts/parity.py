@@ -16,6 +16,7 @@ from sim.report.charts.style import (
     LABEL,
     RULE,
     SMALL,
+    WIDE,
     axes_width,
     bare,
     described,
@@ -24,13 +25,15 @@ from sim.report.charts.style import (
     shorten,
     styled,
     text_width,
+    wrap,
 )
 from sim.report.content import JobContent, PaperMetric, ReportContent
 from sim.report.numbers import bounds, number
 from sim.report.wording import parity_claim
 
 RIGHT = 0.5  # inch: the column of medians
-BODY, LEAST, MOST = 4.7, 0.225, 0.34  # inch: height to fill, and bounds of a row
+PAGE = 7.55  # inch: what the words of the first page and the rows of this chart share
+LEAST, MOST = 0.215, 0.33  # inch: bounds of the height of a row
 Row = str | PaperMetric | JobContent
 
 
@@ -51,7 +54,7 @@ def parity(content: ReportContent, width: float = 4.75) -> Figure:
     """One row per job: median, 50 % and 90 % interval of the count of B that does the work of A."""
     a, b = content.clusters
     rows = rows_of(content)
-    body = min(max(BODY / len(rows), LEAST), MOST) * len(rows) + 0.42
+    body = min(max(_room(content) / len(rows), LEAST), MOST) * len(rows) + 0.42
     picture = frame(
         content.identity,
         width,
@@ -79,12 +82,26 @@ def parity(content: ReportContent, width: float = 4.75) -> Figure:
     return described(picture.figure, f"{parity_claim(content)}. {alt}.")
 
 
+def _room(content: ReportContent) -> float:
+    """Height for the rows of the chart that the words of the first page leave [inch]."""
+    lead = sum(len(wrap(sentence, WIDE, 10.6)) for sentence in content.answers)
+    points = sum(len(wrap(point, 2.95, 8.8)) for point in content.not_modelled)
+    warned = len(wrap(" ".join(content.warnings), 2.95, 8.8)) if content.warnings else 0
+    return (
+        PAGE
+        - 0.34 * len(wrap(content.title, WIDE, 22, "semibold"))
+        - 0.19 * lead
+        - 0.158 * max(points + warned, 9)
+    )
+
+
 def _scale(axes: Axes, content: ReportContent) -> None:
     """Zero-based unless the answers span more than a factor of twelve; then logarithmic, and said on the axis."""
     highs = [job.equal_count.p95 for job in content.jobs] + [m.equal_count for m in content.paper_metrics]
     lows = [job.equal_count.p05 for job in content.jobs] + [m.equal_count for m in content.paper_metrics]
     marks = [content.slogan_count] if content.slogan_count else []
-    top, low = max(highs + marks), min(lows + marks)
+    shown = [x for x in highs + lows + marks if math.isfinite(x)]
+    top, low = max(shown, default=0.0) or 1.0, min([x for x in lows + marks if math.isfinite(x)], default=0.0)
     if top > 12 * low > 0:
         axes.set_xscale("log")
         axes.set_xlim(10 ** math.floor(math.log10(low) * 4 / 4), 1.15 * top)

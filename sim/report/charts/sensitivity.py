@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator
 
 from sim.quantity import WEAK_KINDS
 from sim.report.charts.style import (
     FILL,
     GREY,
-    HALF,
     INK,
     LABEL,
-    PALE,
-    RULE,
     SMALL,
     TEXT,
     WIDE,
@@ -29,11 +26,10 @@ from sim.report.charts.style import (
     shorten,
     styled,
     text_width,
-    wrap,
 )
 from sim.report.content import Driver, ReportContent, Sensitivity
 from sim.report.numbers import number, span, whole_percent
-from sim.report.wording import convergence_claim, sobol_claim, tornado_claim
+from sim.report.wording import owner_and_field, tornado_claim
 
 HEAD = 0.22  # inch: room for the names of the lines
 ROW = 0.25  # inch: an input with its range beneath
@@ -42,8 +38,8 @@ HIGH, LOW = "#59636e", "#c3cad1"
 
 
 def marked(driver: Driver) -> str:
-    """Name of an input, with a dagger when its source is weak."""
-    return driver.name + ("†" if driver.kind in WEAK_KINDS else "")
+    """What an input is, without what it belongs to, with a dagger when its source is weak."""
+    return owner_and_field(driver.name)[1] + ("†" if driver.kind in WEAK_KINDS else "")
 
 
 @styled
@@ -59,17 +55,8 @@ def tornado(content: ReportContent, sensitivity: Sensitivity, count: int = 10) -
         f"with one input at its 10th (pale) or 90th (dark) percentile.{weak}"
     )
     picture = frame(content.identity, WIDE, body, claim, subtitle)
-    left = min(
-        max(
-            (
-                max(text_width(marked(d), LABEL), text_width(span(d.input_low, d.input_high), SMALL))
-                for d in drivers
-            ),
-            default=1.0,
-        )
-        + 0.12,
-        2.7,
-    )
+    widths = [max(text_width(marked(d), LABEL), text_width(second_line(d, 9.0), SMALL)) for d in drivers]
+    left = min(max([*widths, 1.0]) + 0.12, 2.5)
     indexed = any(d.total_index is not None for d in drivers)
     right = WIDE - (INDEX + 0.14 if indexed else 0.0)
     axes = picture.axes(left, 0.0, right, body - HEAD)
@@ -86,7 +73,7 @@ def tornado(content: ReportContent, sensitivity: Sensitivity, count: int = 10) -
 
 
 def _swings(axes: Axes, median: float, drivers: Sequence[Driver]) -> None:
-    ends = [end for d in drivers for end in (d.at_low, d.at_high)] + [median]
+    ends = [end for d in drivers for end in (d.at_low, d.at_high) if math.isfinite(end)] + [median]
     low, high = min(ends), max(ends)
     room = 0.42 / (axes_width(axes))  # a label at either end, share of the axes
     pad = (high - low or abs(median) or 1.0) * room / (1 - 2 * room)
@@ -95,27 +82,38 @@ def _swings(axes: Axes, median: float, drivers: Sequence[Driver]) -> None:
     bare(axes)
     axes.set_xticks([])
     axes.set_yticks([])
+    edge = axes.get_xlim()[1]
     for y, d in enumerate(drivers):
+        # An end that no number of chips reaches leaves the chart; one without an answer is not drawn.
+        at_low, at_high = (median if math.isnan(x) else min(x, edge) for x in (d.at_low, d.at_high))
         # The longer bar first, so that a shorter one on the same side stays in sight.
-        for end, colour in sorted(
-            ((d.at_low, LOW), (d.at_high, HIGH)), key=lambda item: -abs(item[0] - median)
-        ):
+        for end, colour in sorted(((at_low, LOW), (at_high, HIGH)), key=lambda item: -abs(item[0] - median)):
             axes.barh(y, end - median, 0.62, left=median, color=colour)
-        for end, side in zip(
-            (min(d.at_low, d.at_high), max(d.at_low, d.at_high)), ("right", "left"), strict=True
-        ):
+        for end, side in zip(sorted((d.at_low, d.at_high)), ("right", "left"), strict=True):
+            if not math.isfinite(end):
+                axes.annotate(number(end), (edge, y), xytext=(-2.5, 0), textcoords="offset points", ha="right",
+                              va="center", size=SMALL, color="white")  # fmt: skip
+                continue
             x = min(end, median) if side == "right" else max(end, median)
             axes.annotate(number(end), (x, y), xytext=(-2.5 if side == "right" else 2.5, 0),
                           textcoords="offset points", ha=side, va="center", size=SMALL,
                           bbox={"fc": "white", "ec": "none", "pad": 0.4})  # fmt: skip
 
 
+def second_line(driver: Driver, width: float) -> str:
+    """What an input belongs to and its range; the former gives way where there is no room for both."""
+    owner, _ = owner_and_field(driver.name)
+    ends = span(driver.input_low, driver.input_high)
+    if not owner:
+        return shorten(ends, width, SMALL)
+    return f"{shorten(owner, width - text_width(' · ' + ends, SMALL), SMALL)} · {ends}"
+
+
 def _names(picture: Frame, drivers: Sequence[Driver], body: float, left: float) -> None:
     for y, d in enumerate(drivers):
         middle = body - HEAD - ROW * (y + 0.5)
         picture.text(0, middle + 0.008, shorten(marked(d), left - 0.1), size=LABEL, va="bottom")
-        picture.text(0, middle - 0.002, shorten(span(d.input_low, d.input_high), left - 0.1, SMALL), size=SMALL,
-                     color=GREY, va="top")  # fmt: skip
+        picture.text(0, middle - 0.002, second_line(d, left - 0.1), size=SMALL, color=GREY, va="top")
 
 
 def _lines(axes: Axes, content: ReportContent, median: float) -> None:
@@ -153,97 +151,3 @@ def _indices(picture: Frame, beside: Axes, drivers: Sequence[Driver], left: floa
         axes.annotate(whole_percent(total) if d.total_index is not None else "–", (total, y), xytext=(2.5, 0),
                       textcoords="offset points", va="center", size=SMALL)  # fmt: skip
     picture.text(left, body - HEAD + 0.05, "share of the spread", size=SMALL, color=GREY, va="bottom")
-
-
-@styled
-def sobol(content: ReportContent, count: int = 12) -> Figure:
-    """Which input matters for which job: total Sobol indices as a table of dots."""
-    columns = list(content.sensitivities)
-    totals = {(s.job_id, d.path): max(d.total_index or 0.0, 0.0) for s in columns for d in s.drivers}
-    drivers = {d.path: d for s in columns for d in s.drivers if d.total_index is not None}
-    ranked = sorted(
-        drivers, key=lambda path: (-max(totals.get((s.job_id, path), 0.0) for s in columns), path)
-    )[:count]
-    claim = sobol_claim(content, [drivers[path] for path in ranked], totals)
-    subtitle = (
-        "Share of the spread of each answer that the input explains, alone and with others (total Sobol index); "
-        "the area of a dot is the share; blank: not among the largest."
-    )
-    left = min(max([text_width(marked(drivers[path]), LABEL) for path in ranked] + [0.5]) + 0.15, 2.5)
-    width = (WIDE - left) / max(len(columns), 1)
-    heads = [wrap(s.job_label, width - 0.06, SMALL) for s in columns]
-    head = 0.12 * max(len(lines) for lines in heads) + 0.08
-    body = 0.2 * len(ranked) + head
-    picture = frame(content.identity, WIDE, body, claim, subtitle)
-    axes = picture.axes(left, 0.0, WIDE, body - head)
-    axes.set_xlim(-0.5, len(columns) - 0.5)
-    axes.set_ylim(len(ranked) - 0.5, -0.5)
-    bare(axes)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for y, path in enumerate(ranked):
-        axes.axhline(y + 0.5, color=RULE, lw=0.6)
-        picture.text(
-            0,
-            body - head - 0.2 * (y + 0.5),
-            shorten(marked(drivers[path]), left - 0.1),
-            size=LABEL,
-            va="center",
-        )
-        for x, s in enumerate(columns):
-            value = totals.get((s.job_id, path))
-            if value is not None:
-                axes.plot([x - 0.24], [y], "o", ms=max(15 * value**0.5, 1.0), mfc=PALE["a"], mec="none")
-                axes.text(x - 0.02, y, whole_percent(value), size=SMALL, va="center")
-    for x, lines in enumerate(heads):
-        picture.text(left + width * (x + 0.5), body - head + 0.05, "\n".join(lines), size=SMALL, ha="center",
-                     va="bottom", color=GREY, linespacing=1.15)  # fmt: skip
-    words = "; ".join(
-        f"{s.job_label}: "
-        + ", ".join(
-            f"{d.name} {whole_percent(d.total_index)}"
-            for d in list(s.drivers)[:3]
-            if d.total_index is not None
-        )
-        for s in columns
-    )
-    return described(picture.figure, f"{claim}. {words}.")
-
-
-@styled
-def convergence(content: ReportContent, width: float = HALF) -> Figure:
-    """Whether more draws would change the first answer: median and 90 % interval over the number of draws."""
-    rows = sorted(content.convergence)
-    claim = convergence_claim(rows)
-    job = content.jobs[0].label
-    subtitle = f"{content.clusters[1].label} for {job}, from the first n draws; axis of draws doubles."
-    body = 1.55
-    picture = frame(content.identity, width, body, claim, subtitle)
-    axes = picture.axes(0.45, 0.33, width - 0.95, body - 0.06)
-    draws, low, middle, high = zip(*rows, strict=True)
-    axes.set_xscale("log", base=2)
-    axes.fill_between(draws, low, high, color=PALE["a"], alpha=0.35, lw=0)
-    for line, thick in ((low, 0.9), (middle, 1.6), (high, 0.9)):
-        axes.plot(draws, line, color=FILL["a"], lw=thick)
-    axes.set_ylim(0, 1.08 * max(high))
-    axes.set_xlim(draws[0], draws[-1])
-    axes.xaxis.set_major_locator(
-        FixedLocator([d for i, d in enumerate(draws) if (len(draws) - 1 - i) % 2 == 0])
-    )
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
-    axes.yaxis.set_major_formatter(lambda y, _: f"{y:,.0f}" if max(high) >= 10 else f"{y:g}")
-    axes.grid(axis="y")
-    axes.set_xlabel("draws", size=SMALL, labelpad=1)
-    top = 1.08 * max(high)
-    places = apart([low[-1], middle[-1], high[-1]], 0.125 * top / (body - 0.39), 0.0, top)
-    for place, text, value in zip(
-        places, ("5 %", "median", "95 %"), (low[-1], middle[-1], high[-1]), strict=True
-    ):
-        axes.annotate(f"{text} {number(value)}", (1.0, place), xycoords=axes.get_yaxis_transform(), xytext=(4, 0),
-                      textcoords="offset points", va="center", size=SMALL, color=TEXT["a"])  # fmt: skip
-    return described(
-        picture.figure,
-        f"{claim}. With {draws[-1]:,} draws: median {number(middle[-1])}, "
-        f"90 % interval {number(low[-1])} to {number(high[-1])}.",
-    )

@@ -223,8 +223,12 @@ def described(figure: Figure, text: str) -> Figure:
 def interval_marks(axes: Axes, y: float, interval: Interval, key: str, colour: str | None = None) -> None:
     """Thin bar 90 %, thick bar 50 %, and a dot for the median, along a row."""
     colour = colour or FILL[key]
-    axes.plot([interval.p05, interval.p95], [y, y], color=colour, lw=1.2, solid_capstyle="butt", zorder=3)
-    axes.plot([interval.p25, interval.p75], [y, y], color=colour, lw=5.0, solid_capstyle="butt", zorder=3)
+    edge = axes.get_xlim()[1]  # an interval without end leaves the chart
+    low, first, third, high = (
+        min(x, edge) if math.isinf(x) else x for x in (interval.p05, interval.p25, interval.p75, interval.p95)
+    )
+    axes.plot([low, high], [y, y], color=colour, lw=1.2, solid_capstyle="butt", zorder=3)
+    axes.plot([first, third], [y, y], color=colour, lw=5.0, solid_capstyle="butt", zorder=3)
     axes.plot([interval.p50], [y], MARKER[key], ms=6.5, mfc=colour, mec="white", mew=1.1, zorder=4)
 
 
