@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 from matplotlib.figure import Figure
 
-from sim.report.charts import job, money, parity, sensitivity, spread, trust
+from sim.report.charts import frontier, job, money, parity, sensitivity, spread, trust
 from sim.report.charts.style import styled
 from sim.report.content import JobContent, ReportContent, Sensitivity
 from sim.report.numbers import finite
@@ -88,7 +88,7 @@ def _job_charts(content: ReportContent, one: JobContent) -> list[Chart]:
             all(side.wall_days is not None and finite(side.wall_days) for side in sides),
             job.wall_time,
         ),
-        ("frontier", any(len(side.frontier) > 1 for side in sides), job.frontier),
+        ("frontier", any(len(side.frontier) > 1 for side in sides), frontier.frontier),
         ("utilisation", any(side.utilisation for side in sides), job.utilisation),
     ]
     return [

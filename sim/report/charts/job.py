@@ -12,15 +12,11 @@ from matplotlib.ticker import FormatStrFormatter, MaxNLocator
 
 from sim.report.charts.style import (
     FILL,
-    GREY,
     HALF,
-    INK,
     LABEL,
     LIGHT,
-    MARKER,
     PALE,
     SMALL,
-    SUBTITLE,
     TEXT,
     WIDE,
     Frame,
@@ -37,12 +33,12 @@ from sim.report.content import ClusterContent, JobContent, JobSide, ReportConten
 from sim.report.numbers import aligned, bounds, duration, number, percent
 from sim.report.wording import (
     breakdown_claim,
-    frontier_claim,
     timeline_claim,
     utilisation_claim,
     wall_time_claim,
 )
 
+TERMS = 9  # rows of a breakdown, besides what is put together
 PAIR = 0.275  # inch: a row with one bar of each cluster
 
 
@@ -82,14 +78,23 @@ def _key(picture: Frame, clusters: tuple[ClusterContent, ClusterContent], x: flo
         x += text_width(labels[cluster.key], LABEL, "semibold") + 0.26
 
 
+def largest_terms(a: Mapping[str, float], b: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+    """Pairs of both sides, largest first; what is beyond the ninth place is put together as "other"."""
+    pairs = {name: (a.get(name, 0.0), b.get(name, 0.0)) for name in {**a, **b}}
+    ranked = sorted(pairs, key=lambda name: (name == "other", -max(pairs[name])))
+    kept, rest = ranked[:TERMS], ranked[TERMS:]
+    if not rest:
+        return {name: pairs[name] for name in kept}
+    other = [pairs[name] for name in rest]
+    return {name: pairs[name] for name in kept} | {
+        "other": (sum(x for x, _ in other), sum(y for _, y in other))
+    }
+
+
 @styled
 def breakdown(content: ReportContent, job: JobContent, width: float = HALF) -> Figure:
     """Where the time of one step goes, term by term."""
-    terms = sorted(
-        {**job.a.breakdown, **job.b.breakdown},
-        key=lambda name: -max(job.a.breakdown.get(name, 0.0), job.b.breakdown.get(name, 0.0)),
-    )
-    rows = {name: (job.a.breakdown.get(name, 0.0), job.b.breakdown.get(name, 0.0)) for name in terms}
+    rows = largest_terms(job.a.breakdown, job.b.breakdown)
     totals = sum(job.a.breakdown.values()), sum(job.b.breakdown.values())
     factor, unit = (1.0, "s") if max(totals) >= 1 else (1e3, "ms")
     largest = max(max(pair) for pair in rows.values())
@@ -165,7 +170,7 @@ def timeline(content: ReportContent, job: JobContent) -> Figure:
             axes.set_xticks([])
         else:
             axes.xaxis.set_major_formatter(FormatStrFormatter(f"%g {unit}"))
-        text = f"{cluster.label}: {stages} stages, {duration(_end(side))}, {percent(idle_share(side))} idle"
+        text = f"{cluster.label}: {stages} {'stage' if stages == 1 else 'stages'}, {duration(_end(side))}, {percent(idle_share(side))} idle"
         picture.text(
             0, bottom + height - 0.04, text, size=LABEL, weight="semibold", color=TEXT[cluster.key], va="top"
         )
@@ -236,69 +241,9 @@ def _distribution(axes: Axes, cluster: ClusterContent, side: JobSide, top: float
         axes.stairs(counts / max(counts.max(), 1), edges, fill=True, color=PALE[cluster.key], zorder=2)
     axes.set_ylim(-0.42, 1.05)
     interval_marks(axes, -0.2, side.wall_days, cluster.key)
-    right = side.wall_days.p50 < 0.5 * top
+    right = top - side.wall_days.p95 > side.wall_days.p05
     x = side.wall_days.p95 + 0.02 * top if right else side.wall_days.p05 - 0.02 * top
     room = (top - x if right else x) / top * axes_width(axes)
     text = f"{shorten(cluster.label, room, LABEL, 'semibold')}\n{number(side.wall_days.p50)} days"
     axes.text(x, 0.62, text, ha="left" if right else "right", va="center", size=LABEL, weight="semibold",
               color=TEXT[cluster.key], linespacing=1.25)  # fmt: skip
-
-
-@styled
-def frontier(content: ReportContent, job: JobContent, width: float = HALF) -> Figure:
-    """Throughput per chip against speed per user, both clusters, with the point that the answer uses."""
-    claim = frontier_claim(job, *content.clusters)
-    subtitle = "Output tokens/s per chip. Ringed: where the answer is taken."
-    body = 2.3
-    picture = frame(content.identity, width, body, claim, subtitle)
-    axes = picture.axes(0.42, 0.34, width - 0.06, body - 0.02)
-    sides = [(c, s) for c, s in zip(content.clusters, (job.a, job.b), strict=True) if s.frontier]
-    right = max(x for _, s in sides for x, _ in s.frontier)
-    top = max(y for _, s in sides for _, y in s.frontier)
-    axes.set_xlim(0, 1.05 * right)
-    axes.set_ylim(0, 1.12 * top)
-    axes.grid(axis="y")
-    axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.yaxis.set_major_formatter(lambda y, _: f"{y:,.0f}" if top >= 10 else f"{y:g}")
-    axes.set_xlabel("tokens/s per user", size=SMALL, labelpad=2)
-    _target(axes, job, right)
-    for cluster, side in sides:
-        x, y = zip(*sorted(side.frontier), strict=True)
-        axes.plot(
-            x, y, color=FILL[cluster.key], lw=1.6, marker=MARKER[cluster.key], ms=3.4, mec="white", mew=0.5
-        )
-        if side.operating_point:
-            axes.plot(*side.operating_point, "o", ms=9, mfc="none", mec=INK, mew=1.0, zorder=5)
-    _names(axes, sides, right, top)
-    points = "; ".join(
-        f"{c.label} from {number(max(y for _, y in s.frontier))} tokens/s per chip at its slowest to "
-        f"{number(min(y for _, y in s.frontier))} at its fastest" for c, s in sides)  # fmt: skip
-    return described(picture.figure, f"{claim}. {points}.")
-
-
-def _target(axes: Axes, job: JobContent, right: float) -> None:
-    target = (job.targets or {}).get("tpot_s")
-    if target and 1 / target < 1.05 * right:
-        axes.axvline(1 / target, color=LIGHT, lw=0.9, ls=(0, (3, 2)))
-        axes.annotate(f"promised: {duration(target)} per token", (1 / target, 1.0), xycoords=("data", "axes fraction"),
-                      xytext=(3, -1), textcoords="offset points", size=SMALL, color=GREY, va="top",
-                      ha="left" if 1 / target < 0.55 * right else "right")  # fmt: skip
-
-
-def _names(axes: Axes, sides: list[tuple[ClusterContent, JobSide]], right: float, top: float) -> None:
-    """The upper curve is named above it, the lower below, as far right as there is room between curve and axis."""
-    curves = {c.key: tuple(zip(*sorted(s.frontier), strict=True)) for c, s in sides}
-    heights = {share: {key: float(np.interp(share * right, x, y)) for key, (x, y) in curves.items()}
-               for share in (0.62, 0.5, 0.4, 0.3, 0.2)}  # fmt: skip
-    share = next((share for share, high in heights.items() if min(high.values()) > 0.14 * top), 0.2)
-    inches = axes_width(axes)
-    for cluster, _ in sides:
-        height = heights[share][cluster.key]
-        upper = height == max(heights[share].values())
-        room = inches * (1 - share if upper else share) - 0.15
-        label = shorten(cluster.label, room, SUBTITLE, "semibold")
-        axes.annotate(label, (share * right, height), xytext=(6, 7) if upper else (-6, -8),
-                      textcoords="offset points", size=SUBTITLE, weight="semibold", color=TEXT[cluster.key],
-                      ha="left" if upper else "right", va="center",
-                      bbox={"fc": "white", "ec": "none", "pad": 0.4})  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
@@ -28,12 +29,13 @@ from sim.report.charts.style import (
     styled,
     text_width,
 )
-from sim.report.content import Interval, JobContent, ReportContent
+from sim.report.content import Interval, JobContent, JobSide, ReportContent
 from sim.report.numbers import aligned, number, scale_of, scaled, signed, with_interval
-from sim.report.wording import cost_claim, cost_unit, gap_claim, view_name, views_of
+from sim.report.wording import cost_claim, cost_unit, gap_claim, known_views, view_name
 
-COLUMN, GAP = 0.30, 0.30  # inch: width of a column, and the gap that holds the two interval bars
+COLUMN, GAP = 0.25, 0.26  # inch: width of a column, and the gap that holds the two interval bars
 LADDER_BODY = 1.85
+BLOCKS = 7  # blocks shown one by one
 STEP = 0.195  # inch: a row of the waterfall
 
 
@@ -41,34 +43,35 @@ STEP = 0.195  # inch: a row of the waterfall
 def cost_ladder(content: ReportContent, job: JobContent) -> Figure:
     """Blocks of cost on both clusters, one panel per view, with the interval of the total."""
     a, b = content.clusters
-    views = [view for view in views_of(job.a.cost) if view in job.b.cost]
+    views = known_views(job)
     factor, word = scale_of([side.cost[view].p50 for side in (job.a, job.b) for view in views])
     unit = f"{word} {cost_unit(job)}".strip()
-    tops = [max(_top(job.a, view), _top(job.b, view)) / factor for view in views]
-    own = bool(tops) and max(tops) > 4 * min(tops)
+    tops = [_top(job, view) / factor for view in views]
+    own = max(tops) > 4 * min(tops)
     note = " Each view has its own scale." if own else ""
     subtitle = (
-        f"Median cost, {unit}, by block. Bars in the middle: 50 % and 90 % interval of the total.{note}"
+        f"Median cost, {unit}, by block. Bars in the middle: 50 % and 90 % interval of the total "
+        f"(an arrow: it goes on).{note}"
     )
     picture = frame(content.identity, WIDE, LADDER_BODY, cost_claim(job, a, b), subtitle)
-    panel = WIDE / max(len(views), 1)
-    for i, view in enumerate(views):
-        axes = picture.axes(i * panel, 0.17, (i + 1) * panel - 0.04, LADDER_BODY - 0.2)
+    left = 0.0
+    for view, top, panel in zip(views, tops, _panels(job, views), strict=True):
+        axes = picture.axes(left, 0.17, left + panel - 0.04, LADDER_BODY - 0.2)
         axes.set_xlim(0, panel - 0.04)
-        axes.set_ylim(0, 1.1 * (tops[i] if own else max(tops)))
+        axes.set_ylim(0, 1.06 * (top if own else max(tops)))
         bare(axes, keep=["bottom"])
         axes.set_xticks([])
         axes.set_yticks([])
-        picture.text(i * panel + (panel - 0.04) / 2, LADDER_BODY - 0.02, view_name(view), size=LABEL,
-                     weight="semibold", ha="center", va="top")  # fmt: skip
         middle = (panel - 0.04) / 2
+        picture.text(left + middle, LADDER_BODY - 0.02, view_name(view), size=LABEL, weight="semibold",
+                     ha="center", va="top")  # fmt: skip
         for key, side, label in (("a", job.a, a.label), ("b", job.b, b.label)):
-            _column(axes, key, middle, scaled(side.cost[view], 1 / factor),
-                    {name: value / factor for name, value in side.cost_blocks.get(view, {}).items()})  # fmt: skip
-            x = i * panel + middle + (-GAP / 2 if key == "a" else GAP / 2)
+            _column(axes, key, middle, scaled(side.cost[view], 1 / factor), _blocks(side, view, factor))
             name = shorten(label, middle - GAP / 2 - 0.02, LABEL, "semibold")
+            x = left + middle + (-GAP / 2 if key == "a" else GAP / 2)
             picture.text(x, 0.12, name, size=LABEL, color=TEXT[key], weight="semibold",
                          ha="right" if key == "a" else "left", va="top")  # fmt: skip
+        left += panel
     words = [
         f"{view_name(view)}: {a.label} {with_interval(job.a.cost[view])}, {b.label} {with_interval(job.b.cost[view])}"
         for view in views
@@ -76,9 +79,35 @@ def cost_ladder(content: ReportContent, job: JobContent) -> Figure:
     return described(picture.figure, f"{cost_claim(job, a, b)}. {'; '.join(words)} {cost_unit(job)}.")
 
 
-def _top(side: object, view: str) -> float:
-    cost, blocks = side.cost[view], side.cost_blocks.get(view, {})  # type: ignore[attr-defined]
-    return float(max(cost.p95, sum(blocks.values())))
+def _blocks(side: JobSide, view: str, factor: float) -> dict[str, float]:
+    """The blocks that cost something; those beyond the seventh in size are put together."""
+    blocks = {name: value / factor for name, value in side.cost_blocks.get(view, {}).items() if value > 0}
+    kept = set(sorted(blocks, key=lambda name: -blocks[name])[:BLOCKS])
+    other = sum(value for name, value in blocks.items() if name not in kept)
+    shown = {name: value for name, value in blocks.items() if name in kept} | (
+        {"other": other} if other else {}
+    )
+    return shown or {"": side.cost[view].p50 / factor}
+
+
+def _top(job: JobContent, view: str) -> float:
+    """Height to show: the columns whole, the intervals as far as they do not dwarf them."""
+    columns = max(
+        max(side.cost[view].p50, sum(side.cost_blocks.get(view, {}).values())) for side in (job.a, job.b)
+    )
+    ends = [
+        x for side in (job.a, job.b) for x in (side.cost[view].p95, side.cost[view].p75) if math.isfinite(x)
+    ]
+    return float(max(1.12 * columns, min(max([columns, *ends]), 1.7 * columns)))
+
+
+def _panels(job: JobContent, views: Sequence[str]) -> list[float]:
+    """Widths of the panels [inch]: views of a single block need less room for labels."""
+    weights = [
+        1.0 if max(len(side.cost_blocks.get(view, {})) for side in (job.a, job.b)) > 1 else 0.5
+        for view in views
+    ]
+    return [WIDE * weight / sum(weights) for weight in weights]
 
 
 def _column(axes: Axes, key: str, middle: float, total: Interval, blocks: Mapping[str, float]) -> None:
@@ -87,24 +116,29 @@ def _column(axes: Axes, key: str, middle: float, total: Interval, blocks: Mappin
     inner = middle + outward * GAP / 2
     x = inner + outward * COLUMN / 2
     edge = inner + outward * COLUMN
-    ends = []
+    centres = []
     base = 0.0
-    blocks = {name: value for name, value in blocks.items() if value > 0} or {"": total.p50}
     for i, value in enumerate(blocks.values()):
         axes.bar(x, value, COLUMN, bottom=base, color=(FILL if i % 2 == 0 else PALE)[key], ec="white", lw=0.6)
-        ends.append(base + value / 2)
+        centres.append(base + value / 2)
         base += value
     bar = middle + outward * 0.06
-    axes.plot([bar, bar], [total.p05, total.p95], color=FILL[key], lw=1.2, solid_capstyle="butt")
-    axes.plot([bar, bar], [total.p25, total.p75], color=FILL[key], lw=4.0, solid_capstyle="butt")
+    ceiling = axes.get_ylim()[1]
+    ends = [min(x, ceiling) for x in (total.p05, total.p95, total.p25, total.p75)]
+    axes.plot([bar, bar], ends[:2], color=FILL[key], lw=1.2, solid_capstyle="butt")
+    axes.plot([bar, bar], ends[2:], color=FILL[key], lw=4.0, solid_capstyle="butt")
+    if total.p95 > ceiling:
+        axes.plot([bar], [ceiling], "^", color=FILL[key], ms=4, clip_on=False)
     _, top = axes.get_ylim()
     per_inch = top / (axes_height(axes))
     axes.text(x, base + 0.02 * top, number(total.p50), size=LABEL, weight="semibold", color=TEXT[key],
               ha="center", va="bottom")  # fmt: skip
     room = (middle - GAP / 2 - COLUMN) - 0.09
     for (name, value), wanted, y in zip(
-        blocks.items(), ends, apart(ends, 0.118 * per_inch, 0.055 * per_inch, top), strict=True
+        blocks.items(), centres, apart(centres, 0.118 * per_inch, 0.055 * per_inch, top), strict=True
     ):
+        if len(blocks) == 1:  # the total says it
+            break
         axes.plot([edge, edge + outward * 0.07], [wanted, y], color=LIGHT, lw=0.5)
         figure = aligned(value, total.p50)
         label = f"{shorten(name, room - text_width(figure + ' ', SMALL), SMALL)} {figure}" if name else ""
