@@ -103,11 +103,8 @@ def _side(plan: TrainingPlan, runs: TrainingRuns, median: TrainingRuns) -> JobSi
 def _mfu(runs: TrainingRuns, chips: int) -> np.ndarray:
     """Model FLOP (causal attention) while training over the dense BF16 peak of all chips."""
     tokens_per_s = runs.job.global_batch / runs.step_s[0]
-    return (
-        model_flop_per_token(runs.job)
-        * tokens_per_s
-        / (chips * np.asarray(runs.cluster.chip.matrix_peak["bf16"]))
-    )
+    per_token = model_flop_per_token(runs.job.architecture, runs.job.sequence, causal=True, mtp=runs.job.mtp)
+    return per_token * tokens_per_s / (chips * np.asarray(runs.cluster.chip.matrix_peak["bf16"]))
 
 
 def _end(plan: TrainingPlan, days: Interval) -> tuple[str, str, str] | None:
