@@ -22,6 +22,7 @@ Array = NDArray[np.float64] | float
 CHUNKS = (1024.0, 2048.0, 4096.0, 8192.0, 16384.0)  # prompt tokens per rank and pass that are tried
 CONTEXT_PARALLEL = (1.0, 4.0, 16.0)  # replicas that may share a prompt
 SAMPLE = 12  # draws on which every shape is tried; the winners and runners-up go on to all draws
+BLOCK = 64  # draws on which every shape is tried again at a time
 RUNNERS_UP = 2
 # Chip activity while memory-bound, and while waiting for the network or for launches, over that under matrix
 # load: decoding draws roughly two thirds of what prefill draws (Patel et al., POLCA, arXiv 2308.12908,
@@ -162,7 +163,7 @@ def serving_capacity(job: ServingJob, chip: Chip, network: Network, chips: float
     -----
     In disaggregated pools the best decode shape and the best prefill shape are independent, and chips divide
     so that both pools handle the same requests: 1 / x = 1 / x_prefill + 1 / x_decode. Every shape is tried
-    on a few draws; winners and runners-up go on to all of them.
+    on a few draws; winners and runners-up go on to all of them, and where none keeps the promise, every shape.
     """
     rank_chip, rank_network = as_ranks(chip, network, chip.ranks)
     setting = _Setting(job, rank_chip, rank_network, chips * chip.ranks)
@@ -194,8 +195,15 @@ def _best(setting: _Setting, candidates: Unit, score: Callable[[_Setting, Unit],
     leaders = np.unique(np.argsort(tried, axis=0)[-1 - RUNNERS_UP :])
     kept = candidates.at(leaders)
     final = np.broadcast_to(score(setting, kept), (len(leaders), draws))
-    winner = np.argmax(final, axis=0)
-    return Unit(*(field[winner, 0] for field in (kept.tp, kept.dp, kept.chunk, kept.context_parallel)))
+    winner = leaders[np.argmax(final, axis=0)]
+    # Where none of them keeps the promise another shape may: a slow draw wants a longer team than the sample showed.
+    lost = np.flatnonzero(final.max(axis=0) <= 0)
+    for some in np.array_split(lost, np.ceil(len(lost) / BLOCK) or 1):
+        if len(some):
+            again = np.broadcast_to(score(setting.at(some), candidates), (len(candidates.tp), len(some)))
+            winner[some] = np.argmax(again, axis=0)
+    chosen = (candidates.tp, candidates.dp, candidates.chunk, candidates.context_parallel)
+    return Unit(*(field[winner, 0] for field in chosen))
 
 
 def _score(
