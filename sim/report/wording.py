@@ -260,7 +260,8 @@ def tornado_claim(sensitivity: Sensitivity) -> str:
         return f"{sensitivity.job_label}: no uncertain input moves the answer"
     driver = sensitivity.drivers[0]
     low, high = sorted((driver.at_low, driver.at_high))
-    return f"{sensitivity.job_label}: {owner_and_field(driver.name)[1]} alone moves the answer from {number(low)} to {number(high)}"
+    moved = f"alone moves the answer from {number(low)} to {number(high)}"
+    return f"{sensitivity.job_label}: {owner_and_field(driver.name)[1]} {moved}"
 
 
 def sobol_claim(

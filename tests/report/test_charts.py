@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
+from sim.report.charts.frontier import _beside, _covered
+from sim.report.charts.job import largest_terms
 from sim.report.charts.parity import parity
 from sim.report.charts.style import FILL, FONT_DIR, PALE, apart, balanced, shorten, styled, text_width, wrap
 from sim.report.content import JobContent, ReportContent
@@ -173,3 +175,22 @@ def test_text_is_wrapped_to_its_width() -> None:
 def test_fonts_travel_with_the_package() -> None:
     needed = {"SourceSansPro-Regular.otf", "SourceSansPro-Semibold.otf", "SourceSansPro-It.otf", "OFL.txt"}
     assert {path.name for path in FONT_DIR.iterdir()} >= needed
+
+
+def test_small_terms_are_put_together() -> None:
+    a = {f"term {n}": 10.0 - n for n in range(12)} | {"other": 1.0}
+    b = {f"term {n}": 0.5 for n in range(12)} | {"late": 20.0}
+    rows = largest_terms(a, b)
+    assert list(rows)[:2] == ["late", "term 0"]
+    assert list(rows)[-1] == "other"
+    assert len(rows) == 10
+    assert sum(x for x, _ in rows.values()) == pytest.approx(sum(a.values()))
+    assert sum(y for _, y in rows.values()) == pytest.approx(sum(b.values()))
+
+
+def test_curves_are_named_beside_them() -> None:
+    # A name as wide as the axes fits nowhere without cost; a short one stands clear of the only curve.
+    curve = [(x / 10, 1.0) for x in range(40)]
+    free = min(_covered(box, curve, [], 4.0, 2.0) for box in _beside(curve, 0.5))
+    assert free == 0
+    assert min(_covered(box, curve, [], 4.0, 2.0) for box in _beside(curve, 5.0)) > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 import zlib
 from dataclasses import fields, is_dataclass, replace
@@ -149,6 +150,34 @@ def test_bare_content() -> None:
         identity=RunIdentity("0.1.0", "parity run x.yaml", 1, 1, 0, "0000", ()),
     )  # fmt: skip
     assert render(content, draw_all(content))[0].startswith(b"%PDF-")
+
+
+@pytest.mark.usefixtures("quick")
+def test_unknown_money_and_endless_answers(small: ReportContent) -> None:
+    """A cost that nobody knows and a count without end are said, not drawn and not a crash."""
+    unknown, endless = Interval(*[math.nan] * 5), Interval(9e3, 1.2e4, 2e4, math.inf, math.inf)
+    jobs = [
+        replace(
+            job,
+            equal_count=endless,
+            a=replace(
+                job.a,
+                cost=dict.fromkeys(job.a.cost, unknown),
+                cost_blocks={
+                    view: dict.fromkeys(blocks, math.nan) for view, blocks in job.a.cost_blocks.items()
+                },
+            ),
+            gap=[],
+        )
+        for job in small.jobs
+    ]
+    clusters = (replace(small.clusters[0], purchase_usd=unknown), small.clusters[1])
+    content = replace(small, jobs=jobs, clusters=clusters)
+    drawings = draw_all(content)
+    assert not [name for name in drawings if name.startswith(("cost-ladder", "waterfall"))]
+    assert render(content, drawings)[0].startswith(b"%PDF-")
+    assert "no limit" in drawings["parity"].alt
+    assert "unknown" in str(page_data(content, drawings)["money"])
 
 
 def test_standalone_charts_need_no_font(flagship_drawings: dict[str, Drawing]) -> None:

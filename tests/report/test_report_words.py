@@ -58,6 +58,7 @@ def test_intervals_in_words() -> None:
         == "9,940 H100 (90 % interval 7,100 to 12,800)"
     )
     assert bounds(Interval(4.7e8, 5e8, 6e8, 7e8, 7.9e8)) == "470 to 790 million"
+    assert bounds(Interval(6.18e8, 7e8, 8.13e8, 9e8, 1.01e9)) == "618 to 1,010 million"
     assert span("8 µs", "24 µs") == "8 to 24 µs"
 
 

@@ -170,7 +170,8 @@ def timeline(content: ReportContent, job: JobContent) -> Figure:
             axes.set_xticks([])
         else:
             axes.xaxis.set_major_formatter(FormatStrFormatter(f"%g {unit}"))
-        text = f"{cluster.label}: {stages} {'stage' if stages == 1 else 'stages'}, {duration(_end(side))}, {percent(idle_share(side))} idle"
+        rows = f"{stages} {'stage' if stages == 1 else 'stages'}"
+        text = f"{cluster.label}: {rows}, {duration(_end(side))}, {percent(idle_share(side))} idle"
         picture.text(
             0, bottom + height - 0.04, text, size=LABEL, weight="semibold", color=TEXT[cluster.key], va="top"
         )

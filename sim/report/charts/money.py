@@ -104,7 +104,7 @@ def _top(job: JobContent, view: str) -> float:
 def _panels(job: JobContent, views: Sequence[str]) -> list[float]:
     """Widths of the panels [inch]: views of a single block need less room for labels."""
     weights = [
-        1.0 if max(len(side.cost_blocks.get(view, {})) for side in (job.a, job.b)) > 1 else 0.5
+        1.0 if max(len(side.cost_blocks.get(view, {})) for side in (job.a, job.b)) > 1 else 0.62
         for view in views
     ]
     return [WIDE * weight / sum(weights) for weight in weights]
