@@ -7,7 +7,7 @@ from typing import Literal
 from sim.profiles.fields import Bytes, Document, Ratio, Seconds, Share, Tokens
 
 Class = str
-"""A value of a column, `any` or `unstated`; `value/family` for one chip family."""
+"""A value of a column, or `any`; `value/family` for one chip family, `value/moe` for mixtures of experts."""
 
 
 class EngineRules(Document):
@@ -31,8 +31,14 @@ class EngineRules(Document):
     """Share of the chip's launch floor per layer that a prefill pass pays."""
     draft_rereads: dict[Class, Share]
     """Share of the cache read again for each draft."""
+    draft_cost: dict[Class, Ratio]
+    """Time of drafting a token over that of one layer and the output head."""
     first_token: dict[Class, Seconds]
     """Time of a request outside the model: client, tokeniser, queue hand-over."""
+    prompt_delay: dict[Class, Seconds]
+    """Time for which the scheduler of a loaded engine holds a prompt back before it is read."""
+    length_spread: dict[str, Ratio]
+    """Coefficient of variation of the answer lengths, by `source_kind`."""
     grouped_speed: dict[Class, Ratio]
     """Speed of the expert products over that of the chip's best kernels."""
     engine_speed: dict[Class, Ratio]

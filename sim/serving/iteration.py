@@ -72,7 +72,8 @@ def decode_step_time(
     per dense layer; dispatch and combine per expert layer, every copy sent on its own (low-latency kernels);
     small kernels per layer; scheduling per step. With two-batch overlap, half-batches give 2 [max(C, X) h +
     (C + X)(1 - h)] for h the share hidden; the engine runs whichever is faster. With d drafts a step
-    computes d + 1 positions per sequence, and each draft runs one more layer and the output head.
+    computes d + 1 positions per sequence, and each draft runs one more layer and the output head (times what
+    the engine makes of it).
     """
 
     def work(sequences: Array) -> Work:
@@ -169,7 +170,7 @@ def _step(
     drafting: Array = 0.0
     if phase == "decode" and job.engine.drafts:
         layer = (busy + extra - parts.edge_s) / job.architecture.layers
-        drafting = job.engine.drafts * (layer + parts.edge_s)
+        drafting = job.engine.drafts * job.engine.draft_cost * (layer + parts.edge_s)
     speed = chip.speed_factor.get((job.precisions.linear, phase), chip.speed_factor.get(("bf16", phase), 1.0))
     host = job.engine.step_overhead_s + np.where(np.asarray(shape.dp) > 1, job.engine.replica_overhead_s, 0.0)
     terms = {name: value / speed for name, value in parts.terms.items()}

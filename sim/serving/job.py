@@ -82,6 +82,8 @@ class Engine:
         Tokens emitted per step and sequence, the certain one included [token].
     draft_rereads : Array
         Share of the cache read again for each draft (0 = one read serves all positions) [1].
+    draft_cost : Array
+        Time of drafting a token over that of one layer and the output head [1].
     eager_prefill : Array
         Share of the chip's launch floor per layer that a prefill pass without graphs pays [1].
     prefill_spread : Array
@@ -106,6 +108,7 @@ class Engine:
     drafts: int = 0
     accepted: Array = 1.0
     draft_rereads: Array = 0.0
+    draft_cost: Array = 1.0
     eager_prefill: Array = 1.0
     prefill_spread: Array = 0.5
     sequence_parallel: bool = True

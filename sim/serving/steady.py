@@ -51,7 +51,13 @@ def resident_limit(job: ServingJob, chip: Chip, shape: UnitShape, tokens: Array)
 
 
 def aggregated_balance(
-    job: ServingJob, chip: Chip, network: Network, shape: UnitShape, clients: Array, limit: Array
+    job: ServingJob,
+    chip: Chip,
+    network: Network,
+    shape: UnitShape,
+    clients: Array,
+    limit: Array,
+    delay_s: Array = 0.0,
 ) -> Balance:
     """A replica that reads prompts and decodes for ``clients`` clients who always have one request in the system.
 
@@ -61,6 +67,8 @@ def aggregated_balance(
         Requests in flight per attention replica; inf: as many as the replica admits.
     limit : Array
         Most sequences it admits.
+    delay_s : Array
+        Time for which the scheduler holds a prompt back [s].
 
     Notes
     -----
@@ -74,7 +82,7 @@ def aggregated_balance(
         step = shared_step(job, chip, network, shape, batch, context)
         rate = batch * accepted / (step.mean_s * output)
         reading = np.maximum(new / step.chunk, 1.0) * (step.decode.total_s + step.prompt_cost_s)
-        return step, rate, step.mean_s / 2 + reading
+        return step, rate, step.mean_s / 2 + reading + delay_s
 
     def fits(batch: Array) -> NDArray[np.bool_]:
         _, rate, first = at(batch)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from sim.profiles.leaves import with_paths
 from sim.profiles.messages import InputError
 from sim.profiles.model import ModelProfile
 from sim.profiles.tree import read_tree
-from sim.quantity import Quantity
+from sim.quantity import Array, Quantity
 from sim.resolve import MEDIAN, World, resolve_chip, resolve_network
 from sim.serving.job import STORED_BYTES, Engine, ServingJob, Targets, Traffic, UnitShape, as_ranks
 from sim.serving.traffic import LengthDistribution
@@ -26,8 +27,8 @@ from sim.study.training_cases import system_of
 from sim.study.validation import CannotPredict, Case
 
 QUANTITIES = (
-    "overlap_hidden", "step_overhead", "replica_overhead", "prefill_spread", "eager_prefill", "draft_rereads",
-    "first_token", "grouped_speed", "engine_speed", "max_batch", "chunk", "memory_use", "buffers",
+    "overlap_hidden", "step_overhead", "replica_overhead", "prefill_spread", "eager_prefill", "draft_rereads", "draft_cost",
+    "first_token", "prompt_delay", "grouped_speed", "engine_speed", "max_batch", "chunk", "memory_use", "buffers",
 )  # fmt: skip
 _ARITHMETIC = {"w4a8": "int8", "int4": "bf16"}
 _EIGHT_BIT = ("fp8", "int8", "fp4", "w4a8")
@@ -45,8 +46,8 @@ class ServingSetting:
 
     Attributes
     ----------
-    speed : float or None
-        End-to-end factor in place of the ones in the kernel file; used to fit them.
+    speed : mapping of phase to float
+        End-to-end factors in place of those in the kernel file; used to fit them.
     """
 
     case: Case
@@ -55,7 +56,7 @@ class ServingSetting:
     system: SystemProfile
     rules: EngineRules
     catalogue: Catalogue
-    speed: float | None = None
+    speed: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def ranks_per_chip(self) -> int:
@@ -71,7 +72,9 @@ class ServingSetting:
     def rule(self, name: str, value: str) -> object:
         """What the table has for a value of its column, on this chip family."""
         table = getattr(self.rules, name)
-        for key in (f"{value}/{self.chip.family}", value, f"any/{self.chip.family}", "any"):
+        kind = "moe" if self.model.shape.moe is not None else "dense"
+        keys = (f"{value}/{self.chip.family}", f"{value}/{kind}", value, f"any/{self.chip.family}", "any")
+        for key in keys:
             if key in table:
                 return table[key]
         raise CannotPredict(f'{name}: "{value}" is not one of {", ".join(table)}')
@@ -83,6 +86,7 @@ class ServingSetting:
         found["expert_imbalance"] = self.rule(
             "expert_imbalance", self.case.text("expert_balance") or "unknown"
         )
+        found["length_spread"] = self.rule("length_spread", self.case.text("source_kind"))
         return found  # type: ignore[return-value]
 
     def inputs(self) -> list[Quantity]:
@@ -118,8 +122,7 @@ def resolve_ranks(setting: ServingSetting, world: World = MEDIAN) -> tuple[Chip,
     chip = resolve_chip(setting.chip, setting.catalogue.kernels(setting.chip.kernels), world)
     chosen = setting.chosen()
     engine = np.asarray(world(chosen["engine_speed"]))
-    given = setting.speed
-    factors = {key: (value if given is None else given) * engine for key, value in chip.speed_factor.items()}
+    factors = {key: setting.speed.get(key[1], value) * engine for key, value in chip.speed_factor.items()}
     grouped = world(chosen["grouped_speed"])
     kernels = {
         key: replace(curve, compute=curve.compute * grouped) if key[0] == "grouped_gemm" else curve
@@ -145,7 +148,7 @@ def resolve_case(setting: ServingSetting, world: World = MEDIAN) -> ServingJob:
     if not np.isfinite(prompt):
         raise CannotPredict("isl is not published")
     output = max(case.number("osl", 1.0), 1.0)
-    lengths = (LengthDistribution(tokens, 0.0, 1e9) for tokens in (max(prompt, 1.0), output))
+    lengths = LengthDistribution(max(prompt, 1.0), 0.0, 1e9), _spread(output, chosen["length_spread"])
     overlap = 0.0 if case.text("overlap").startswith("off") else chosen["overlap_hidden"]
     late = setting.rules.serial_scheduler
     host = chosen["step_overhead"] + (
@@ -161,6 +164,7 @@ def resolve_case(setting: ServingSetting, world: World = MEDIAN) -> ServingJob:
         drafts=int(case.number("draft_tokens", 0.0)),
         accepted=case.number("accepted_tokens_per_step", 1.0),
         draft_rereads=chosen["draft_rereads"],
+        draft_cost=chosen["draft_cost"],
         eager_prefill=chosen["eager_prefill"],
         prefill_spread=chosen["prefill_spread"],
         sequence_parallel=False,
@@ -171,6 +175,12 @@ def resolve_case(setting: ServingSetting, world: World = MEDIAN) -> ServingJob:
     hit = case.number("cached_fraction", 0.0)
     traffic = Traffic(*lengths, prefix_hit=hit)
     return ServingJob(setting.model.shape, _precisions(setting), traffic, Targets(1e9, 1e9), engine)
+
+
+def _spread(mean: float, variation: Array) -> LengthDistribution:
+    """Lognormal lengths with a mean and a coefficient of variation."""
+    square = 1.0 + np.square(variation)
+    return LengthDistribution(mean / np.sqrt(square), np.sqrt(np.log(square)), 1e9)
 
 
 def _per_replica(case: Case, usual: object) -> object:

@@ -53,6 +53,7 @@ class _Row:
     chip: Chip
     network: Network
     first_token_s: Array
+    prompt_delay_s: Array
 
     @property
     def chips(self) -> float:
@@ -79,7 +80,8 @@ def measure(setting: ServingSetting, world: World = MEDIAN) -> Point:
     case = setting.case
     chip, network = resolve_ranks(setting, world)
     outside = world(setting.chosen()["first_token"])
-    row = _Row(setting, case, resolve_case(setting, world), chip, network, outside)
+    delay = world(setting.chosen()["prompt_delay"])
+    row = _Row(setting, case, resolve_case(setting, world), chip, network, outside, delay)
     metric, phase, load = case.text("metric"), case.text("phase"), case.text("load_mode")
     if metric == "kv_transfer_ms":
         return _transfer(row)
@@ -105,7 +107,7 @@ def _passes(
 ) -> tuple[Array, StepTime]:
     """Time to read ``tokens`` prompt tokens per replica in prompts of a length, and the last pass."""
     new = prompt * (1.0 - float(np.asarray(row.job.traffic.prefix_hit)))
-    limit = np.maximum(np.asarray(row.job.engine.chunk_tokens), tokens if prompt < tokens else 1.0)
+    limit = np.maximum(np.asarray(row.job.engine.chunk_tokens), np.where(prompt < np.asarray(tokens), tokens, 1.0))
     part = np.minimum(new, limit)
     past = prompt - new + (new - part) / 2
     step = prefill_time(
@@ -166,13 +168,13 @@ def _balance(row: _Row) -> tuple[Balance, UnitShape]:
     tokens = case.number("isl") + case.number("osl", 1.0) * (1.0 if whole else 0.5)
     limit = resident_limit(row.job, row.chip, shape, tokens)
     if not row.split:
-        return aggregated_balance(row.job, row.chip, row.network, shape, each, limit), shape
+        return aggregated_balance(row.job, row.chip, row.network, shape, each, limit, row.prompt_delay_s), shape
     reader = prefill_shape(case)
     chunk = row.job.engine.chunk_tokens
     time, _ = _passes(row, reader, chunk, case.number("isl"))
     rate = chunk / time / case.number("isl") * float(reader.dp) * case.number("p_instances")
     alone, _ = _passes(row, reader, case.number("isl"), case.number("isl"))
-    first = alone + transfer_time(row.job, row.network, reader, case.number("isl"))
+    first = alone + transfer_time(row.job, row.network, reader, case.number("isl")) + row.prompt_delay_s
     replicas = row.instances * float(shape.dp)
     return (
         disaggregated_balance(row.job, row.chip, row.network, shape, each, limit, rate / replicas, first),
@@ -247,7 +249,14 @@ def _instance_plan(row: _Row, balance: Balance, shape: UnitShape) -> ClusterPlan
     else:
         reading = prompt_cost(job, row.chip, row.network, shape, case.number("isl"))
         base[0] = 0.0
-        cost = replace(reading, base_s=base, context_s=slope)
+        # Every replica reads a prompt of its own in the same pass.
+        cost = replace(
+            reading,
+            base_s=base,
+            context_s=slope,
+            prefill_token_s=reading.prefill_token_s / replicas,
+            prefill_pair_s=reading.prefill_pair_s / replicas,
+        )
     limits = ReplicaLimits(
         batch=batch,
         kv_blocks=10**9,
@@ -280,7 +289,7 @@ def _played_ttft(row: _Row, balance: Balance, shape: UnitShape) -> Array:
     run = simulate(_instance_plan(middle, at_median, shape), requests, clients=clients)
     # Other worlds differ by what their closed form differs.
     shift = np.asarray(balance.tpot_s) / np.median(np.asarray(balance.tpot_s))
-    return float(np.mean(run.ttft_s)) * shift + row.first_token_s
+    return float(np.mean(run.ttft_s)) * shift + row.first_token_s + row.prompt_delay_s
 
 
 def _trace(row: _Row, metric: str) -> Point:
