@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DRAWS ?= 1000
+FLAGSHIP := reports/ascend_20k_vs_h100_12k
 
 .PHONY: report test check gallery lock clean
 
 report: $(READY)  ## Run the flagship scenario and say where its PDF and PNG are.
-	$(BIN)/parity run scenarios/ascend_20k_vs_h100_12k.yaml --draws $(DRAWS) --out reports/ascend_20k_vs_h100_12k
+	$(BIN)/parity run scenarios/ascend_20k_vs_h100_12k.yaml --draws $(DRAWS) --out $(FLAGSHIP)
 
 test: $(READY)  ## Run all tests.
 	$(BIN)/python -m pytest
@@ -18,8 +19,8 @@ check: $(READY)  ## Lint, format and types.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-gallery: $(READY)  ## Regenerate the committed pictures and PDF of the flagship.
-	$(BIN)/python -m sim.gallery
+gallery: report  ## Regenerate the committed pictures and PDF of the flagship.
+	cp $(addprefix $(FLAGSHIP)/,report.pdf page-1.png page-2.png page-3.png figures/parity.png) reports/gallery/
 
 lock: $(READY)  ## Resolve the dependencies anew (needs the tool uv on the path).
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \

@@ -28,6 +28,7 @@ from sim.study.question import Question, Side
 from sim.study.summary.sensitivity import Swings
 from sim.study.summary.statistics import interval
 from sim.study.summary.words import NOT_MODELLED, VIEW_NOTES, answers
+from sim.study.training_cases import FAMILIES
 
 MATTERS = 0.01  # share of a headline that an input must move to be listed
 BITS = {
@@ -112,7 +113,7 @@ def _cluster(side: Side, world: World, jobs: Sequence[JobContent]) -> ClusterCon
             [np.mean([getattr(p, q) for p in powers]) for q in ("p05", "p25", "p50", "p75", "p95")]
         ),
         purchase_usd=interval(np.asarray(cluster.purchase_usd) * side.choice.chips),
-        family=side.chip.family,
+        family=FAMILIES.get(side.chip.family, "other"),
     )
 
 
