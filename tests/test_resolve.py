@@ -93,6 +93,7 @@ def test_training_in_base_units(files: Catalogue, chip: ChipProfile) -> None:
     recipe = files.workload("test-training")
     assert isinstance(recipe, TrainingRecipe)
     kernels = files.kernels("test-kernels")
+    kernels = files.kernels("test-kernels")
     job = resolve_training(files.model("test-model"), recipe, resolve_chip(chip, kernels), kernels)
     assert job.tokens == 1e12
     assert job.global_batch == 16e6
