@@ -79,12 +79,12 @@ def _key(picture: Frame, clusters: tuple[ClusterContent, ClusterContent], x: flo
 
 
 def largest_terms(a: Mapping[str, float], b: Mapping[str, float]) -> dict[str, tuple[float, float]]:
-    """Pairs of both sides, largest first; what is beyond the ninth place is put together as "other"."""
+    """Pairs of both sides, largest first; what is beyond the ninth place goes together as "other"."""
     pairs = {name: (a.get(name, 0.0), b.get(name, 0.0)) for name in {**a, **b}}
     ranked = sorted(pairs, key=lambda name: (name == "other", -max(pairs[name])))
+    if len(ranked) <= TERMS + 1:  # a row for "other" would save nothing
+        return {name: pairs[name] for name in ranked}
     kept, rest = ranked[:TERMS], ranked[TERMS:]
-    if not rest:
-        return {name: pairs[name] for name in kept}
     other = [pairs[name] for name in rest]
     return {name: pairs[name] for name in kept} | {
         "other": (sum(x for x, _ in other), sum(y for _, y in other))
