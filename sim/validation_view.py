@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.report.outputs import write_all
+from sim.study import validate_serving as serving
 from sim.study import validate_training as training
 from sim.study.validation import ValidationResult, validation_catalogue
 from sim.study.validation_page import markdown_page
@@ -15,7 +16,10 @@ Maker = Callable[[Path | None, Any], ValidationResult]
 
 
 def _makers() -> Mapping[str, tuple[Maker, str]]:
-    return {"training": (training.validate_training, training.PREFACE)}
+    return {
+        "training": (training.validate_training, training.PREFACE),
+        "serving": (serving.validate_serving, serving.PREFACE),
+    }
 
 
 def validate_and_show(

@@ -29,6 +29,7 @@ from sim.study.summary.serving import serving_content
 from sim.study.summary.tables import draws_table, summary_table
 from sim.study.summary.training import training_content
 from sim.study.summary.trust import validation_record
+from sim.study.validate_serving import validate_serving
 from sim.study.validate_training import validate_training
 from sim.study.worlds import sobol_probabilities, world_at
 
@@ -135,7 +136,7 @@ def run_scenario(
 def _validation(question: Question) -> list[ValidationRecord]:
     """How the physics of this question compares with published measurements, for the kinds of job in it."""
     kinds = {task.workload.kind_of_job for task in question.tasks}
-    makers = {"training": validate_training}
+    makers = {"training": validate_training, "serving": validate_serving}
     return [validation_record(maker()) for kind, maker in makers.items() if kind in kinds]
 
 

@@ -183,7 +183,7 @@ def _spread(mean: float, variation: Array) -> LengthDistribution:
     return LengthDistribution(mean / np.sqrt(square), np.sqrt(np.log(square)), 1e9)
 
 
-def _per_replica(case: Case, usual: object) -> object:
+def _per_replica(case: Case, usual: Array) -> Array:
     cap = case.number("max_batch_per_instance", 0.0)
     return cap / case.number("d_dp", 1.0) if cap else usual
 

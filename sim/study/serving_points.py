@@ -37,10 +37,13 @@ class Point:
         In the unit of the row.
     terms : mapping of str to Array
         Time of the step (or pass) behind it by cause [s].
+    note : str
+        What the row left open and how it was filled.
     """
 
     value: Array
     terms: Mapping[str, Array]
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +92,7 @@ def measure(setting: ServingSetting, world: World = MEDIAN) -> Point:
         return _single(row, metric)
     if phase == "prefill" and metric == "tokens_per_s_per_chip":
         return _prefill_rate(row)
-    if phase == "decode" and (load == "fixed_batch" or (load == "saturated" and not case.text("osl"))):
-        return _decode(row, metric)
-    if phase == "decode" and load == "saturated":
+    if phase == "decode" and load in ("fixed_batch", "saturated"):
         return _decode(row, metric)
     if load in ("closed_loop", "saturated"):
         return _loaded(row, metric)
@@ -107,7 +108,9 @@ def _passes(
 ) -> tuple[Array, StepTime]:
     """Time to read ``tokens`` prompt tokens per replica in prompts of a length, and the last pass."""
     new = prompt * (1.0 - float(np.asarray(row.job.traffic.prefix_hit)))
-    limit = np.maximum(np.asarray(row.job.engine.chunk_tokens), np.where(prompt < np.asarray(tokens), tokens, 1.0))
+    limit = np.maximum(
+        np.asarray(row.job.engine.chunk_tokens), np.where(prompt < np.asarray(tokens), tokens, 1.0)
+    )
     part = np.minimum(new, limit)
     past = prompt - new + (new - part) / 2
     step = prefill_time(
@@ -136,7 +139,11 @@ def _decode(row: _Row, metric: str) -> Point:
         batch = resident_limit(row.job, row.chip, shape, context)
     step = decode_step_time(row.job, row.chip, row.network, shape, batch, context)
     rate = batch * row.job.engine.accepted / step.total_s / float(shape.tp) * row.setting.ranks_per_chip
-    return Point(_in_metric(row, metric, rate, step.total_s / row.job.engine.accepted, None), step.terms)
+    value = _in_metric(row, metric, rate, step.total_s / row.job.engine.accepted, None)
+    note = (
+        "" if case.text("batch_per_chip") else f"batch not published: {np.median(batch):.0f} per rank taken"
+    )
+    return Point(value, step.terms, note)
 
 
 def _single(row: _Row, metric: str) -> Point:
@@ -168,7 +175,9 @@ def _balance(row: _Row) -> tuple[Balance, UnitShape]:
     tokens = case.number("isl") + case.number("osl", 1.0) * (1.0 if whole else 0.5)
     limit = resident_limit(row.job, row.chip, shape, tokens)
     if not row.split:
-        return aggregated_balance(row.job, row.chip, row.network, shape, each, limit, row.prompt_delay_s), shape
+        return aggregated_balance(
+            row.job, row.chip, row.network, shape, each, limit, row.prompt_delay_s
+        ), shape
     reader = prefill_shape(case)
     chunk = row.job.engine.chunk_tokens
     time, _ = _passes(row, reader, chunk, case.number("isl"))
@@ -192,7 +201,8 @@ def _loaded(row: _Row, metric: str) -> Point:
         first = _played_ttft(row, balance, shape)
     else:
         first = balance.ttft_s + row.first_token_s
-    return Point(_in_metric(row, metric, rate, balance.tpot_s, first), balance.terms)
+    note = f"{np.median(np.asarray(balance.batch)):.0f} sequences per attention replica"
+    return Point(_in_metric(row, metric, rate, balance.tpot_s, first), balance.terms, note)
 
 
 def _in_metric(row: _Row, metric: str, rate: Array, tpot: Array, first: Array | None) -> Array:
@@ -283,9 +293,7 @@ def _played_ttft(row: _Row, balance: Balance, shape: UnitShape) -> Array:
     prompt, output = _lengths(row.case, max(count, clients), rng)
     zero = np.zeros(len(prompt))
     requests = Requests(zero, prompt, output, zero.astype(np.int32))
-    at_median = Balance(
-        *(np.median(np.asarray(x)) for x in (balance.requests_per_s, balance.batch)), 0.0, 0.0, {}
-    )
+    at_median = replace(balance, batch=float(np.median(np.asarray(balance.batch))))
     run = simulate(_instance_plan(middle, at_median, shape), requests, clients=clients)
     # Other worlds differ by what their closed form differs.
     shift = np.asarray(balance.tpot_s) / np.median(np.asarray(balance.tpot_s))

@@ -51,14 +51,18 @@ def _percent(share: float | None, digits: int = 1) -> str:
 
 def _scores(summary: Mapping[str, Any]) -> list[str]:
     names = {
-        "headline": "validate rows (throughput, step time, utilisation), weighted",
+        "headline": "validate rows, weighted",
         "weight_1": "of them, rows of full weight",
-        "other_metrics": "validate rows: bubbles and totals",
+        "other_metrics": "validate rows: other metrics",
+        "ttft single": "validate rows: time to first token of one request",
+        "ttft loaded": "validate rows: time to first token under load",
         "calibrate": "calibrate rows (fitted)",
     }
     head = ["| rows | n | median error | 90th percentile | bias | 80 % intervals that held | high / low |"]
     lines = [*head, "|---|---|---|---|---|---|---|"]
     for key, title in names.items():
+        if key not in summary:
+            continue
         s = summary[key]
         width = "" if s["width"] is None else f"{s['width']:.2f}"
         lines.append(
