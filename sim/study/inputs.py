@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sim.profiles.fields import Document, Source
 from sim.profiles.leaves import document_sources
 from sim.quantity import WEAK_KINDS, Quantity
+from sim.report.numbers import number
 from sim.study.question import Question
 from sim.units import format_quantity
 
@@ -68,8 +69,10 @@ class NamedInput:
         return self.source.title if self.source else "own assumption"
 
     def at(self, probability: float) -> str:
-        """The input at a probability, in the unit of its file."""
-        return format_quantity(float(self.quantity.quantile(probability)), self.quantity.unit, digits=3)
+        """The input at a probability, in the unit of its file, as the report prints numbers."""
+        text = format_quantity(float(self.quantity.quantile(probability)), self.quantity.unit, digits=6)
+        value, _, unit = text.partition(" ")
+        return f"{number(float(value.replace(',', '')))} {unit.replace('us', 'µs')}".rstrip()
 
 
 def named_inputs(question: Question) -> tuple[NamedInput, ...]:

@@ -95,11 +95,15 @@ def _side(runs: ServingRuns, median: ServingRuns, verdict: str) -> JobSide:
         utilisation={name: float(np.median(share)) for name, share in capacity.utilisation.items()},
         verdict=verdict,
         frontier=capacity.frontier,
-        operating_point=(
-            1.0 / float(np.median(median.capacity.tpot_s)),
-            float(np.median(median.capacity.output_tokens_per_s)),
-        ),
+        operating_point=_operating_point(median),
     )
+
+
+def _operating_point(median: ServingRuns) -> tuple[float, float]:
+    """Tokens per second of a user in the mean decode step, and of a chip, with all inputs at their medians."""
+    step_s = sum(float(np.ravel(seconds)[0]) for seconds in median.capacity.decode_terms.values())
+    users = float(np.ravel(median.job.engine.accepted)[0]) / step_s if step_s > 0 else 0.0
+    return users, float(median.capacity.output_tokens_per_s[0])
 
 
 def _gap(question: Question, answer: ServingAnswer, medians: list[ServingRuns]) -> list[tuple[str, float]]:
@@ -116,5 +120,5 @@ def _gap(question: Question, answer: ServingAnswer, medians: list[ServingRuns]) 
     if not (np.all(a.tokens_per_chip_s > 0) and np.all(b.tokens_per_chip_s > 0)):
         return []  # one side cannot keep the promise: its cost is infinite and has no parts
     causes = {cause: float(np.ravel(delta)[0]) for cause, delta in cost_gap(b, a).items()}
-    ends = [float(np.median(total(run.output_cost()["amortised"]))) for run in (answer.b, answer.a)]
+    ends = [interval(total(run.output_cost()["amortised"])).p50 for run in (answer.b, answer.a)]
     return gap_steps(((question.b.label, ends[0]), (question.a.label, ends[1])), causes)

@@ -123,7 +123,7 @@ def _gap(
     cases = [_case(run, side.choice.chips) for run, side in ((b, question.b), (a, question.a))]
     causes = {cause: float(np.ravel(delta)[0]) * millions for cause, delta in cost_gap(*cases).items()}
     medians = [
-        float(np.median(total(_bills(run, side.choice.chips)["amortised"])))
+        interval(total(_bills(run, side.choice.chips)["amortised"])).p50
         for run, side in ((answer.b, question.b), (answer.a, question.a))
     ]
     return gap_steps(((question.b.label, medians[0]), (question.a.label, medians[1])), causes)
