@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from sim.profiles.catalogue import Catalogue
+from sim.profiles.messages import InputError, Problem, shown_path
 from sim.report.outputs import write_report
 from sim.study.run import ScenarioRun, run_scenario
 
@@ -30,6 +32,8 @@ def run_and_report(
     OSError
         When a file cannot be written.
     """
+    if out is not None:
+        _check_folder(out)
     options = [f"--{name} {value}" for name, value in (("draws", draws), ("seed", seed)) if value is not None]
     command = " ".join(["parity run", shlex.quote(str(scenario)), *options])
     with _bar() as bar:
@@ -46,6 +50,17 @@ def run_and_report(
         directory = out or REPORTS / result.content.identity.scenario
         paths = write_report(result.content, directory, result.summary, draws=result.draws)
     return [*_answers(result), "", *_places(paths)]
+
+
+def _check_folder(out: Path) -> None:
+    """Refuse a place that cannot be written to before the work, not after it."""
+    nearest = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not nearest.is_dir():
+        raise InputError([Problem(f"--out {out}: {shown_path(nearest)} is a file; name a folder")])
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise InputError(
+            [Problem(f"--out {out}: no permission to write in {shown_path(nearest)}; name another folder")]
+        )
 
 
 def _bar() -> Progress:

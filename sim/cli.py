@@ -29,7 +29,7 @@ class _PlainEnd(TyperGroup):
         except Exception as error:
             if not _is_mistake_of_user(error):
                 raise
-            _end(str(error), 2)
+            _end(_line(error), 2)
 
 
 def _is_mistake_of_user(error: Exception) -> bool:
@@ -37,6 +37,13 @@ def _is_mistake_of_user(error: Exception) -> bool:
     from sim.quantity import UnknownQuantityError
 
     return isinstance(error, InputError | UnknownQuantityError | OSError)
+
+
+def _line(error: Exception) -> str:
+    """What went wrong with a file, without the number that the system gives it."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror.lower()}"
+    return str(error)
 
 
 def _end(message: str, code: int) -> NoReturn:
@@ -56,6 +63,8 @@ profiles_app = typer.Typer(no_args_is_help=True, help="Chips, systems and the ot
 models_app = typer.Typer(no_args_is_help=True, help="Language models and what follows from their shape.")
 app.add_typer(profiles_app, name="profiles")
 app.add_typer(models_app, name="models")
+calibrate_app = typer.Typer(no_args_is_help=True, help="Measure a chip and fit its curves.")
+app.add_typer(calibrate_app, name="calibrate")
 
 Profiles = Annotated[
     list[Path] | None,
@@ -208,6 +217,33 @@ def schema(
 
     changed = write_schemas(out)
     print("\n".join(f"wrote {path}" for path in changed) or "all schemas are up to date")
+
+
+# --- calibration -------------------------------------------------------------------------------------------
+
+
+@calibrate_app.command("kernels")
+def calibrate_kernels(
+    tables: Annotated[list[Path], typer.Argument(metavar="TABLE...", help="Measured kernels, CSV.")],
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a kernel file with the fits.")] = None,
+    chip: Annotated[str, typer.Option(metavar="ID", help="Only the rows of this chip.")] = "",
+    software: Annotated[str, typer.Option(metavar="TEXT", help="Only software whose name holds this.")] = "",
+    base: Annotated[
+        str, typer.Option(metavar="ID", help="Kernel file for what the tables do not show; the chip's own when left out.")
+    ] = "",
+    title: Annotated[str, typer.Option(metavar="TEXT", help="Title of the source: who measured.")] = "",
+    page: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the fits as a page.")] = None,
+    profiles: Profiles = None,
+) -> None:
+    """Fit efficiency curves and network tiers to measured kernels, and compare them with what ships."""
+    from datetime import date
+
+    from sim.calibrate.kernels import Request
+    from sim.calibrate.kernels import calibrate_kernels as fit
+
+    today = date.today().isoformat()
+    request = Request(tuple(tables), chip, software, base, out, page, title, today)
+    print("\n".join(fit(_catalogue(profiles), request)))
 
 
 def main() -> None:
