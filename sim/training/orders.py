@@ -32,54 +32,67 @@ class Chunk:
     flow: int = 0
 
 
+BOTH_ENDS = ("dualpipe", "dualpipev")  # schedules that say themselves which chunks overlap
+
 Task = tuple[Chunk, ...]
 """Chunks that a rank runs together: one, or a forward and a backward that overlap."""
 
 
-def rank_orders(schedule: str, ranks: int, micro_batches: int, chunks: int = 1) -> list[list[Task]]:
+def rank_orders(
+    schedule: str, ranks: int, micro_batches: int, chunks: int = 1, lead: int = 0
+) -> list[list[Task]]:
     """What every rank does, in order.
 
     Parameters
     ----------
     schedule : str
-        "gpipe", "1f1b", "interleaved", "zero-bubble" (variant H1) or "dualpipe".
+        "gpipe", "1f1b", "interleaved", "zero-bubble" (variant H1), "dualpipe" or "dualpipev".
     ranks, micro_batches, chunks : int
-        Pipeline ranks, micro-batches per step, virtual stages per rank (interleaved only).
+        Pipeline ranks, micro-batches per step, virtual stages per rank (interleaved; always 2 under DualPipeV).
+
+    lead : int
+        Further forwards that a rank runs before its first backward, so that the two chunks it alternates between
+        belong to different micro-batches and may overlap; without effect on GPipe and both DualPipes.
 
     Raises
     ------
     ValueError
         For an unknown schedule or numbers it cannot run: interleaved needs micro-batches in multiples of the
         ranks, DualPipe an even number of ranks and at least twice as many micro-batches, an even number of
-        them.
+        them, DualPipeV at least twice as many micro-batches as ranks.
     """
     if schedule == "interleaved":
         if micro_batches % ranks:
             raise ValueError(
                 f"interleaved: {micro_batches} micro-batches are not a multiple of {ranks} ranks"
             )
-        return [list(_interleaved(rank, ranks, micro_batches, chunks)) for rank in range(ranks)]
+        return [list(_interleaved(rank, ranks, micro_batches, chunks, lead)) for rank in range(ranks)]
     if schedule == "dualpipe":
         if ranks % 2 or micro_batches % 2 or micro_batches < 2 * ranks:
             given = f"{ranks} ranks and {micro_batches} micro-batches"
             raise ValueError(f"dualpipe: {given}; needs both even and at least two per rank")
-        return [_dualpipe(rank, ranks, micro_batches) for rank in range(ranks)]
+        return [_dualpipe(_both_ends(rank, ranks), ranks // 2, micro_batches // 2) for rank in range(ranks)]
+    if schedule == "dualpipev":
+        if chunks != 2 or micro_batches < 2 * ranks:
+            given = f"{ranks} ranks, {chunks} stages per rank and {micro_batches} micro-batches"
+            raise ValueError(f"dualpipev: {given}; needs two stages and at least two micro-batches per rank")
+        return [_dualpipe(_folded(rank, ranks), ranks, micro_batches) for rank in range(ranks)]
     plain = {"gpipe": _gpipe, "1f1b": _one_forward_one_backward, "zero-bubble": _zero_bubble}
     if schedule not in plain:
         raise ValueError(
-            f"unknown schedule {schedule!r}; known: gpipe, 1f1b, interleaved, zero-bubble, dualpipe"
+            f"unknown schedule {schedule!r}; known: gpipe, 1f1b, interleaved, zero-bubble, {', '.join(BOTH_ENDS)}"
         )
-    return [list(plain[schedule](rank, ranks, micro_batches)) for rank in range(ranks)]
+    return [list(plain[schedule](rank, ranks, micro_batches, lead)) for rank in range(ranks)]
 
 
-def _gpipe(rank: int, ranks: int, micro_batches: int) -> Iterator[Task]:
+def _gpipe(rank: int, ranks: int, micro_batches: int, lead: int) -> Iterator[Task]:
     kinds: tuple[Literal["F"], Literal["B"]] = ("F", "B")
     for kind in kinds:
         yield from ((Chunk(kind, rank, i),) for i in range(micro_batches))
 
 
-def _one_forward_one_backward(rank: int, ranks: int, micro_batches: int) -> Iterator[Task]:
-    ahead = min(ranks - 1 - rank, micro_batches)
+def _one_forward_one_backward(rank: int, ranks: int, micro_batches: int, lead: int) -> Iterator[Task]:
+    ahead = min(ranks - 1 - rank + lead, micro_batches)
     yield from ((Chunk("F", rank, i),) for i in range(ahead))
     for i in range(micro_batches - ahead):
         yield (Chunk("F", rank, ahead + i),)
@@ -87,9 +100,9 @@ def _one_forward_one_backward(rank: int, ranks: int, micro_batches: int) -> Iter
     yield from ((Chunk("B", rank, i),) for i in range(micro_batches - ahead, micro_batches))
 
 
-def _zero_bubble(rank: int, ranks: int, micro_batches: int) -> Iterator[Task]:
+def _zero_bubble(rank: int, ranks: int, micro_batches: int, lead: int) -> Iterator[Task]:
     """Variant H1 of arXiv 2401.10241: weight gradients wait ``rank`` micro-batches, then fill the end."""
-    ahead = min(ranks - 1 - rank, micro_batches)
+    ahead = min(ranks - 1 - rank + lead, micro_batches)
     waiting: deque[int] = deque()
     yield from ((Chunk("F", rank, i),) for i in range(ahead))
     for i in range(micro_batches):
@@ -102,10 +115,10 @@ def _zero_bubble(rank: int, ranks: int, micro_batches: int) -> Iterator[Task]:
     yield from ((Chunk("W", rank, i),) for i in waiting)
 
 
-def _interleaved(rank: int, ranks: int, micro_batches: int, chunks: int) -> Iterator[Task]:
+def _interleaved(rank: int, ranks: int, micro_batches: int, chunks: int, lead: int) -> Iterator[Task]:
     """Order of Megatron-LM (arXiv 2104.04473, section 2.2): groups of ``ranks`` micro-batches per chunk."""
     total = micro_batches * chunks
-    ahead = min(total, 2 * (ranks - 1 - rank) + (chunks - 1) * ranks)
+    ahead = min(total, 2 * (ranks - 1 - rank) + (chunks - 1) * ranks + lead)
     if micro_batches == ranks:
         ahead = total
 
@@ -122,22 +135,28 @@ def _interleaved(rank: int, ranks: int, micro_batches: int, chunks: int) -> Iter
     yield from (chunk("B", step) for step in range(total - ahead, total))
 
 
-class _BothEnds:
-    """Writes the order of one DualPipe rank; counts the micro-batches of both flows."""
+class _TwoSides:
+    """Writes the order of a rank that holds two stages, one per side of the pipeline, and counts micro-batches.
 
-    def __init__(self, rank: int, ranks: int) -> None:
-        self.rank, self.ranks = rank, ranks
-        self.swapped = int(rank >= ranks // 2)
+    Parameters
+    ----------
+    depth : int
+        Ranks between this one and the nearest end of the pipeline.
+    places : pair of (stage, flow)
+        What the rank holds on side 0, through which micro-batches enter first, and on side 1.
+    """
+
+    def __init__(self, depth: int, places: tuple[tuple[int, int], tuple[int, int]]) -> None:
+        self.depth, self.places = depth, places
         self.tasks: list[Task] = []
         self.done = {"F": [0, 0], "B": [0, 0]}
         self.waiting: deque[Chunk] = deque()
 
     def _chunk(self, kind: Literal["F", "B", "Bi"], side: int) -> Chunk:
-        flow = side ^ self.swapped
         count = self.done["F" if kind == "F" else "B"]
-        micro_batch = count[flow]
-        count[flow] += 1
-        stage = self.rank if flow == 0 else self.ranks - 1 - self.rank
+        micro_batch = count[side]
+        count[side] += 1
+        stage, flow = self.places[side]
         return Chunk(kind, stage, micro_batch, flow)
 
     def forward(self, side: int) -> None:
@@ -156,12 +175,25 @@ class _BothEnds:
         self.tasks.append((self.waiting.popleft(),))
 
 
-def _dualpipe(rank: int, ranks: int, micro_batches: int) -> list[Task]:
-    """The eight phases of deepseek-ai/DualPipe, ``dualpipe.py``, ``DualPipe.step``."""
-    half, per_flow = ranks // 2, micro_batches // 2
-    depth = min(rank, ranks - 1 - rank)
+def _both_ends(rank: int, ranks: int) -> _TwoSides:
+    """A DualPipe rank: micro-batches enter at both ends of the pipeline; side 0 is the nearer one."""
+    flows = (rank, 0), (ranks - 1 - rank, 1)
+    near = rank < ranks // 2
+    return _TwoSides(min(rank, ranks - 1 - rank), flows if near else (flows[1], flows[0]))
+
+
+def _folded(rank: int, ranks: int) -> _TwoSides:
+    """A DualPipeV rank: the pipeline runs down the ranks and back up; side 1 is the way back."""
+    return _TwoSides(rank, ((rank, 0), (2 * ranks - 1 - rank, 0)))
+
+
+def _dualpipe(out: _TwoSides, half: int, per_flow: int) -> list[Task]:
+    """The eight phases of deepseek-ai/DualPipe, ``dualpipe.py`` and ``dualpipev.py``, method ``step``.
+
+    Both files hold the same phases: DualPipeV is one half of DualPipe, with all micro-batches on its one flow.
+    """
+    depth = out.depth
     middle = depth == half - 1
-    out = _BothEnds(rank, ranks)
     rest = half - depth - 1
     for _ in range(2 * rest):
         out.forward(0)
@@ -172,7 +204,7 @@ def _dualpipe(rank: int, ranks: int, micro_batches: int) -> list[Task]:
         out.backward(1, split=True)
         out.weight()
         out.forward(1)
-    for step in range(per_flow - ranks + depth + 1):
+    for step in range(per_flow - 2 * half + depth + 1):
         if step == 0 and middle:
             out.forward(0)
             out.backward(1)

@@ -10,7 +10,7 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from sim.training.orders import Chunk, Task, rank_orders
+from sim.training.orders import BOTH_ENDS, Chunk, Task, rank_orders
 
 Times = Sequence[float] | NDArray[np.float64]
 
@@ -26,7 +26,7 @@ class StageTimes:
     weight_s : (stages,)
         Part of the backward that computes weight gradients [s].
     together_s : (stages,) or None
-        Forward of this stage overlapped with a backward on the same rank [s]; None = their sum.
+        Forward and backward of this stage that hide each other's communication [s]; None = their sum.
     transfer_s : float
         Time to hand activations to the next stage [s].
     """
@@ -37,11 +37,20 @@ class StageTimes:
     together_s: Times | None = None
     transfer_s: float = 0.0
 
-    def duration(self, task: Task) -> float:
-        """Time a rank needs for a task [s]."""
-        if len(task) == 2 and self.together_s is not None:
-            return float(self.together_s[task[0].stage])
-        return sum(self._alone(chunk) for chunk in task)
+    def duration(self, task: Task, beside: bool = False) -> float:
+        """Time a rank needs for a task [s].
+
+        Parameters
+        ----------
+        beside : bool
+            True for a lone forward that the rank runs right before the backward of another micro-batch and that shares
+            the chip with it. What the two hide is then taken off the forward, as in a task of both.
+        """
+        if self.together_s is None or (len(task) == 1 and not beside):
+            return sum(self._alone(chunk) for chunk in task)
+        stage = task[0].stage
+        forward = float(self.together_s[stage]) - float(self.backward_s[stage])
+        return forward + sum(self._alone(chunk) for chunk in task[1:])
 
     def _alone(self, chunk: Chunk) -> float:
         stage = chunk.stage
@@ -104,11 +113,11 @@ def run_pipeline(
     Parameters
     ----------
     schedule : str
-        "gpipe", "1f1b", "interleaved", "zero-bubble" or "dualpipe".
+        "gpipe", "1f1b", "interleaved", "zero-bubble", "dualpipe" or "dualpipev".
     times : StageTimes
         One entry per virtual stage: ``ranks * chunks`` of them.
     ranks, micro_batches, chunks : int
-        Size of the pipeline.
+        Size of the pipeline; 2 chunks under DualPipeV.
     jitter : (ranks, tasks) array, optional
         Factor on the duration of every task; drawn by the caller.
 
@@ -124,7 +133,8 @@ def run_pipeline(
     >>> run.step_time_s, run.idle_s.tolist()
     (33.0, [9.0, 9.0, 9.0, 9.0])
     """
-    orders = rank_orders(schedule, ranks, micro_batches, chunks)
+    pairs = times.together_s is not None and schedule not in BOTH_ENDS
+    orders = rank_orders(schedule, ranks, micro_batches, chunks, lead=int(pairs))
     stages = ranks * chunks
     if len(times.forward_s) != stages:
         raise ValueError(f"{len(times.forward_s)} stage times given for {stages} virtual stages")
@@ -132,11 +142,22 @@ def run_pipeline(
     board = _Board(env, stages, times.transfer_s)
     spans: list[list[Span]] = [[] for _ in range(ranks)]
     for rank, tasks in enumerate(orders):
-        factors = np.ones(len(tasks)) if jitter is None else jitter[rank, : len(tasks)]
-        env.process(_work(env, rank, tasks, times, factors, board, spans[rank]))
+        seconds = np.array(_durations(tasks, times, pairs))
+        if jitter is not None:
+            seconds *= jitter[rank, : len(tasks)]
+        env.process(_work(env, rank, tasks, seconds, board, spans[rank]))
     env.run()
     busy = np.array([sum(span.end_s - span.start_s for span in row) for row in spans])
     return PipelineRun(float(env.now), busy, tuple(span for row in spans for span in row))
+
+
+def _durations(tasks: list[Task], times: StageTimes, pairs: bool) -> list[float]:
+    """Time of every task of a rank [s]; with ``pairs``, a forward overlaps with a backward that follows at once."""
+    following = [*(task[0].kind for task in tasks[1:]), ""]
+    return [
+        times.duration(task, beside=pairs and task[0].kind == "F" and after in ("B", "Bi"))
+        for task, after in zip(tasks, following, strict=True)
+    ]
 
 
 class _Board:
@@ -178,18 +199,17 @@ def _work(
     env: simpy.Environment,
     rank: int,
     tasks: list[Task],
-    times: StageTimes,
-    factors: NDArray[np.float64],
+    seconds: NDArray[np.float64],
     board: _Board,
     spans: list[Span],
 ) -> Generator[Any, Any, None]:
-    for task, factor in zip(tasks, factors, strict=True):
+    for task, needs in zip(tasks, seconds.tolist(), strict=True):
         for chunk in task:
             needed = board.needed(chunk)
             if needed is not None:
                 yield needed
         start = env.now
-        yield env.timeout(times.duration(task) * float(factor))
+        yield env.timeout(needs)
         kind = "&".join(chunk.kind for chunk in task)
         spans.append(Span(rank, start, env.now, kind, task[0].stage, task[0].micro_batch))
         for chunk in task:

@@ -111,6 +111,7 @@ def search(
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in rejected.most_common())
         raise NoLayoutError(
             f"no layout of the job fits on {chips:,} x {chip.name}: {reasons or 'no legal layout'}"
+            + _leanest(job, chip, found.layouts)
         )
     seconds = np.concatenate(
         [
@@ -120,6 +121,24 @@ def search(
     )
     best = np.argsort(seconds, kind="stable")[:top]
     return SearchResult(layouts.select(best), seconds[best], chips, len(layouts), dict(rejected))
+
+
+def _leanest(job: TrainingJob, chip: Chip, layouts: Layouts) -> str:
+    """What the layout with the smallest need holds on its fullest chip, against what there is."""
+    if len(layouts) == 0:
+        return ""
+    memory = training_memory(job, layouts)
+    need = np.ravel(np.broadcast_to(memory.total, (len(layouts), 1)))
+    row = int(np.argmin(need))
+    parts = {
+        name: float(np.ravel(part)[row if np.size(part) > 1 else 0]) for name, part in memory.parts().items()
+    }
+    held = ", ".join(f"{name} {size / 1e9:.3g}" for name, size in sorted(parts.items(), key=lambda p: -p[1]))
+    limit = float(np.max(memory_limit(job, chip.memory_bytes)))
+    return (
+        f"; the leanest, {layouts.describe(row)}, needs {need[row] / 1e9:.3g} GB per chip ({held}) "
+        f"where {limit / 1e9:.3g} GB can be used"
+    )
 
 
 def _narrowed(job: TrainingJob, options: Options) -> Options:

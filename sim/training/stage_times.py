@@ -12,7 +12,9 @@ from sim.training.blocks import compute_times
 from sim.training.exchange import exchange_times
 from sim.training.job import TrainingJob
 from sim.training.pipeline import PipelineRun, StageTimes, run_pipeline
-from sim.training.step import block_times
+from sim.training.step import StepTime, block_times
+
+OUTSIDE = ("data parallel", "optimizer", "jitter")  # parts of a step that the pipeline does not play
 
 
 def stage_times(job: TrainingJob, chip: Chip, network: Network, layout: Layouts) -> StageTimes:
@@ -26,16 +28,20 @@ def stage_times(job: TrainingJob, chip: Chip, network: Network, layout: Layouts)
         per_block = [float(np.ravel(getattr(blocks[kind], name))[0]) for kind in KINDS]
         return np.asarray(contents @ np.array(per_block))
 
-    # Outside DualPipe a rank runs one chunk at a time, and what neighbouring micro-batches hide is taken off the forward.
-    overlapped = SCHEDULES[layout.schedule[0]] == "dualpipe"
-    backward, together = of("backward"), of("together")
+    forward, backward, together = of("forward"), of("backward"), of("together")
+    hides = bool(np.any(together < 0.999 * (forward + backward)))
     return StageTimes(
-        forward_s=of("forward") if overlapped else together - backward,
+        forward_s=forward,
         backward_s=backward,
         weight_s=of("weight"),
-        together_s=together if overlapped else None,
+        together_s=together if hides else None,
         transfer_s=float(np.ravel(exchange.pipeline)[0]),
     )
+
+
+def pipeline_time(step: StepTime) -> np.ndarray:
+    """The part of a step that :func:`play_step` plays, in closed form [s]."""
+    return np.asarray(sum((part for name, part in step.breakdown.items() if name not in OUTSIDE), start=0.0))
 
 
 def play_step(job: TrainingJob, chip: Chip, network: Network, layout: Layouts) -> PipelineRun:
