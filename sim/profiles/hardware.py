@@ -122,6 +122,8 @@ class KernelFit(Record):
 class KernelProfile(Document):
     """Kernel efficiencies shared by the chips of a family."""
 
+    extends: str = ""
+    """Kernel file that this one changes: what stands here replaces what stands there."""
     transferred_from: Id | None = None
     """The relative whose measurements stand in where this family has none."""
     gemm: dict[Precision, KernelFit]
