@@ -169,10 +169,10 @@ class Replica:
         if segment.steps == 1:
             return
         now = self.environment.now
-        steps = segment.boundary_after(now)
+        steps, end = segment.boundary_after(now)
         if steps < segment.steps:
             segment.steps = steps
-            self._schedule(max(segment.start_s + segment.elapsed(steps) - now, 0.0))
+            self._schedule(max(segment.start_s + end - now, 0.0))
 
     def _at_boundary(self, event: simpy.Event) -> None:
         if event is not self._event:
@@ -328,7 +328,7 @@ class Replica:
         if self._prefilling:
             steps, extra, ramp = self._cut_chunks(self.limits.chunk_tokens - running)
             first += extra
-        if running:
+        if running and steps > 1:
             steps = min(steps, self._steps_decoding())
         if preempted:
             steps = 1  # who was pushed out may find room at the very next boundary

@@ -78,15 +78,19 @@ class ReplicaLimits:
 
 
 class Rhythm:
-    """Tokens emitted per sequence by step n: floor(n x accepted), and its running sum."""
+    """Tokens emitted per sequence by step n: floor(n x accepted), and sums of them over runs of steps."""
 
-    __slots__ = ("_partial", "per", "tokens")
+    __slots__ = ("_by_phase", "per", "tokens")
 
     def __init__(self, accepted: Fraction) -> None:
         self.tokens, self.per = accepted.numerator, accepted.denominator
-        self._partial = [0]  # sum of floor(m tokens / per) for m < r, r up to one period
-        for m in range(self.per):
-            self._partial.append(self._partial[-1] + m * self.tokens // self.per)
+        # The pattern repeats every `per` steps. For each phase: sum of what m < per further steps have emitted before.
+        self._by_phase = []
+        for phase in range(self.per):
+            before, sums = phase * self.tokens // self.per, [0]
+            for m in range(self.per):
+                sums.append(sums[-1] + (phase + m) * self.tokens // self.per - before)
+            self._by_phase.append(sums)
 
     def emitted(self, step: int) -> int:
         """Tokens by step ``step``."""
@@ -96,18 +100,22 @@ class Rhythm:
         """First step by which ``tokens`` tokens are out."""
         return -(-tokens * self.per // self.tokens)
 
-    def running_sum(self, step: int) -> int:
-        """Sum of ``emitted(m)`` over m < step.
+    def growth(self, step: int, steps: int) -> int:
+        """Sum over j < ``steps`` of the tokens emitted between ``step`` and ``step + j``.
 
         Examples
         --------
         >>> rhythm = Rhythm(Fraction(17, 10))
-        >>> rhythm.running_sum(25) == sum(rhythm.emitted(m) for m in range(25))
+        >>> rhythm.growth(7, 25) == sum(rhythm.emitted(7 + j) - rhythm.emitted(7) for j in range(25))
         True
         """
-        turns, rest = divmod(step, self.per)
-        whole = self.per * self.tokens * turns * (turns - 1) // 2 + turns * self._partial[self.per]
-        return whole + turns * self.tokens * rest + self._partial[rest]
+        tokens = self.tokens
+        if self.per == 1:
+            return tokens * (steps * (steps - 1) // 2)
+        sums = self._by_phase[step % self.per]
+        turns, rest = divmod(steps, self.per)
+        whole = self.per * (turns * (turns - 1) // 2) + turns * rest
+        return tokens * whole + turns * sums[self.per] + sums[rest]
 
 
 class BlockCount:
@@ -192,18 +200,13 @@ class Segment:
             return self.first_s
         time = steps * self.first_s
         if self.growth_s:
-            rhythm, n = self.rhythm, self.step
-            if rhythm.per == 1:
-                time += self.growth_s * rhythm.tokens * (steps * (steps - 1) // 2)
-            else:
-                emitted = rhythm.running_sum(n + steps) - rhythm.running_sum(n) - steps * rhythm.emitted(n)
-                time += self.growth_s * emitted
+            time += self.growth_s * self.rhythm.growth(self.step, steps)
         if self.ramp_s:
             time += self.ramp_s * (steps * (steps - 1) // 2)
         return time
 
-    def boundary_after(self, now: float) -> int:
-        """First step that ends at ``now`` or later, counted from 1."""
+    def boundary_after(self, now: float) -> tuple[int, float]:
+        """First step that ends at ``now`` or later, counted from 1, and the time until its end [s]."""
         wanted = now - self.start_s
         slope = self.growth_s * self.rhythm.tokens / self.rhythm.per + self.ramp_s
         if slope > 0:
@@ -212,8 +215,10 @@ class Segment:
         else:
             guess = wanted / self.first_s if self.first_s > 0 else 1.0
         steps = min(max(ceil(guess), 1), self.steps)
-        while steps < self.steps and self.elapsed(steps) < wanted:
+        end = self.elapsed(steps)
+        while steps < self.steps and end < wanted:
             steps += 1
-        while steps > 1 and self.elapsed(steps - 1) >= wanted:
-            steps -= 1
-        return steps
+            end = self.elapsed(steps)
+        while steps > 1 and (earlier := self.elapsed(steps - 1)) >= wanted:
+            steps, end = steps - 1, earlier
+        return steps, end

@@ -117,10 +117,11 @@ def test_blocks_counted_by_remainder(offsets, emitted, size):
     assert count.at(emitted) == sum(-(-(offset + emitted) // size) for offset in offsets)
 
 
-@given(st.integers(1, 60), st.integers(1, 20), st.integers(0, 500))
-def test_rhythm_sums(tokens, per, step):
+@given(st.integers(1, 60), st.integers(1, 20), st.integers(0, 300), st.integers(0, 200))
+def test_rhythm_sums(tokens, per, step, steps):
     rhythm = Rhythm(Fraction(tokens, per))
-    assert rhythm.running_sum(step) == sum(rhythm.emitted(n) for n in range(step))
+    before = rhythm.emitted(step)
+    assert rhythm.growth(step, steps) == sum(rhythm.emitted(step + j) - before for j in range(steps))
     if tokens >= per:
         assert rhythm.emitted(rhythm.first_step(step)) >= step
         assert step == 0 or rhythm.emitted(rhythm.first_step(step) - 1) < step
