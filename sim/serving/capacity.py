@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -13,8 +12,19 @@ from sim.physics.chip import Chip
 from sim.physics.network import Network
 from sim.serving.aggregated import AggregatedPool, aggregated_pool, shared_step
 from sim.serving.draws import count_draws, take_draws
-from sim.serving.iteration import StepTime, decode_step_time
-from sim.serving.job import ServingJob, Targets, UnitShape, as_ranks
+from sim.serving.explain import (
+    Unit,
+    activity,
+    computed,
+    decode_limits,
+    most,
+    prefill_limits,
+    reasons,
+    unit_names,
+    utilisation,
+)
+from sim.serving.iteration import decode_step_time
+from sim.serving.job import ServingJob, as_ranks
 from sim.serving.pools import DecodePool, PrefillPool, decode_pool, prefill_pool
 from sim.serving.shapes import unit_shapes
 
@@ -24,46 +34,6 @@ CONTEXT_PARALLEL = (1.0, 4.0, 16.0)  # replicas that may share a prompt
 SAMPLE = 12  # draws on which every shape is tried; the winners and runners-up go on to all draws
 BLOCK = 64  # draws on which every shape is tried again at a time
 RUNNERS_UP = 2
-# Chip activity while memory-bound, and while waiting for the network or for launches, over that under matrix
-# load: decoding draws roughly two thirds of what prefill draws (Patel et al., POLCA, arXiv 2308.12908,
-# section 4).
-MEMORY_ACTIVITY = 0.6
-WAITING_ACTIVITY = 0.3
-_BOUNDS = {
-    "compute": "matrix throughput",
-    "bandwidth": "memory bandwidth",
-    "network": "network bandwidth",
-    "latency": "launches and network latency",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """Instance chosen in each draw, counted in ranks (dies where software addresses them one by one).
-
-    Attributes
-    ----------
-    tp, dp : ndarray (draws,)
-        Ranks per attention replica, and attention replicas.
-    chunk : ndarray (draws,)
-        Prompt tokens per replica and pass; 0 in a decode pool [token].
-    context_parallel : ndarray (draws,)
-        Replicas that share a prompt.
-    """
-
-    tp: NDArray[np.float64]
-    dp: NDArray[np.float64]
-    chunk: NDArray[np.float64]
-    context_parallel: NDArray[np.float64]
-
-    @property
-    def shape(self) -> UnitShape:
-        """Without the way prompts are cut."""
-        return UnitShape(self.tp, self.dp)
-
-    def at(self, index: NDArray[np.int_]) -> Unit:
-        """Only some rows."""
-        return Unit(self.tp[index], self.dp[index], self.chunk[index], self.context_parallel[index])
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,30 +222,30 @@ def _disaggregated(setting: _Setting, ranks_per_chip: int) -> Capacity:
         (reader.requests_per_s > 0) & (decoder.tokens_per_s > 0), share * reader.requests_per_s, 0.0
     )
     one = np.ones(setting.draws)
-    working = share * reader.load * _activity(reader.step) + (1 - share) * _activity(decoder.step)
+    working = share * reader.load * activity(reader.step) + (1 - share) * activity(decoder.step)
     return Capacity(
         requests_per_s=rate * one,
         output_tokens_per_s=rate * output * one,
-        input_tokens_per_s=rate * _computed(setting.job) * one,
+        input_tokens_per_s=rate * computed(setting.job) * one,
         batch_per_chip=decoder.batch / decoding.tp * ranks_per_chip * one,
         tpot_s=decoder.tpot_s * one,
         ttft_s=reader.ttft_s * one,
         prefill_share=share * one,
         limits={
-            "prefill": _most(_prefill_limits(reader, one)),
-            "decode": _most(_decode_limits(setting.job, decoder, one)),
+            "prefill": most(prefill_limits(reader, one)),
+            "decode": most(decode_limits(setting.job, decoder, one)),
         },
-        utilisation=_utilisation(decoder.step, decoder.batch, decoder.fitting_batch, one),
+        utilisation=utilisation(decoder.step, decoder.batch, decoder.fitting_batch, one),
         decode_terms={name: value * one for name, value in decoder.step.terms.items()},
         prefill_terms={name: value * one for name, value in reader.step.terms.items()},
         activity=working * one,
-        shape=f"prefill {_most(_names(reading))}; decode {_most(_names(decoding))}",
+        shape=f"prefill {most(unit_names(reading))}; decode {most(unit_names(decoding))}",
         decode_unit=decoding,
         prefill_unit=reading,
         peak_batch=decoder.peak_batch * one,
         fitting_batch=decoder.fitting_batch * one,
         frontier=_frontier(setting, decoding, reader.requests_per_s * one, rate * one, ranks_per_chip),
-        reason=_reasons(rate * one, decoder, decoder.fastest_s, reader.unloaded_s, targets, one),
+        reason=reasons(rate * one, decoder, decoder.fastest_s, reader.unloaded_s, targets, one),
     )
 
 
@@ -311,86 +281,24 @@ def _aggregated(setting: _Setting, ranks_per_chip: int) -> Capacity:
     return Capacity(
         requests_per_s=rate,
         output_tokens_per_s=rate * output,
-        input_tokens_per_s=rate * _computed(setting.job),
+        input_tokens_per_s=rate * computed(setting.job),
         batch_per_chip=pool.batch / choice.tp * ranks_per_chip * one,
         tpot_s=pool.tpot_s * one,
         ttft_s=pool.ttft_s * one,
         prefill_share=share * one,
-        limits={"prefill and decode": _most(_decode_limits(setting.job, pool, one))},
-        utilisation=_utilisation(mean, pool.batch, pool.fitting_batch, one),
+        limits={"prefill and decode": most(decode_limits(setting.job, pool, one))},
+        utilisation=utilisation(mean, pool.batch, pool.fitting_batch, one),
         decode_terms={name: value * one for name, value in mean.terms.items()} | {"prompts": reading * one},
         prefill_terms={name: value * one for name, value in prompts.terms.items()},
-        activity=(share * _activity(prompts) + (1 - share) * _activity(mean)) * one,
-        shape=_most(_names(choice)),
+        activity=(share * activity(prompts) + (1 - share) * activity(mean)) * one,
+        shape=most(unit_names(choice)),
         decode_unit=choice,
         prefill_unit=choice,
         peak_batch=pool.peak_batch * one,
         fitting_batch=pool.fitting_batch * one,
         frontier=_shared_frontier(setting, choice, rate, ranks_per_chip),
-        reason=_reasons(rate, pool, pool.fastest_s, pool.unloaded_s, targets, one),
+        reason=reasons(rate, pool, pool.fastest_s, pool.unloaded_s, targets, one),
     )
-
-
-def _computed(job: ServingJob) -> Array:
-    """Mean prompt tokens per request that are not in the cache [token]."""
-    return job.traffic.prompt.mean * (1.0 - np.asarray(job.traffic.prefix_hit))
-
-
-def _activity(step: StepTime) -> Array:
-    bounds = step.bounds
-    waiting = bounds["network"] + bounds["latency"]
-    return (
-        bounds["compute"] + MEMORY_ACTIVITY * bounds["bandwidth"] + WAITING_ACTIVITY * waiting
-    ) / step.total_s
-
-
-def _utilisation(
-    step: StepTime, batch: Array, fitting: Array, one: NDArray[np.float64]
-) -> dict[str, NDArray[np.float64]]:
-    return {
-        "matrix units": step.flop_s / step.total_s * one,
-        "memory bandwidth": step.byte_s / step.total_s * one,
-        "network": step.wire_s / step.total_s * one,
-        "cache memory": batch / np.maximum(fitting, 1e-9) * one,
-    }
-
-
-def _binding(step: StepTime, one: NDArray[np.float64]) -> list[str]:
-    names = list(step.bounds)
-    table = np.stack([step.bounds[name] * one for name in names])
-    return [_BOUNDS[names[row]] for row in np.argmax(table, axis=0)]
-
-
-def _decode_limits(job: ServingJob, pool: DecodePool | AggregatedPool, one: NDArray[np.float64]) -> list[str]:
-    step = pool.step if isinstance(pool, DecodePool) else pool.step.decode
-    engine = np.asarray(job.engine.max_batch) * one
-    fitting = pool.fitting_batch * one
-    held = np.where(
-        pool.peak_batch * one < 0.999 * np.minimum(fitting, engine),
-        "the latency promised",
-        np.where(fitting <= engine, "cache memory", "the engine's batch limit"),
-    )
-    return [f"{bound}; batch held by {by}" for bound, by in zip(_binding(step, one), held, strict=True)]
-
-
-def _prefill_limits(pool: PrefillPool, one: NDArray[np.float64]) -> list[str]:
-    tight = pool.load * one < 0.85
-    return [
-        bound + ("; load held by the latency promised" if low else "")
-        for bound, low in zip(_binding(pool.step, one), tight, strict=True)
-    ]
-
-
-def _names(choice: Unit) -> list[str]:
-    names = []
-    for tp, dp, chunk, cp in zip(choice.tp, choice.dp, choice.chunk, choice.context_parallel, strict=True):
-        name = f"{tp * dp:.0f} ranks (TP {tp:.0f}, DP {dp:.0f}" + (f", CP {cp:.0f})" if cp > 1 else ")")
-        names.append(name + (f", {chunk:,.0f} prompt tokens per pass" if chunk else ""))
-    return names
-
-
-def _most(words: list[str]) -> str:
-    return Counter(words).most_common(1)[0][0]
 
 
 def _median_draw(rate: NDArray[np.float64]) -> NDArray[np.int_]:
@@ -433,39 +341,3 @@ def _shared_frontier(
     users = job.engine.accepted / step.mean_s
     both = ranks * batch * users / chosen.tp
     return tuple(zip(np.ravel(users).tolist(), np.ravel(both).tolist(), strict=True))
-
-
-def _reasons(
-    rate: NDArray[np.float64],
-    pool: DecodePool | AggregatedPool,
-    fastest: Array,
-    unloaded: Array,
-    targets: Targets,
-    one: NDArray[np.float64],
-) -> str:
-    """Why draws gave nothing, most frequent first."""
-    empty = rate <= 0
-    if not empty.any():
-        return ""
-    room = pool.memory.room * one
-    slow_token, slow_first = fastest * one > targets.tpot_s, unloaded * one > targets.ttft_s
-    cases: dict[str, NDArray[np.bool_]] = {
-        pool.memory.complaint(): empty & (room <= 0),
-        "not one sequence of mean length fits in the cache": empty
-        & (room > 0)
-        & (pool.fitting_batch * one < 1),
-    }
-    known = np.any(list(cases.values()), axis=0)
-    if (empty & ~known & slow_token).any():
-        best, asked = (float(np.median((x * one)[empty])) * 1e3 for x in (fastest, targets.tpot_s))
-        text = f"a token takes {best:.1f} ms at the smallest batch, {asked:.1f} ms are promised"
-        cases[text] = empty & ~known & slow_token
-    if (empty & ~known & ~slow_token & slow_first).any():
-        best, asked = (float(np.median((x * one)[empty])) for x in (unloaded, targets.ttft_s))
-        cases[f"the first token takes {best:.2f} s in an empty pool, {asked:.2f} s are promised"] = (
-            empty & ~known & ~slow_token & slow_first
-        )
-    counts = {text: int(np.sum(where)) for text, where in cases.items() if text and np.any(where)}
-    ordered = sorted(counts.items(), key=lambda item: -item[1])
-    share = f"{np.mean(empty):.0%} of the draws serve nothing: " if len(rate) > 1 else ""
-    return share + "; ".join(text for text, _ in ordered)
