@@ -176,7 +176,7 @@ def resolve_serving(
     software = traffic.software
     return ServingJob(
         architecture=model.shape,
-        precisions=serving_precisions(chip, traffic.precision),
+        precisions=serving_precisions(chip, traffic.precision, released_experts=_experts(model)),
         traffic=Traffic(
             prompt=_lengths(traffic.input, world),
             output=_lengths(traffic.output, world),
@@ -203,6 +203,11 @@ def resolve_serving(
         pools=software.pools,
         utilisation=world(software.utilisation),
     )
+
+
+def _experts(model: ModelProfile) -> str:
+    """Format of the released routed experts."""
+    return "" if model.weights is None else (model.weights.experts or model.weights.linear)
 
 
 def _lengths(lengths: Lengths, world: World) -> LengthDistribution:

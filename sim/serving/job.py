@@ -158,7 +158,9 @@ class UnitShape:
         return np.multiply(self.tp, self.dp)
 
 
-def serving_precisions(chip: Chip, choice: str = "best", kv_bytes: float = 2.0) -> Precisions:
+def serving_precisions(
+    chip: Chip, choice: str = "best", kv_bytes: float = 2.0, released_experts: str = ""
+) -> Precisions:
     """Number formats of a serving job on a chip.
 
     Parameters
@@ -166,6 +168,11 @@ def serving_precisions(chip: Chip, choice: str = "best", kv_bytes: float = 2.0) 
     choice : str
         "best" (fp8, else int8, else bf16), or a precision. 4-bit weights on a chip without 4-bit arithmetic
         are computed in the best precision it has.
+    kv_bytes : float
+        Bytes per cached element where the architecture fixes no layout [byte].
+    released_experts : str
+        Format of the released routed experts. With "best", 4-bit experts stay 4-bit in memory and are widened on
+        their way into the matrix units.
 
     Raises
     ------
@@ -177,12 +184,13 @@ def serving_precisions(chip: Chip, choice: str = "best", kv_bytes: float = 2.0) 
         chip.fastest(chosen, "fp8", "int8", "bf16") if chosen in ("fp4", "int4") else chip.fastest(chosen)
     )
     narrow = 2.0 if chosen in ("bf16", "fp16") else 1.0
+    kept = released_experts if choice == "best" and released_experts in ("fp4", "int4") else chosen
     return Precisions(
         linear=arithmetic,
         expert=arithmetic,
         attention="bf16" if "bf16" in chip.matrix_peak else chip.fastest("fp16"),
         weight_bytes=narrow if chosen in ("fp4", "int4") else STORED_BYTES[chosen],
-        expert_weight_bytes=STORED_BYTES[chosen],
+        expert_weight_bytes=STORED_BYTES[kept],
         kv_bytes=kv_bytes,
         activation_bytes=2.0,
         dispatch_bytes=narrow,
