@@ -62,6 +62,8 @@ class Shape:
         Sequences per optimizer step.
     sequence : int
         Tokens per sequence.
+    tail : int
+        Layers that the output head and MTP modules count for when layers are dealt out to stages.
     """
 
     heads: int
@@ -69,6 +71,7 @@ class Shape:
     experts: int
     sequences: float
     sequence: int
+    tail: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,8 @@ class Options:
         State sharding without pipeline; with one, stage 1 is used.
     context_tokens : int
         Fewest tokens of a sequence on one context rank.
+    uneven : float
+        Largest virtual stage over the mean, less one, that interleaving may have. Megatron-LM takes none.
     """
 
     micro_batches: tuple[int, ...] = (1, 2, 4, 8)
@@ -95,6 +100,7 @@ class Options:
     chunks: tuple[int, ...] = (2, 3, 4, 5, 6, 7, 8, 10, 12)
     zero: tuple[int, ...] = (1, 3)
     context_tokens: int = 4096
+    uneven: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +129,9 @@ def enumerate_layouts(shape: Shape, chips: int, domain: float, options: Options 
     -----
     Legal: tp divides the heads and stays inside the domain; no more stages than layers; ep divides the
     experts and the chips of a stage; at least one sequence per replica; interleaved with micro-batches in
-    multiples of the stages and no more virtual stages than layers; DualPipe with an even number of stages
-    and two micro-batches for each. Micro-batches are rounded up, so a batch that does not divide costs time
+    multiples of the ranks and virtual stages of nearly equal size, of which the first may hold the embedding alone and
+    the last the head; DualPipe with an even number of ranks, DualPipeV with two stages on each, both with two
+    micro-batches per rank. Micro-batches are rounded up, so a batch that does not divide costs time
     instead of being refused.
     """
     degrees, rejected = _degrees(shape, chips, domain, options)
@@ -211,19 +218,27 @@ def _with_schedule(
         found.append(_cross(_pick(grid, stages > 1), schedule=[code], vpp=[1], zero=[1]))
     elif name == "interleaved":
         for chunks in options.chunks:
-            staged = stages > 1
-            enough = chunks * stages <= shape.layers
+            staged, even = stages > 1, _even_enough(chunks * stages, shape, options)
             whole = {**grid, "micro_batches": -(-count // stages) * stages}
-            found.append(_cross(_pick(whole, staged & enough), schedule=[code], vpp=[chunks], zero=[1]))
+            found.append(_cross(_pick(whole, staged & even), schedule=[code], vpp=[chunks], zero=[1]))
+            _count(rejected, "virtual stages too few layers or too uneven", staged & ~even)
     elif name == "zero-bubble":
         found.append(_cross(_pick(grid, stages > 1), schedule=[code], vpp=[1], zero=[1]))
     else:
-        able = (stages > 1) & (stages % 2 == 0)
+        folded = name == "dualpipev"
+        able = (stages > 1) & (2 * stages <= shape.layers if folded else stages % 2 == 0)
         enough = count >= 2 * stages
-        even = {**grid, "micro_batches": -(-count // 2) * 2}
-        found.append(_cross(_pick(even, able & enough), schedule=[code], vpp=[1], zero=[1]))
-        _count(rejected, "too few micro-batches for DualPipe", able & ~enough)
+        even_count = {**grid, "micro_batches": count if folded else -(-count // 2) * 2}
+        found.append(_cross(_pick(even_count, able & enough), schedule=[code], vpp=[1 + folded], zero=[1]))
+        _count(rejected, "too few micro-batches for DualPipe" + "V" * folded, able & ~enough)
     return found
+
+
+def _even_enough(stages: Ints, shape: Shape, options: Options) -> NDArray[np.bool_]:
+    """True where layers and head can be dealt out to virtual stages so that none is much above the mean."""
+    units = shape.layers + shape.tail
+    largest = np.ceil(units / stages)
+    return (stages <= shape.layers + 2) & (largest * stages <= (1.0 + options.uneven) * units)
 
 
 def _pick(columns: dict[str, Ints], mask: NDArray[np.bool_]) -> dict[str, Ints]:

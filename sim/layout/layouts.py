@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 
-SCHEDULES = ("1f1b", "interleaved", "zero-bubble", "dualpipe")
+SCHEDULES = ("1f1b", "interleaved", "zero-bubble", "dualpipe", "dualpipev")
 RECOMPUTE = ("none", "selective", "full")
 
 
@@ -28,7 +28,7 @@ class Layouts:
         Ranks that share the experts of a layer, and ranks that share one expert. Both are taken out of tp x
         cp x dp.
     vpp : (L,) int
-        Pipeline chunks per rank; 1 = not interleaved.
+        Stages per rank; 1 = not interleaved, always 2 under DualPipeV.
     micro_batch, micro_batches : (L,) int
         Sequences per micro-batch, and micro-batches per replica and step.
     schedule, recompute : (L,) int
@@ -77,7 +77,7 @@ class Layouts:
             if getattr(self, label.lower())[row] > 1
         ]
         schedule = SCHEDULES[self.schedule[row]]
-        chunks = f" x {self.vpp[row]}" if self.vpp[row] > 1 else ""
+        chunks = f" x {self.vpp[row]}" if schedule == "interleaved" else ""
         parts = [
             " ".join(
                 [*degrees, f"DP{self.dp[row]}", f"mb{self.micro_batch[row]} x {self.micro_batches[row]}"]

@@ -11,7 +11,7 @@ from sim.layout.layouts import SCHEDULES
 
 Array = NDArray[np.float64] | float
 
-_PLAIN, _INTERLEAVED, _ZERO_BUBBLE, _DUALPIPE = range(len(SCHEDULES))
+_PLAIN, _INTERLEAVED, _ZERO_BUBBLE, _DUALPIPE, _DUALPIPEV = range(len(SCHEDULES))
 
 
 def bubble_time(
@@ -42,7 +42,8 @@ def bubble_time(
     -----
     1F1B (p - 1)(F + B); interleaved the v-th part (arXiv 2104.04473, section 2.2); zero bubble, variant H1,
     (p - 1)(F + B - 2W) (arXiv 2401.10241, table 1, with B the full backward); DualPipe (p/2 - 1)(F&B + B -
-    3W) (deepseek-ai/DualPipe, README). All vanish for one stage.
+    3W) (deepseek-ai/DualPipe, README). DualPipeV has the bubble of DualPipe with twice as many stages, each half as
+    long (same place): (p - 1)(F&B + B - 3W)/2. All vanish for one stage.
 
     Examples
     --------
@@ -59,6 +60,7 @@ def bubble_time(
         _INTERLEAVED: ramp * (forward_s + backward_s) / chunks,
         _ZERO_BUBBLE: ramp * (forward_s + backward_s - 2.0 * weight_s),
         _DUALPIPE: half * (together_s + backward_s - 3.0 * weight_s),
+        _DUALPIPEV: ramp / 2.0 * (together_s + backward_s - 3.0 * weight_s),
     }
     return _pick(schedule, times)
 
@@ -66,11 +68,13 @@ def bubble_time(
 def apart(schedule: Array, stages: Array, micro_batches: Array) -> Array:
     """Micro-batches whose forward and backward run one after the other, not overlapped with another's.
 
-    DualPipe with p ranks: 5p/4 - 1/2 on average per rank (counted in ``dualpipe.py``: 19.5 for p = 16). The
-    other schedules overlap across neighbouring micro-batches only in the steady phase: p - 1 stand alone.
+    DualPipe with p ranks: 5p/4 - 1/2 on average per rank (counted in ``dualpipe.py``: 19.5 for p = 16),
+    DualPipeV half of what DualPipe with 2p ranks has. The other schedules overlap across neighbouring
+    micro-batches only in the steady phase: p - 1 stand alone.
     """
     p = np.asarray(stages, dtype=float)
-    lone = dict.fromkeys((_PLAIN, _INTERLEAVED, _ZERO_BUBBLE), p - 1.0) | {_DUALPIPE: 1.25 * p - 0.5}
+    lone = dict.fromkeys((_PLAIN, _INTERLEAVED, _ZERO_BUBBLE), p - 1.0)
+    lone |= {_DUALPIPE: 1.25 * p - 0.5, _DUALPIPEV: 1.25 * p - 0.25}
     return np.minimum(np.maximum(_pick(schedule, lone), 1.0), micro_batches)
 
 
@@ -78,7 +82,7 @@ def in_flight(schedule: Array, stages: Array, chunks: Array, micro_batches: Arra
     """Micro-batches whose activations the first rank holds at the same time, in units of a whole rank.
 
     1F1B and zero bubble H1 p; interleaved p (1 + (p - 1)/(p v)) (arXiv 2205.05198, section 4.2.3); DualPipe p
-    + 1 (its README). Never more than there are.
+    + 1, DualPipeV 2p + 1 of its half stages (README). Never more than there are.
     """
     p = np.asarray(stages, dtype=float)
     held = {
@@ -86,6 +90,7 @@ def in_flight(schedule: Array, stages: Array, chunks: Array, micro_batches: Arra
         _INTERLEAVED: p * (1.0 + (p - 1.0) / (p * chunks)),
         _ZERO_BUBBLE: p,
         _DUALPIPE: p + 1.0,
+        _DUALPIPEV: p + 0.5,
     }
     return np.where(p > 1.0, np.minimum(_pick(schedule, held), micro_batches), 1.0)
 
@@ -93,6 +98,11 @@ def in_flight(schedule: Array, stages: Array, chunks: Array, micro_batches: Arra
 def weight_copies(schedule: Array) -> Array:
     """Stages whose weights one rank holds: two under DualPipe, which feeds the pipeline from both ends."""
     return np.where(np.asarray(schedule) == _DUALPIPE, 2.0, 1.0)
+
+
+def both_ended(schedule: Array | NDArray[np.int64]) -> NDArray[np.bool_]:
+    """True for DualPipe and DualPipeV, whose ranks hold a stage near each end of the model."""
+    return np.asarray(schedule) >= _DUALPIPE
 
 
 def _pick(schedule: Array, times: Mapping[int, Array]) -> Array:

@@ -38,6 +38,29 @@ class Depth:
         return self.dense + self.moe
 
 
+@lru_cache(maxsize=1024)
+def rank_contents(depth: Depth, ranks: int, schedule: str) -> NDArray[np.float64]:
+    """Blocks that one micro-batch meets on every pipeline rank (rows), by kind (columns ``KINDS``) [1].
+
+    Parameters
+    ----------
+    depth : Depth
+        What there is to split.
+    ranks : int
+        Pipeline ranks.
+    schedule : str
+        Name in ``SCHEDULES``. Under DualPipe rank i holds stages i and p - 1 - i, each for half of the micro-batches:
+        their mean. Under DualPipeV it holds stages i and 2p - 1 - i of 2p for all of them: their sum.
+    """
+    if schedule == "dualpipe":
+        return stage_contents(depth, ranks, True)
+    if schedule == "dualpipev":
+        rows = 2.0 * stage_contents(depth, 2 * ranks, True)[:ranks]
+        rows.setflags(write=False)
+        return rows
+    return stage_contents(depth, ranks)
+
+
 @lru_cache(maxsize=512)
 def stage_contents(depth: Depth, stages: int, folded: bool = False) -> NDArray[np.float64]:
     """Number of blocks of each kind (columns ``KINDS``) on every pipeline rank (rows) [1].
@@ -49,8 +72,7 @@ def stage_contents(depth: Depth, stages: int, folded: bool = False) -> NDArray[n
     stages : int
         Pipeline ranks.
     folded : bool
-        True when rank i holds stages i and p - 1 - i for half of the micro-batches each (DualPipe): the rank
-        then sees their mean.
+        True for the mean of stages i and p - 1 - i.
 
     Notes
     -----

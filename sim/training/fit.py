@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.layout.layouts import Layouts
-from sim.layout.schedule import in_flight, weight_copies
-from sim.layout.stages import KINDS, stage_contents
+from sim.layout.layouts import SCHEDULES, Layouts
+from sim.layout.schedule import both_ended, in_flight, weight_copies
+from sim.layout.stages import KINDS, rank_contents
 from sim.physics.memory import (
     SavedBytes,
     TrainingMemory,
@@ -62,7 +62,9 @@ def _on_rank(job: TrainingJob, layouts: Layouts, rank: int) -> TrainingMemory:
     tokens = columns["micro_batch"] * job.sequence / cp
     flying = in_flight(columns["schedule"], pp, columns["vpp"], columns["micro_batches"])
     if rank == -1:
-        flying = np.where(pp > 1, flying / np.maximum(1.0, pp), flying)
+        # Pipelines that are entered at one end hold least at the other; the two DualPipes hold as much everywhere.
+        held_by_last = np.where(both_ended(columns["schedule"]), flying, flying / np.maximum(1.0, pp))
+        flying = np.where(pp > 1, held_by_last, flying)
     saved = _saved(job, columns["recompute"].astype(int), tp, counts)
     logits = np.where(counts["logits"] > 0, logits_memory(tokens, job.architecture.vocab, tp), 0.0)
     activations = tokens * (flying * saved[0] + saved[1])
@@ -70,17 +72,30 @@ def _on_rank(job: TrainingJob, layouts: Layouts, rank: int) -> TrainingMemory:
 
 
 def _contents(job: TrainingJob, layouts: Layouts, rank: int) -> dict[str, NDArray[np.float64]]:
-    """Blocks of each kind on the fullest of the front ranks, or on the last rank (L, 1)."""
+    """Blocks of each kind on the fullest of the front ranks, or on the last rank (L, 1).
+
+    Ranks of the two DualPipes hold a stage near each end: the first holds embedding, head and MTP modules, and stands
+    for "the last" as well as for itself; the fullest of the others comes in its place in front.
+    """
     found = np.zeros((len(layouts), len(KINDS)))
-    for stages in np.unique(layouts.pp):
-        contents = stage_contents(job.depth, int(stages))
-        row = contents[-1]
-        if rank == 0:
-            heaviest = contents[: max(1, len(contents) - 1)]
-            row = heaviest[np.argmax(heaviest[:, 1] * 1e3 + heaviest[:, 0])].copy()
+    shape = np.where(both_ended(layouts.schedule), layouts.schedule, 0)
+    for stages, code in sorted(set(zip(layouts.pp.tolist(), shape.tolist(), strict=True))):
+        contents = rank_contents(job.depth, stages, SCHEDULES[code])
+        if code:
+            row = contents[0] if rank == -1 else contents[1:][_heaviest(contents[1:])]
+        elif rank == -1:
+            row = contents[-1]
+        else:
+            front = contents[: max(1, len(contents) - 1)]
+            row = front[_heaviest(front)].copy()
             row[KINDS.index("embedding")] = 1.0
-        found[layouts.pp == stages] = row
+        found[(layouts.pp == stages) & (shape == code)] = row
     return {kind: found[:, [index]] for index, kind in enumerate(KINDS)}
+
+
+def _heaviest(contents: NDArray[np.float64]) -> int:
+    """Row with most layers with experts, then most dense ones."""
+    return int(np.argmax(contents[:, 1] * 1e3 + contents[:, 0]))
 
 
 def _saved(

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.layout.layouts import SCHEDULES, Layouts
-from sim.layout.schedule import apart, bubble_time
-from sim.layout.stages import KINDS, stage_contents
+from sim.layout.schedule import apart, both_ended, bubble_time
+from sim.layout.stages import KINDS, rank_contents
 from sim.physics.chip import Chip
 from sim.physics.memory import block_parameters
 from sim.physics.network import Network, all_gather_time, all_reduce_time, reduce_scatter_time
@@ -219,10 +219,10 @@ def _rank(blocks: dict[str, _Block], counts: dict[str, Array], job: TrainingJob,
     together = {kind: np.asarray(blocks[kind].together) for kind in KINDS}
     width = np.broadcast_shapes((len(layouts), 1), *(np.shape(value) for value in together.values()))
     slowest = np.zeros(width)
-    folded = layouts.schedule == SCHEDULES.index("dualpipe")
-    for stages, fold in sorted(set(zip(layouts.pp.tolist(), folded.tolist(), strict=True))):
-        rows = np.flatnonzero((layouts.pp == stages) & (folded == fold))
-        contents = np.unique(stage_contents(job.depth, stages, fold), axis=0)
+    shape = np.where(both_ended(layouts.schedule), layouts.schedule, 0)
+    for stages, code in sorted(set(zip(layouts.pp.tolist(), shape.tolist(), strict=True))):
+        rows = np.flatnonzero((layouts.pp == stages) & (shape == code))
+        contents = np.unique(rank_contents(job.depth, stages, SCHEDULES[code]), axis=0)
         here = [np.broadcast_to(together[kind], width)[rows] for kind in KINDS]
         loads = [sum(n * time for n, time in zip(content, here, strict=True) if n) for content in contents]
         slowest[rows] = np.maximum.reduce(loads)

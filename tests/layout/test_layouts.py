@@ -33,7 +33,7 @@ def test_bubbles_of_the_published_formulas() -> None:
 
 def test_one_stage_has_no_bubble() -> None:
     schedules = np.arange(float(len(SCHEDULES)))
-    assert bubble_time(schedules, 1, 1, 1.0, 2.0, 1.0, 3.0) == pytest.approx(np.zeros(4))
+    assert bubble_time(schedules, 1, 1, 1.0, 2.0, 1.0, 3.0) == pytest.approx(np.zeros(5))
 
 
 def test_micro_batches_in_flight() -> None:
