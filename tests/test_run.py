@@ -476,7 +476,7 @@ SHIPPED = sorted(path.stem for path in (shipped_root() / "scenarios").glob("*.ya
 def test_shipped_scenarios_run(scenario: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Answers alone: what moves them, and long runs of the event engines, are put to the test elsewhere.
     monkeypatch.setattr(run_module, "swings", lambda question, _: unmoved(len(question.inputs)))
-    monkeypatch.setattr(events_module, "REQUESTS", 500)
+    monkeypatch.setattr(events_module, "REQUESTS", 3000)
     found = run_scenario(Catalogue(here=tmp_path), scenario, draws=8)
     assert found.content.title
     for job in found.content.jobs:
