@@ -38,7 +38,7 @@ def validate_and_show(
     as_json : bool
         One JSON object instead of a table.
     out : Path, optional
-        Where to write ``<kind>.md``.
+        Where to write the page ``<kind>.md`` and the record ``<kind>.json``.
 
     Returns
     -------
@@ -53,7 +53,8 @@ def validate_and_show(
     maker, preface = _makers()[kind]
     result = maker(cases, validation_catalogue(extra))
     if out is not None:
-        write_all(out, {f"{kind}.md": markdown_page(result, preface).encode()})
+        page, record = markdown_page(result, preface), result.to_json() + "\n"
+        write_all(out, {f"{kind}.md": page.encode(), f"{kind}.json": record.encode()})
     return result.to_json() if as_json else summary_text(result)
 
 

@@ -28,9 +28,7 @@ from sim.study.summary.sensitivity import Swings, sensitivity, swings
 from sim.study.summary.serving import serving_content
 from sim.study.summary.tables import draws_table, summary_table
 from sim.study.summary.training import training_content
-from sim.study.summary.trust import validation_record
-from sim.study.validate_serving import validate_serving
-from sim.study.validate_training import validate_training
+from sim.study.summary.trust import committed_record
 from sim.study.worlds import sobol_probabilities, world_at
 
 Progress = Callable[[str, float], None]  # what is being done, and the share of the whole that is behind
@@ -127,7 +125,6 @@ def run_scenario(
         files=files,
         scenario=question.scenario.id,
     )
-    progress("comparing with published runs", 0.98)
     report = report_content(question, world, findings, inputs, identity, _validation(question))
     progress("done", 1.0)
     return ScenarioRun(report, summary_table(report), draws_table(question, answers))
@@ -136,8 +133,8 @@ def run_scenario(
 def _validation(question: Question) -> list[ValidationRecord]:
     """How the physics of this question compares with published measurements, for the kinds of job in it."""
     kinds = {task.workload.kind_of_job for task in question.tasks}
-    makers = {"training": validate_training, "serving": validate_serving}
-    return [validation_record(maker()) for kind, maker in makers.items() if kind in kinds]
+    records = [committed_record(kind) for kind in sorted(kinds, reverse=True)]
+    return [record for record in records if record is not None]
 
 
 def _prepared(catalogue: Catalogue, question: Question, task: Task) -> TrainingStudy | ServingStudy:

@@ -266,7 +266,9 @@ class ValidationResult:
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, for JSON."""
-        return {"kind": self.kind, "summary": self.summary(), "rows": [p.as_dict() for p in self.predictions]}
+        counted = {id(p) for p in self.counted()}
+        rows = [{**p.as_dict(), "counted": id(p) in counted} for p in self.predictions]
+        return {"kind": self.kind, "summary": self.summary(), "rows": rows}
 
     def to_json(self) -> str:
         """Everything as one JSON document."""

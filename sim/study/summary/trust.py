@@ -1,37 +1,51 @@
-"""The validation record as the report prints it."""
+"""The validation record as the report prints it, from the record of the release."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from sim.report.content import ValidationGroup, ValidationRecord
-from sim.study.validation import Prediction, ValidationResult
+from sim.study.validation import validation_folder
 
 WORST = 5  # misses named
 FEWEST = 3  # rows a group needs to be shown
-SPLITS = ("by_family", "by_precision", "by_kind", "by_scale", "by_phase")
+SPLITS = ("by_family", "by_precision", "by_phase", "by_kind", "by_measure", "by_scale")
+NAMES = {"moe": "MoE", "both": "prefill and decode together", "tpot": "TPOT"}
 
 
-def validation_record(result: ValidationResult) -> ValidationRecord:
-    """Scores, points and worst misses of the rows that were used for no fit."""
-    summary = result.summary()
-    rows = [row for row in result.counted() if np.isfinite(row.predicted) and row.case.measured > 0]
+def committed_record(kind: str) -> ValidationRecord | None:
+    """Record of the release for a kind of job (``validation/<kind>.json``); None where there is none.
+
+    A test sees to it that the record is what the code of the release predicts.
+    """
+    path = validation_folder() / f"{kind}.json"
+    return validation_record(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
+
+
+def validation_record(result: Mapping[str, Any]) -> ValidationRecord:
+    """Scores, points and worst misses of the rows that were used for no fit.
+
+    Parameters
+    ----------
+    result : mapping
+        As :meth:`sim.study.validation.ValidationResult.as_dict` gives it.
+    """
+    summary = result["summary"]
+    rows = [row for row in result["rows"] if row["counted"] and row["predicted"] and row["measured"]]
     groups = [_group("all", summary["headline"])]
     for split in SPLITS:
         groups += [_group(name, s) for name, s in summary.get(split, {}).items() if s["rows"] >= FEWEST]
-    worst = sorted(rows, key=lambda row: -abs(np.log(row.predicted / row.case.measured)))[:WORST]
+    worst = sorted(rows, key=lambda row: -abs(np.log(row["predicted"] / row["measured"])))[:WORST]
     return ValidationRecord(
-        kind=result.kind,
-        points=[
-            (row.case.case_id, row.case.groups.get("family", ""), row.case.measured, row.predicted)
-            for row in rows
-        ],
+        kind=result["kind"],
+        points=[(row["case_id"], row["family"], row["measured"], row["predicted"]) for row in rows],
         groups=groups,
         baselines=[_group(name, s) for name, s in summary.get("baselines", {}).items()],
-        worst=[(row.case.case_id, row.error, _cause(row)) for row in worst],
+        worst=[(row["case_id"], row["error"], _cause(row)) for row in worst],
         note="Rows used for no fit, weighted by how fully each was published. Intervals claim 80 %.",
     )
 
@@ -42,10 +56,15 @@ def _group(name: str, scores: Mapping[str, Any]) -> ValidationGroup:
         return float("nan") if value is None else float(value)
 
     return ValidationGroup(
-        name, int(scores["rows"]), number("median"), number("p90"), number("bias"), number("coverage")
+        NAMES.get(name, name),
+        int(scores["rows"]),
+        number("median"),
+        number("p90"),
+        number("bias"),
+        number("coverage"),
     )
 
 
-def _cause(row: Prediction) -> str:
-    held = "inside its interval" if row.held else "outside its interval"
-    return f"{row.case.text('chip')}, {row.case.text('metric').replace('_', ' ')}, weight {row.case.weight:g}; {held}"
+def _cause(row: Mapping[str, Any]) -> str:
+    held = "inside" if row["low"] <= row["measured"] <= row["high"] else "outside"
+    return f"{row['chip']}, {row['metric'].replace('_', ' ')}, weight {row['weight']:g}; {held} its interval"
