@@ -225,11 +225,16 @@ def schema(
 @calibrate_app.command("kernels")
 def calibrate_kernels(
     tables: Annotated[list[Path], typer.Argument(metavar="TABLE...", help="Measured kernels, CSV.")],
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a kernel file with the fits.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a kernel file with the fits.")
+    ] = None,
     chip: Annotated[str, typer.Option(metavar="ID", help="Only the rows of this chip.")] = "",
     software: Annotated[str, typer.Option(metavar="TEXT", help="Only software whose name holds this.")] = "",
     base: Annotated[
-        str, typer.Option(metavar="ID", help="Kernel file for what the tables do not show; the chip's own when left out.")
+        str,
+        typer.Option(
+            metavar="ID", help="Kernel file for what the tables do not show; the chip's own when left out."
+        ),
     ] = "",
     title: Annotated[str, typer.Option(metavar="TEXT", help="Title of the source: who measured.")] = "",
     page: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write the fits as a page.")] = None,
@@ -244,6 +249,29 @@ def calibrate_kernels(
     today = date.today().isoformat()
     request = Request(tuple(tables), chip, software, base, out, page, title, today)
     print("\n".join(fit(_catalogue(profiles), request)))
+
+
+@calibrate_app.command("measure")
+def calibrate_measure(
+    out: Annotated[
+        Path, typer.Option(metavar="TABLE.csv", help="Rows that are in it already are kept and skipped.")
+    ],
+    chip: Annotated[str, typer.Option(metavar="ID", help="Id of the chip in the catalogue.")] = "my-chip",
+    device: Annotated[
+        str, typer.Option(metavar="KIND", help="cuda, rocm, npu or cpu; the first there is when left out.")
+    ] = "",
+    quick: Annotated[bool, typer.Option("--quick", help="A few sizes only.")] = False,
+    ranks: Annotated[
+        int,
+        typer.Option(min=0, help="Devices for collectives; all there are when left out.", show_default=False),
+    ] = 0,
+) -> None:
+    """Measure the kernels of a device of this machine; may be stopped and continued at any time."""
+    from datetime import date
+
+    from sim.calibrate.measure.sweep import measure_device
+
+    print("\n".join(measure_device(out, device, chip, quick, ranks, date.today().isoformat())))
 
 
 def main() -> None:
