@@ -237,7 +237,7 @@ def _with_schedule(
 def _even_enough(stages: Ints, shape: Shape, options: Options) -> NDArray[np.bool_]:
     """True where layers and head can be dealt out to virtual stages so that none is much above the mean."""
     units = shape.layers + shape.tail
-    largest = np.ceil(units / stages)
+    largest = np.maximum(np.ceil(units / stages), shape.tail)
     return (stages <= shape.layers + 2) & (largest * stages <= (1.0 + options.uneven) * units)
 
 

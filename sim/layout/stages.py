@@ -37,6 +37,11 @@ class Depth:
         """Decoder layers."""
         return self.dense + self.moe
 
+    @property
+    def tail(self) -> int:
+        """Layers that the head counts for where layers are dealt out, and every MTP module with a loss of its own."""
+        return 1 + 2 * self.mtp
+
 
 @lru_cache(maxsize=1024)
 def rank_contents(depth: Depth, ranks: int, schedule: str) -> NDArray[np.float64]:
@@ -52,70 +57,85 @@ def rank_contents(depth: Depth, ranks: int, schedule: str) -> NDArray[np.float64
         Name in ``SCHEDULES``. Under DualPipe rank i holds stages i and p - 1 - i, each for half of the micro-batches:
         their mean. Under DualPipeV it holds stages i and 2p - 1 - i of 2p for all of them: their sum.
     """
+    rows = stage_contents(depth, 2 * ranks if schedule == "dualpipev" else ranks, schedule)
     if schedule == "dualpipe":
-        return stage_contents(depth, ranks, True)
+        return _fixed((rows + rows[::-1]) / 2.0)
     if schedule == "dualpipev":
-        rows = 2.0 * stage_contents(depth, 2 * ranks, True)[:ranks]
-        rows.setflags(write=False)
-        return rows
-    return stage_contents(depth, ranks)
+        return _fixed((rows + rows[::-1])[:ranks])
+    return rows
 
 
-@lru_cache(maxsize=512)
-def stage_contents(depth: Depth, stages: int, folded: bool = False) -> NDArray[np.float64]:
-    """Number of blocks of each kind (columns ``KINDS``) on every pipeline rank (rows) [1].
+@lru_cache(maxsize=1024)
+def stage_contents(depth: Depth, stages: int, schedule: str = "1f1b") -> NDArray[np.float64]:
+    """Number of blocks of each kind (columns ``KINDS``) on every stage (rows), in the order the data flows [1].
 
     Parameters
     ----------
     depth : Depth
         What there is to split.
     stages : int
-        Pipeline ranks.
-    folded : bool
-        True for the mean of stages i and p - 1 - i.
+        Stages, virtual ones counted.
+    schedule : str
+        Name in ``SCHEDULES``: under DualPipeV the first and the last stage share a rank.
 
     Notes
     -----
-    Even split: MTP modules and the head count as a layer each, so the last rank has fewer decoder layers;
-    what does not divide goes to the inner ranks.
+    Even split: the head counts as a layer, an MTP module as two (it passes the head, too), so the last rank has fewer
+    decoder layers; what does not divide goes to the inner ranks.
 
     Raises
     ------
     ValueError
         When the given split has another number of layers than the model.
     """
-    per_rank = list(depth.split) if len(depth.split) == stages else _even(depth, stages)
-    if sum(per_rank) != depth.layers:
-        raise ValueError(f"a split of {sum(per_rank)} layers was given for a model of {depth.layers}")
+    if len(depth.split) == stages:
+        per_stage = list(depth.split)
+    else:
+        per_stage = _folded(depth, stages // 2) if schedule == "dualpipev" else _even(depth, stages)
+    if sum(per_stage) != depth.layers:
+        raise ValueError(f"a split of {sum(per_stage)} layers was given for a model of {depth.layers}")
     rows = np.zeros((stages, len(KINDS)))
     start = 0
-    for rank, count in enumerate(per_rank):
-        rows[rank, 0] = max(0, min(depth.dense - start, count))
-        rows[rank, 1] = count - rows[rank, 0]
+    for stage, count in enumerate(per_stage):
+        rows[stage, 0] = max(0, min(depth.dense - start, count))
+        rows[stage, 1] = count - rows[stage, 0]
         start += count
     rows[0, KINDS.index("embedding")] = 1.0
     rows[-1, KINDS.index("logits")] = 1.0
     rows[-1, KINDS.index("mtp")] = depth.mtp
-    if folded:
-        rows = (rows + rows[::-1]) / 2.0
+    return _fixed(rows)
+
+
+def _fixed(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same array, safe to keep and hand out again."""
     rows.setflags(write=False)
     return rows
 
 
-def _even(depth: Depth, stages: int) -> list[int]:
-    """Decoder layers per rank so that no rank has more than one unit above the mean."""
-    if stages == 1:
+def _even(depth: Depth, bins: int) -> list[int]:
+    """Decoder layers per bin so that no bin has more than one above the mean; the last also holds the tail.
+
+    What is left over goes to the middle: the first bin holds the embedding and has most micro-batches in flight.
+    """
+    if bins == 1:
         return [depth.layers]
-    head = 1 + depth.mtp
-    base, rest = divmod(depth.layers + head, stages)
-    units = np.full(stages, base)
-    # The middle ranks are the ones that hold neither embedding nor head and have fewer micro-batches in
-    # flight than the first.
-    order = sorted(range(stages), key=lambda rank: (rank == 0, abs(rank - (stages - 1) / 2.0)))
-    units[order[:rest]] += 1
-    layers = units.copy()
-    layers[-1] -= head
-    for taken in range(max(0, -int(layers[-1]))):  # a head heavier than a rank: the others carry its layers
-        layers[order[taken % (stages - 1)]] -= 1
-    layers[-1] = max(0, layers[-1])
-    return [int(count) for count in layers]
+    order = sorted(range(bins), key=lambda place: (place == 0, abs(place - (bins - 1) / 2.0)))
+    base, rest = divmod(depth.layers + depth.tail, bins)
+    if base < depth.tail:  # the tail alone fills the last bin
+        order = [place for place in order if place != bins - 1]
+        base, rest = divmod(depth.layers, bins - 1)
+        layers = [base] * (bins - 1) + [0]
+    else:
+        layers = [base] * (bins - 1) + [base - depth.tail]
+    for place in order[:rest]:
+        layers[place] += 1
+    return layers
+
+
+def _folded(depth: Depth, ranks: int) -> list[int]:
+    """Decoder layers per stage where rank i holds stages i and 2p - 1 - i, so that ranks are even, then stages."""
+    per_rank = _even(depth, ranks)[::-1]  # the tail is on the first rank
+    down = [(layers + 1) // 2 for layers in per_rank]
+    down[0] = min(per_rank[0], (per_rank[0] + depth.tail + 1) // 2)
+    up = [layers - first for layers, first in zip(per_rank, down, strict=True)]
+    return [*down, *up[::-1]]

@@ -69,7 +69,7 @@ def model_shape(architecture: Architecture, job: TrainingJob) -> Shape:
         experts=moe.experts if moe else 0,
         sequences=job.sequences,
         sequence=job.sequence,
-        tail=1 + job.mtp_modules,
+        tail=job.depth.tail,
     )
 
 

@@ -22,7 +22,7 @@ def stage_times(job: TrainingJob, chip: Chip, network: Network, layout: Layouts)
     columns = layout.columns()
     compute, exchange = compute_times(job, chip, columns), exchange_times(job, network, columns)
     blocks = {kind: block_times(kind, job, chip, compute, exchange, columns) for kind in KINDS}
-    contents = stage_contents(job.depth, int(layout.pp[0] * layout.vpp[0]))
+    contents = stage_contents(job.depth, int(layout.pp[0] * layout.vpp[0]), SCHEDULES[layout.schedule[0]])
 
     def of(name: str) -> np.ndarray:
         per_block = [float(np.ravel(getattr(blocks[kind], name))[0]) for kind in KINDS]
