@@ -13,8 +13,10 @@ from sim.study.validation import validation_folder
 @pytest.mark.parametrize(("kind", "maker"), [("training", validate_training), ("serving", validate_serving)])
 def test_committed_record_is_current(kind: str, maker) -> None:  # type: ignore[no-untyped-def]
     committed = json.loads((validation_folder() / f"{kind}.json").read_text(encoding="utf-8"))
-    now = {row["case_id"]: row["predicted"] for row in maker().as_dict()["rows"]}
-    then = {row["case_id"]: row["predicted"] for row in committed["rows"]}
+    now, then = (
+        {row["case_id"]: row["predicted"] or float("nan") for row in rows}
+        for rows in (maker().as_dict()["rows"], committed["rows"])
+    )
     # A record of an older state of the physics would let the report claim what the code no longer does.
     assert then == pytest.approx(now, rel=1e-3, nan_ok=True), f"run: parity validate {kind} --out validation"
 

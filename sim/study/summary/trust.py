@@ -42,7 +42,10 @@ def validation_record(result: Mapping[str, Any]) -> ValidationRecord:
     worst = sorted(rows, key=lambda row: -abs(np.log(row["predicted"] / row["measured"])))[:WORST]
     return ValidationRecord(
         kind=result["kind"],
-        points=[(row["case_id"], row["family"], row["measured"], row["predicted"]) for row in rows],
+        # "Ascend 910" and "Ascend 950" share a colour: the clusters of a question name the family alone.
+        points=[
+            (row["case_id"], row["family"].split()[0], row["measured"], row["predicted"]) for row in rows
+        ],
         groups=groups,
         baselines=[_group(name, s) for name, s in summary.get("baselines", {}).items()],
         worst=[(row["case_id"], row["error"], _cause(row)) for row in worst],
