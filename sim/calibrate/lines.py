@@ -54,6 +54,15 @@ class Line:
             self.refuse(column, f"read {_shown(written)}, where a number of zero or more is expected")
         return number
 
+    def size(self, column: str, least: float = 1.0) -> float:
+        """A number that is at least one, or at least ``least``."""
+        number = self.value(column)
+        if number < least:
+            self.refuse(
+                column, f'read "{self.text(column)}", where a number of {least:g} or more is expected'
+            )
+        return number
+
     def refuse(self, column: str, message: str) -> NoReturn:
         """End with a line that names the place of a cell."""
         before = list(self.cells).index(column) if column in self.cells else 0

@@ -146,7 +146,7 @@ def _gemm(
     size: str = "m n k",
     width: float = 0.0,
 ) -> Sample:
-    m, n, k = (line.value(name) for name in size.split())
+    m, n, k = (line.size(name) for name in size.split())
     moved = BYTES[precision] * m * k + (width or BYTES[precision]) * n * k + 2.0 * m * n
     return Sample(chip, "gemm", precision, 2 * m * n * k, moved, m, 1.0, seconds, software, f"{n:g}x{k:g}")
 
@@ -212,25 +212,25 @@ def _own(line: Line) -> Sample | Transfer:
     if seconds == 0.0:
         line.refuse("latency_s", "read 0, where a time above zero is expected")
     if family in COLLECTIVES:
-        return Transfer(chip, family, line.value("members"), line.value("bytes"), seconds, software)
+        return Transfer(chip, family, line.size("members", 2), line.size("bytes"), seconds, software)
     if family == "gemm":
         return replace(_gemm(line, chip, precision, seconds, software), launches=launches)
     if family == "grouped_gemm":
-        experts, rows = line.value("experts"), line.value("m")
+        experts, rows = line.size("experts"), line.size("m")
         return _experts(
-            chip, precision, seconds, software, copies=experts * rows, experts=experts, hidden=line.value("k"),
-            inner=line.value("n"), weight_width=BYTES[precision], launches=launches,
+            chip, precision, seconds, software, copies=experts * rows, experts=experts, hidden=line.size("k"),
+            inner=line.size("n"), weight_width=BYTES[precision], launches=launches,
         )  # fmt: skip
     if family in ("elementwise", "lookup"):
-        moved = line.value("bytes")
+        moved = line.size("bytes")
         return Sample(chip, family, precision, 0.0, moved, 1.0, launches, seconds, software, f"{moved:g}")
     if line.text("latent"):
         kind: GroupedAttention | LatentAttention = _mla(
-            *(line.value(name) for name in ("heads", "latent", "head_dim", "rope_dim", "value_dim"))
+            *(line.size(name) for name in ("heads", "latent", "head_dim", "rope_dim", "value_dim"))
         )
     else:
-        kind = _gqa(*(line.value(name) for name in ("heads", "kv_heads", "head_dim")))
-    batch, new, past = (line.value(name) for name in ("batch", "new", "past"))
+        kind = _gqa(*(line.size(name) for name in ("heads", "kv_heads", "head_dim")))
+    batch, new, past = line.size("batch"), line.size("new"), line.value("past", 0.0)
     return _attention(
         kind, chip, family, precision, seconds, software,
         batch=batch, new=new, past=past, cache_bytes=BYTES[precision],
