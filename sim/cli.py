@@ -206,6 +206,35 @@ def validate(
     print(validate_and_show(kind.value, cases, profiles or (), json, out))
 
 
+@app.command("layout")
+def layout(
+    model: Annotated[str, typer.Option(metavar="ID", help="Model to train.")],
+    system: Annotated[str, typer.Option(metavar="ID", help="System to train it on.")],
+    chips: Annotated[int, typer.Option(min=1, max=10_000_000, help="Chips there are.")],
+    recipe: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Training recipe; a plain one for the kind of model when left out."),
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="best, bf16, fp8 or fp4, instead of the recipe's own.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, max=100, help="Layouts to show.")] = 8,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    trace: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a step of the best layout for Perfetto.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also write JSON, trace and timeline there.")
+    ] = None,
+    profiles: Profiles = None,
+) -> None:
+    """Find the best parallel layouts of a training job, and say what does not fit and why."""
+    from sim.layout_view import LayoutRequest, show_layouts
+
+    request = LayoutRequest(model, system, chips, recipe, precision, top)
+    show_layouts(_catalogue(profiles), request, sys.stdout, as_json=json, out=out, trace=trace)
+
+
 @app.command("schema")
 def schema(
     out: Annotated[

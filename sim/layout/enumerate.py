@@ -221,7 +221,7 @@ def _with_schedule(
             staged, even = stages > 1, _even_enough(chunks * stages, shape, options)
             whole = {**grid, "micro_batches": -(-count // stages) * stages}
             found.append(_cross(_pick(whole, staged & even), schedule=[code], vpp=[chunks], zero=[1]))
-            _count(rejected, "virtual stages too few layers or too uneven", staged & ~even)
+            _count(rejected, "virtual stages without a layer or of uneven size", staged & ~even)
     elif name == "zero-bubble":
         found.append(_cross(_pick(grid, stages > 1), schedule=[code], vpp=[1], zero=[1]))
     else:

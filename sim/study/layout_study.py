@@ -106,6 +106,24 @@ class LayoutRow:
         return self.layout.describe(0)
 
     @property
+    def degrees(self) -> dict[str, int]:
+        """The columns of the layout by name; schedule and recompute policy are in the words."""
+        names = (
+            "tp",
+            "pp",
+            "cp",
+            "dp",
+            "ep",
+            "etp",
+            "vpp",
+            "micro_batch",
+            "micro_batches",
+            "zero",
+            "zero_shard",
+        )
+        return {name: int(getattr(self.layout, name)[0]) for name in names}
+
+    @property
     def event_gap(self) -> float:
         """Events over closed form, less one [1]."""
         return self.pipeline.step_time_s / self.pipeline_closed_s - 1.0

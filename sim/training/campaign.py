@@ -187,6 +187,7 @@ class _Course:
             self.position_s = 0.0
             if self._planned_owed() >= self.plan.planned_stop_s:
                 yield from self._stand_still(self._planned_owed(), "planned")
+                self.log("resume", f"{self.left_s:.0f} s of work left")
         elif step == to_failure:
             self._bank(int(self.position_s / self.cycle_s))
             self.spent["repeated"] += self.position_s

@@ -134,12 +134,23 @@ def _leanest(job: TrainingJob, chip: Chip, layouts: Layouts) -> str:
     parts = {
         name: float(np.ravel(part)[row if np.size(part) > 1 else 0]) for name, part in memory.parts().items()
     }
-    held = ", ".join(f"{name} {size / 1e9:.3g}" for name, size in sorted(parts.items(), key=lambda p: -p[1]))
+    held = ", ".join(f"{name} {_gigabytes(size)}" for name, size in sorted(parts.items(), key=lambda p: -p[1]))
     limit = float(np.max(memory_limit(job, chip.memory_bytes)))
     return (
-        f"; the leanest, {layouts.describe(row)}, needs {need[row] / 1e9:.3g} GB per chip ({held}) "
-        f"where {limit / 1e9:.3g} GB can be used"
+        f"; the leanest, {layouts.describe(row)}, needs {_gigabytes(need[row])} GB per chip ({held}) "
+        f"where {_gigabytes(limit)} GB can be used"
     )
+
+
+def _gigabytes(size: float) -> str:
+    """Bytes in GB: one decimal below a hundred.
+
+    Examples
+    --------
+    >>> _gigabytes(74.4e9), _gigabytes(1.8034e12)
+    ('74.4', '1,803')
+    """
+    return f"{size / 1e9:,.0f}" if size >= 99.95e9 else f"{size / 1e9:.1f}"
 
 
 def _narrowed(job: TrainingJob, options: Options) -> Options:
