@@ -134,7 +134,9 @@ def _leanest(job: TrainingJob, chip: Chip, layouts: Layouts) -> str:
     parts = {
         name: float(np.ravel(part)[row if np.size(part) > 1 else 0]) for name, part in memory.parts().items()
     }
-    held = ", ".join(f"{name} {_gigabytes(size)}" for name, size in sorted(parts.items(), key=lambda p: -p[1]))
+    held = ", ".join(
+        f"{name} {_gigabytes(size)}" for name, size in sorted(parts.items(), key=lambda p: -p[1])
+    )
     limit = float(np.max(memory_limit(job, chip.memory_bytes)))
     return (
         f"; the leanest, {layouts.describe(row)}, needs {_gigabytes(need[row])} GB per chip ({held}) "
