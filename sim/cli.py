@@ -298,7 +298,7 @@ def calibrate_measure(
     """Measure the kernels of a device of this machine; may be stopped and continued at any time."""
     from datetime import date
 
-    from sim.calibrate.measure.sweep import measure_device
+    from sim.calibrate.measure.run import measure_device
 
     print("\n".join(measure_device(out, device, chip, quick, ranks, date.today().isoformat())))
 

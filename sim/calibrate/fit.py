@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from sim.calibrate.tables import Sample
+from sim.calibrate.tables import BYTES, KERNEL_FAMILIES, Sample
 from sim.physics.chip import Chip, KernelCurve, kernel_time
 
 Vector = NDArray[np.float64]
@@ -33,6 +33,12 @@ DRAWS = 2000
 def parameter(curve: KernelCurve, name: str) -> float:
     """A parameter of a curve by the name it has in kernel files: compute, bandwidth, overhead, half_rows."""
     return float(np.asarray(getattr(curve, "overhead_s" if name == "overhead" else name)))
+
+
+def at_bound(curve: KernelCurve, name: str) -> bool:
+    """Whether a parameter ended where the search ends: the formula does not hold for these rows."""
+    low, high = BOUNDS[name]
+    return not low * 1.01 < parameter(curve, name) < high * 0.999
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +187,7 @@ def shown_ranges(rows: Rows, curve: KernelCurve) -> dict[str, tuple[float, float
     }
     found = {}
     for name, ends in ranges.items():
-        if ends is not None:
+        if ends is not None and not at_bound(curve, name):
             middle, top = parameter(curve, name), 0.999 if name in ("compute", "bandwidth") else np.inf
             found[name] = (min(ends[0], middle), max(min(ends[1], top), middle))
     return found
@@ -230,7 +236,7 @@ def fit_all(samples: Sequence[Sample], chip: Chip) -> list[Fit]:
         if len(members) >= LEAST_ROWS:
             whole = fit_samples(members, chip, "" if several else members[0].software)
             fits.append(replace(whole, ranges=_spanning(whole, parts)))
-    return fits
+    return sorted(fits, key=lambda fit: (KERNEL_FAMILIES.index(fit.family), list(BYTES).index(fit.precision)))
 
 
 def _spanning(whole: Fit, parts: Sequence[Fit]) -> dict[str, tuple[float, float]]:

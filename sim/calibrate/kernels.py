@@ -77,13 +77,16 @@ def calibrate_kernels(catalogue: Catalogue, request: Request) -> list[str]:
         fits = fit_all(_of(id, table.samples), chip)
         tiers = _tiers(catalogue, id, table)
         kernel_rows = [page.kernel_cells(_compared(each, chip, table.samples)) for each in fits]
-        for head, found in (
+        tables = [
             (page.KERNEL_HEAD, kernel_rows),
             (page.TIER_HEAD, [page.tier_cells(*each) for each in tiers]),
-        ):
+        ]
+        lines.append(f"{chip.name} ({id})")
+        body += [f"## {chip.name} ({id})", ""]
+        for head, found in tables:
             if found:
-                lines += [f"{chip.name} ({id})", *page.aligned(head, found), ""]
-                body += [f"## {chip.name} ({id})", "", *page.markdown(head, found), ""]
+                lines += [*page.aligned(head, found), ""]
+                body += [*page.markdown(head, found), ""]
         lines += _tier_lines(tiers, origin)
     for reason, count in table.left_out.items():
         lines.append(f"left out: {count} rows, {reason}")

@@ -44,7 +44,7 @@ def products(a: float, b: float, t0: float) -> list[Sample]:
     """Dense products whose time is max(2mnk / aP, 2(mn + nk + mk) / bW) + t0, written out here."""
     random, found = np.random.default_rng(1), []
     for n, k in [(2048, 7168), (8192, 8192), (28672, 8192), (512, 512)]:
-        for m in 2 ** np.arange(15):
+        for m in (2.0 ** np.arange(15)).tolist():
             flop, moved = 2.0 * m * n * k, 2.0 * (m * n + n * k + m * k)
             seconds = noisy(max(flop / (a * PEAK), moved / (b * WIDTH)) + t0, random)
             found.append(Sample("x", "gemm", "bf16", flop, moved, m, 1.0, seconds, "", f"{n}x{k}"))
@@ -114,7 +114,7 @@ def test_several_softwares_widen_the_joint_range() -> None:
 def test_a_known_tier_comes_back() -> None:
     # Ring over 8: all-reduce 2 V 7/8 over 400 GB/s x 0.8 and 2 log2(8) = 6 steps of 3 us; all-gather half of both.
     random, rows = np.random.default_rng(3), []
-    for payload in 2.0 ** np.arange(10, 31):
+    for payload in (2.0 ** np.arange(10, 31)).tolist():
         for operation, passes in (("all_reduce", 2), ("all_gather", 1)):
             seconds = noisy(passes * payload * 7 / 8 / (400e9 * 0.8) + passes * 3 * 3e-6, random)
             rows.append(Transfer("x", operation, 8.0, payload, seconds, "lib"))

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sim.calibrate.lines import read_lines
-from sim.calibrate.measure.plan import Case, plan
+from sim.calibrate.measure.plan import Case
 from sim.calibrate.tables import COLLECTIVES, COLUMNS, NEEDED, SHAPE_COLUMNS
 from sim.profiles.messages import InputError, Mark, Problem
 
@@ -149,22 +149,3 @@ def _readings(backend: Backend, cases: Sequence[Case], swept: Swept) -> Iterator
 def _progress(console: Console) -> Progress:
     parts = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*parts, console=console, disable=not console.is_terminal, transient=True)
-
-
-def measure_device(out: Path, device: str, chip: str, quick: bool, ranks: int, date: str) -> list[str]:
-    """Sweep a device of this machine and say what was done.
-
-    Raises
-    ------
-    InputError
-        When PyTorch is missing, or there is no such device.
-    """
-    from sim.calibrate.measure.torch_backend import TorchBackend
-
-    read_rows(out)  # a wrong file is refused before anything is loaded
-    backend = TorchBackend(device, ranks)
-    cases = plan(quick, backend.kind == "cpu", backend.ranks)
-    swept = sweep(backend, cases, out, chip, date, Console(stderr=True))
-    lines = [f"{backend.device}, {backend.software}"]
-    lines += [f"skipped {count} of {what}" for what, count in swept.skipped.items()]
-    return [*lines, f"wrote {out}: {swept.measured} rows measured, {swept.kept} kept from before"]
