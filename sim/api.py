@@ -80,4 +80,5 @@ def _places(paths: list[Path]) -> list[str]:
         f"PDF    {paths[0]}",
         f"PNG    {pages[0].parent}/page-*.png ({len(pages)} pages), {pages[0].parent}/figures/",
         f"tables {paths[0].with_name('results.csv')} (.parquet, .xlsx); every draw in draws.parquet",
+        f"traces {paths[0].parent}/traces/ (training steps and weeks, for https://ui.perfetto.dev)",
     ]

@@ -66,8 +66,10 @@ class JobSide:
     verdict: str = ""  # serving: saturation verdict from the event engine
     frontier: Sequence[tuple[float, float]] = ()  # serving: (tokens/s per user, output tokens/s per chip)
     operating_point: tuple[float, float] | None = None  # serving: where on the frontier the answer was taken
-    # Training: (stage, start s, end s, "F" | "B" | "W") of one step.
+    # Training: (rank, start s, end s, "F" | "B" | "W" | "F&B") of one step.
     timeline: Sequence[tuple[int, float, float, str]] = ()
+    # Training: (time s, kind, detail) of what happens in one course that the run may take, in order.
+    campaign: Sequence[tuple[float, str, str]] = ()
     wall_days_samples: Sequence[float] = ()  # training: wall days over draws, for a histogram
 
 

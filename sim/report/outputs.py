@@ -16,6 +16,7 @@ import pandas as pd
 from sim.report.content import ReportContent
 from sim.report.document import render, standalone
 from sim.report.figures import draw_all
+from sim.report.trace import report_traces
 from sim.report.workbook import workbook
 
 RUN_FILE = "run.json"
@@ -84,7 +85,7 @@ def report_files(
         files["results.csv"] = results.to_csv(index=False, lineterminator="\n").encode()
         files["results.parquet"] = _parquet(results)
     files["results.xlsx"] = workbook(content, timestamp)
-    return files
+    return files | report_traces(content)
 
 
 def _parquet(results: pd.DataFrame) -> bytes:

@@ -11,6 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sim.report.content import ReportContent
+from sim.report.figures import slug
+
 CATEGORIES = {"F": "forward", "B": "backward", "W": "weight gradient"}
 # How a campaign goes on after an event; events that change nothing are marks alone.
 STATES = {
@@ -101,13 +104,37 @@ def campaign_process(name: str, events: Iterable[tuple[float, str, str]]) -> Pro
     return Process(name, ["state", "events"], slices, [Mark(1, *event) for event in log])
 
 
-def chrome_trace(processes: Sequence[Process], about: Mapping[str, Any] | None = None) -> bytes:
+def report_traces(content: ReportContent) -> dict[str, bytes]:
+    """Traces of the training jobs of a report by file name: one step, and the weeks, on each cluster."""
+    files = {}
+    identity = content.identity
+    for job in content.jobs:
+        for pid, (cluster, side) in enumerate(zip(content.clusters, (job.a, job.b), strict=True), 1):
+            name, stem = f"{cluster.label}, {cluster.chips:,} chips", f"traces/{slug(job.id)}-{cluster.key}"
+            about = {
+                "job": job.label,
+                "layout": side.layout,
+                "command": identity.command,
+                "seed": identity.seed,
+            }
+            about["inputs"] = identity.inputs_hash
+            if side.timeline:
+                files[f"{stem}.json"] = chrome_trace([pipeline_process(name, side.timeline)], about, pid)
+            if side.campaign:
+                weeks = chrome_trace([campaign_process(name, side.campaign)], about, pid)
+                files[f"{stem}-campaign.json"] = weeks
+    return files
+
+
+def chrome_trace(
+    processes: Sequence[Process], about: Mapping[str, Any] | None = None, first_pid: int = 1
+) -> bytes:
     """Trace of one or more clusters as JSON; the same timelines give the same bytes.
 
     Parameters
     ----------
     processes : sequence of Process
-        Numbered from 1 in the order given.
+        Numbered from ``first_pid`` in the order given.
     about : mapping, optional
         Kept under ``otherData``: what the reader needs to run it again. Must be JSON.
 
@@ -121,7 +148,7 @@ def chrome_trace(processes: Sequence[Process], about: Mapping[str, Any] | None =
     >>> trace["traceEvents"][-1]["name"], trace["traceEvents"][-1]["dur"]
     ('F', 2.0)
     """
-    events = [row for pid, process in enumerate(processes, 1) for row in _rows(pid, process)]
+    events = [row for pid, process in enumerate(processes, first_pid) for row in _rows(pid, process)]
     content = {"displayTimeUnit": "ms", "otherData": dict(about or {}), "traceEvents": events}
     return (json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n").encode()
 

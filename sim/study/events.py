@@ -12,7 +12,7 @@ from sim.resolve import MEDIAN
 from sim.serving.unit_run import play_unit
 from sim.study.serving import ServingRuns
 from sim.study.training import TrainingPlan, TrainingRuns, run_training
-from sim.training.campaign import simulate_many
+from sim.training.campaign import CampaignEvent, simulate, simulate_many
 from sim.training.goodput import goodput
 from sim.training.stage_times import play_step
 
@@ -40,6 +40,11 @@ def campaign_events(plan: TrainingPlan, runs: TrainingRuns, draws: Sequence[int]
     return checks
 
 
+def campaign_course(median: TrainingRuns, seed: int) -> tuple[CampaignEvent, ...]:
+    """What happens in one course that the run may take with median inputs."""
+    return simulate(median.plan.at(0, 0), np.random.default_rng(seed)).events
+
+
 def pipeline_events(
     plan: TrainingPlan, median: TrainingRuns, row: int
 ) -> tuple[tuple[Bar, ...], list[Check]]:
@@ -49,7 +54,10 @@ def pipeline_events(
     parts = median.times.pick(row)
     outside = ("data parallel", "optimizer", "jitter")
     closed = sum(float(np.ravel(s)[0]) for name, s in parts.breakdown.items() if name not in outside)
-    bars = tuple((span.rank, span.start_s, span.end_s, span.kind[0]) for span in run.timeline)
+    kinds = {"Bi": "B", "F&Bi": "F&B"}
+    bars = tuple(
+        (span.rank, span.start_s, span.end_s, kinds.get(span.kind, span.kind)) for span in run.timeline
+    )
     return bars, [(f"{plan.side.label}: pipeline of one step, s", closed, run.step_time_s)]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, MaxNLocator
 
@@ -149,10 +150,12 @@ def timeline(content: ReportContent, job: JobContent) -> Figure:
     end = max(row[2] for _, side in sides for row in side.timeline)
     height = 0.94
     claim = timeline_claim(job, *content.clusters)
-    split = any(row[3] == "W" for _, side in sides for row in side.timeline)
+    kinds = {row[3] for _, side in sides for row in side.timeline}
+    both = ", between: both at once" if "F&B" in kinds else ""
+    weights = ", grey: weight gradients" if "W" in kinds else ""
     subtitle = (
         "One training step; rows are pipeline stages, time runs to the right on one scale. Dark: forward, "
-        f"pale: backward{' of inputs, grey: of weights' if split else ''}, white: idle."
+        f"pale: backward{both}{weights}, white: idle."
     )
     picture = frame(content.identity, WIDE, height * len(sides) + 0.2, claim, subtitle)
     factor, unit = (1.0, "s") if end >= 1 else (1e3, "ms")
@@ -189,7 +192,9 @@ def idle_share(side: JobSide) -> float:
 
 
 def _blocks(axes: Axes, key: str, side: JobSide) -> None:
-    shades = {"F": FILL[key], "B": PALE[key], "W": LIGHT}
+    red, green, blue = 0.5 * np.add(to_rgb(FILL[key]), to_rgb(PALE[key]))
+    both = to_hex((red, green, blue))
+    shades = {"F": FILL[key], "B": PALE[key], "W": LIGHT, "F&B": both}
     factor = 1.0 if _end(side) >= 1 else 1e3
     for kind, colour in shades.items():
         boxes = [

@@ -15,7 +15,7 @@ from sim.profiles.workload import TrainingRecipe
 from sim.report.content import Interval, JobContent, JobSide
 from sim.resolve import MEDIAN
 from sim.study.answer import TrainingAnswer, TrainingStudy
-from sim.study.events import campaign_events, pipeline_events
+from sim.study.events import campaign_course, campaign_events, pipeline_events
 from sim.study.parity import whole_units
 from sim.study.question import Question
 from sim.study.summary.statistics import gap_steps, grouped, interval, median_blocks, most_common
@@ -39,7 +39,7 @@ def training_content(
         *campaign_events(study.a, answer.a, event_draws, seed),
         *campaign_events(study.b, answer.b, event_draws, seed),
     ]
-    sides = _side(study.a, answer.a, median_a), _side(study.b, answer.b, median_b)
+    sides = _side(study.a, answer.a, median_a, seed), _side(study.b, answer.b, median_b, seed)
     terms = grouped(sides[0].breakdown, sides[1].breakdown)
     return JobContent(
         id=study.task.job.id,
@@ -71,7 +71,7 @@ def _precision(runs: TrainingRuns) -> str:
     return runs.job.precisions.linear.upper()
 
 
-def _side(plan: TrainingPlan, runs: TrainingRuns, median: TrainingRuns) -> JobSide:
+def _side(plan: TrainingPlan, runs: TrainingRuns, median: TrainingRuns, seed: int) -> JobSide:
     chips = plan.counts[0]
     row = most_common(runs.choice[0])
     wall = np.asarray(runs.goodput.wall_s)[0]
@@ -96,6 +96,7 @@ def _side(plan: TrainingPlan, runs: TrainingRuns, median: TrainingRuns) -> JobSi
         stops=float(np.median(np.asarray(runs.goodput.stops)[0])),
         step_time_s=interval(runs.step_s[0]),
         timeline=timeline,
+        campaign=campaign_course(median, seed),
         wall_days_samples=(wall[:SAMPLES] / DAY).tolist(),
     )
 
