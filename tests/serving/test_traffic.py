@@ -62,9 +62,16 @@ def test_a_day_has_its_peak_at_noon():
         diurnal_arrivals(1.0, 2.5, 10, np.random.default_rng(0))
 
 
+ARRIVALS = [
+    poisson_arrivals,
+    lambda rate, count, rng: gamma_arrivals(rate, 2.0, count, rng),
+    lambda rate, count, rng: on_off_arrivals(rate, 3.0, 9.0, count, rng),
+    lambda rate, count, rng: diurnal_arrivals(rate, 1.5, count, rng, 100.0),
+]
+
+
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 10**6), st.sampled_from([poisson_arrivals, lambda r, n, g: gamma_arrivals(r, 2.0, n, g),
-       lambda r, n, g: on_off_arrivals(r, 3.0, 9.0, n, g), lambda r, n, g: diurnal_arrivals(r, 1.5, n, g, 100.0)]))  # fmt: skip
+@given(st.integers(0, 10**6), st.sampled_from(ARRIVALS))
 def test_times_never_fall(seed, arrivals):
     times = arrivals(7.0, 200, np.random.default_rng(seed))
     assert len(times) == 200
