@@ -153,11 +153,18 @@ def run_pipeline(
 
 def _durations(tasks: list[Task], times: StageTimes, pairs: bool) -> list[float]:
     """Time of every task of a rank [s]; with ``pairs``, a forward overlaps with a backward that follows at once."""
-    following = [*(task[0].kind for task in tasks[1:]), ""]
+    following = [*tasks[1:], ()]
     return [
-        times.duration(task, beside=pairs and task[0].kind == "F" and after in ("B", "Bi"))
+        times.duration(task, beside=pairs and _independent(task[0], after))
         for task, after in zip(tasks, following, strict=True)
     ]
+
+
+def _independent(forward: Chunk, after: Task) -> bool:
+    """True for a forward and a backward after it that is not its own."""
+    if forward.kind != "F" or not after or after[0].kind not in ("B", "Bi"):
+        return False
+    return (after[0].stage, after[0].micro_batch) != (forward.stage, forward.micro_batch)
 
 
 class _Board:
