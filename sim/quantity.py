@@ -111,7 +111,8 @@ class Quantity:
         forward, back = _SCALES[self.distribution]
         low, middle, high = (float(forward(x)) for x in (self.low, self.value, self.high))
         z = ndtri(p)
-        return back(middle + z * np.where(z < 0, middle - low, high - middle) / Z95)
+        drawn = back(middle + z * np.where(z < 0, middle - low, high - middle) / Z95)
+        return np.where(z == 0, self.value, drawn)  # the median to the last bit, whatever the scale rounds
 
 
 _SCALES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {

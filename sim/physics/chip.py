@@ -96,8 +96,13 @@ class Chip:
 
 
 def kernel_time(
-    flop: Array, bytes_moved: Array, peak: Array, memory_bandwidth: Array, curve: KernelCurve,
-    rows: Array | None = None, launches: Array = 1.0,
+    flop: Array,
+    bytes_moved: Array,
+    peak: Array,
+    memory_bandwidth: Array,
+    curve: KernelCurve,
+    rows: Array | None = None,
+    launches: Array = 1.0,
 ) -> Array:
     """Time of ``launches`` kernels that together do ``flop`` and move ``bytes_moved`` [s].
 
@@ -117,10 +122,12 @@ def kernel_time(
 
     Examples
     --------
-    >>> kernel_time(1e12, 0.0, 1e15, 1e12, KernelCurve(compute=0.5, bandwidth=0.8, overhead_s=0.0))
+    >>> float(kernel_time(1e12, 0.0, 1e15, 1e12, KernelCurve(compute=0.5, bandwidth=0.8, overhead_s=0.0)))
     0.002
     """
     share = curve.compute if rows is None else curve.compute * rows / (rows + curve.half_rows)
     # Fewer rows than any kernel was measured with must not divide by zero: no rows, no work.
-    busy = np.maximum(flop / np.maximum(share * peak, 1e-30), bytes_moved / (curve.bandwidth * memory_bandwidth))
+    busy = np.maximum(
+        flop / np.maximum(share * peak, 1e-30), bytes_moved / (curve.bandwidth * memory_bandwidth)
+    )
     return busy + launches * curve.overhead_s

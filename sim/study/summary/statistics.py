@@ -95,7 +95,7 @@ def grouped(
     sides = []
     for side in (a, b):
         kept = {name: side.get(name, 0.0) for name in names}
-        sides.append({**kept, "other": sum(side.values()) - sum(kept.values())})
+        sides.append({**kept, "other": sum(value for name, value in side.items() if name not in kept)})
     return sides[0], sides[1]
 
 
