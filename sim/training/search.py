@@ -17,7 +17,7 @@ from sim.training.fit import fill, memory_limit, training_memory
 from sim.training.job import TrainingJob
 from sim.training.step import step_time
 
-BLOCK = 8192  # layouts timed at once: arrays that stay in the processor's cache
+BLOCK = 16_384  # layouts timed at once: arrays that stay in the cache, and few enough rounds
 
 
 class NoLayoutError(ValueError):
