@@ -18,6 +18,8 @@ check: $(READY)  ## Lint, format and types.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --allow-untyped-defs --disable-error-code union-attr --disable-error-code index \
+		--disable-error-code operator tests benchmarks
 
 gallery: report  ## Regenerate the committed pictures and PDF of the flagship.
 	cp $(addprefix $(FLAGSHIP)/,report.pdf page-1.png page-2.png page-3.png figures/parity.png) reports/gallery/

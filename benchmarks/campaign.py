@@ -26,7 +26,7 @@ PLAN = CampaignPlan(
 )
 
 
-def best_of(repeats: int, work) -> float:  # type: ignore[no-untyped-def]
+def best_of(repeats: int, work) -> float:
     """Shortest of several timings [s]."""
     times = []
     for _ in range(repeats):

@@ -1,6 +1,7 @@
 """Cost of a chip-second against loan tables, published owner costs, and its own bookkeeping."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ YEAR = 365.25 * 86400.0
 KWH = 3.6e6
 
 
-def owner(**changes: float) -> Ownership:
+def owner(**changes: Any) -> Ownership:
     base = Ownership(
         chip_usd=25_000.0,
         server_usd=9_000.0,
@@ -138,7 +139,7 @@ def own_cost_per_hour(chip: str, rate: float) -> float:
         chip_usd=chip_usd, server_usd=server_usd, network_usd=9_250.0 * 11 / 18, peak_power_w=it_w,
         electricity_usd_per_j=0.091 / KWH, cost_of_capital_per_s=rate / YEAR,
     )  # fmt: skip
-    return total(amortised(o, 0.8 * it_w)) * 3600
+    return float(total(amortised(o, 0.8 * it_w))) * 3600
 
 
 def test_owner_cost_per_hour_is_near_the_published_one():

@@ -5,6 +5,7 @@ import pytest
 from sim.economics.ownership import amortised, total
 from sim.economics.series import value_as_of
 from sim.profiles.catalogue import Catalogue
+from sim.profiles.economy import RentalSeries
 from sim.profiles.leaves import quantities
 from sim.resolve import resolve_ownership
 
@@ -24,6 +25,7 @@ def test_every_file_loads_and_every_number_is_known(kind):
 def test_quotes_ascend_and_the_chip_is_that_of_the_file_name():
     for id in CATALOGUE.ids("rentals"):
         series = CATALOGUE.document("rentals", id)
+        assert isinstance(series, RentalSeries)
         dates = [quote.date for quote in series.quotes]
         assert dates == sorted(dates), id
         assert id == f"rental-{series.chip}-{series.region}"

@@ -47,7 +47,7 @@ def far_apart() -> ReportContent:
 
 
 def _dearer(job: JobContent, factor: float) -> dict[str, Any]:
-    def scale(side):  # type: ignore[no-untyped-def]
+    def scale(side):
         return replace(
             side,
             cost={view: spread(c.p50 * factor, 3.0) for view, c in side.cost.items()},

@@ -16,7 +16,10 @@ from sim.serving.traffic import Requests
 
 def run_by_jumps(requests, cost, limits, prefilled=False):
     environment = simpy.Environment()
-    first, finish, refused, batches = {}, {}, [], []
+    first: dict[int, float] = {}
+    finish: dict[int, float] = {}
+    refused: list[int] = []
+    batches: list[tuple[float, int]] = []
     replica = Replica(
         environment,
         cost,

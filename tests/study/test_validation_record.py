@@ -11,7 +11,7 @@ from sim.study.validation import validation_folder
 
 
 @pytest.mark.parametrize(("kind", "maker"), [("training", validate_training), ("serving", validate_serving)])
-def test_committed_record_is_current(kind: str, maker) -> None:  # type: ignore[no-untyped-def]
+def test_committed_record_is_current(kind: str, maker) -> None:
     committed = json.loads((validation_folder() / f"{kind}.json").read_text(encoding="utf-8"))
     now, then = (
         {row["case_id"]: row["predicted"] or float("nan") for row in rows}
