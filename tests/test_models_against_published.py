@@ -133,7 +133,7 @@ def test_rumours_say_what_is_missing() -> None:
             UnknownQuantityError, match=rf"\({id}\) cannot be simulated.*attention, ffn.*unknown"
         ):
             _ = model(id).shape
-    assert model("v4-vision-rumoured").published.total.is_unknown  # type: ignore[union-attr]
+    assert model("v4-vision-rumoured").published.total.is_unknown
 
 
 def test_the_v4_of_the_press_can_be_simulated() -> None:

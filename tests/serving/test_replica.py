@@ -19,7 +19,7 @@ def run_by_jumps(requests, cost, limits, prefilled=False):
     first: dict[int, float] = {}
     finish: dict[int, float] = {}
     refused: list[int] = []
-    batches: list[tuple[float, int]] = []
+    batches: list[tuple[float, tuple[int, ...]]] = []
     replica = Replica(
         environment,
         cost,
