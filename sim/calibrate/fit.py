@@ -25,7 +25,7 @@ BOUNDS = {
 NEEDED_ROWS = 2  # rows that a parameter must rule before the table is said to show it
 RULES = 1.2  # a term of the roofline rules a row when it is this many times larger than the other
 LARGE = 2.0  # ... and when it is this many times the fixed time
-LEAST_ROWS = 6  # fewer are not fitted
+LEAST_ROWS = 5  # fewer are not fitted
 SHAPES = 6  # a model runs about this many different products per layer: a range is that of their mean
 DRAWS = 2000
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -75,6 +76,7 @@ def calibrate_kernels(catalogue: Catalogue, request: Request) -> list[str]:
     for id in chips:
         chip = _chip(catalogue, id, table.samples)
         fits = fit_all(_of(id, table.samples), chip)
+        table.left_out.update(_too_few(_of(id, table.samples), fits))
         tiers = _tiers(catalogue, id, table)
         kernel_rows = [page.kernel_cells(_compared(each, chip, table.samples)) for each in fits]
         tables = [
@@ -120,6 +122,14 @@ def _chip(catalogue: Catalogue, id: str, samples: Iterable[Sample]) -> Chip:
         )
         raise InputError([Problem(message)])
     return chip
+
+
+def _too_few(samples: Iterable[Sample], fits: Iterable[Fit]) -> Counter[str]:
+    fitted = {(fit.family, fit.precision) for fit in fits}
+    rows = Counter((each.family, each.precision) for each in samples)
+    return Counter(
+        {f"too few to fit: {' '.join(key)}": count for key, count in rows.items() if key not in fitted}
+    )
 
 
 def _compared(fit: Fit, chip: Chip, samples: Iterable[Sample]) -> page.Compared:
@@ -180,7 +190,8 @@ def _write(
         raise InputError(
             [Problem(f"--out holds one chip, the tables hold {', '.join(chips)}; choose with --chip ID")]
         )
-    base = request.base or catalogue.chip(chips[0]).kernels
+    profile = catalogue.chip(chips[0])
+    base = request.base or profile.kernels
     known = catalogue.kernels(base)
     if base == out.stem:
         message = (
@@ -192,7 +203,7 @@ def _write(
     if not kept:
         raise InputError([Problem("the tables do not show enough of any kernel curve to write one")])
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(page.kernel_file(out.stem, base, kept, origin), encoding="utf-8")
+    out.write_text(page.kernel_file(out.stem, profile.name, base, kept, origin), encoding="utf-8")
     return f"wrote {out}: {len(kept)} curves of {chips[0]}; the rest from {base}"
 
 

@@ -17,20 +17,20 @@ MARKER = "<!-- fits: everything below is written by `parity calibrate kernels ..
 NOT_SHOWN = "–"
 KERNEL_HEAD = (
     "family", "precision", "software", "rows", "a", "b", "t0 [us]", "half rows", "median %", "p90 %",
-    "shipped a / b / t0 / half", "its median %", "its p90 %",
+    "catalogue a / b / t0 / half", "its median %", "its p90 %",
 )  # fmt: skip
 TIER_HEAD = (
     "library", "operation", "rows", "latency [us]", "efficiency, large", "over all sizes", "median %", "p90 %",
-    "shipped latency / efficiency",
+    "catalogue latency / efficiency",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A fit beside the curve that ships for the chip, with that curve's errors on the same rows."""
+    """A fit beside the curve in the catalogue, with that curve's errors on the same rows."""
 
     fit: Fit
-    shipped: KernelCurve
+    known: KernelCurve
     median: float
     p90: float
 
@@ -56,7 +56,7 @@ def kernel_cells(row: Compared) -> tuple[str, ...]:
         found.append(
             _ranged(parameter(fit.curve, name) * times, (ends[0] * times, ends[1] * times) if ends else None)
         )
-    known = [_number(parameter(row.shipped, name) * scale.get(name, 1.0)) for name in BOUNDS]
+    known = [_number(parameter(row.known, name) * scale.get(name, 1.0)) for name in BOUNDS]
     errors = (_percent(each) for each in (fit.median, fit.p90))
     theirs = (_percent(each) for each in (row.median, row.p90))
     software = fit.software or "all together"
@@ -124,12 +124,12 @@ def _fit_lines(fit: Fit) -> list[str]:
     return lines
 
 
-def kernel_file(id: str, base: str, fits: Sequence[Fit], origin: Origin) -> str:
+def kernel_file(id: str, name: str, base: str, fits: Sequence[Fit], origin: Origin) -> str:
     """A kernel file that holds what was measured and takes the rest from another one."""
     lines = [
         "# yaml-language-server: $schema=../schema/kernels.schema.json",
         f"id: {id}",
-        f'name: "{id}, measured kernels"',
+        f'name: "{name}, measured kernels"',
         f"extends: {base}  # all that the table does not show",
         f"transferred_from: {base}",
         "",

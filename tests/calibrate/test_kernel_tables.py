@@ -101,13 +101,13 @@ def test_mistakes_are_plain_lines(written: Written, text: str, message: str) -> 
     assert (done.exit_code, done.stderr) == (2, message + "\n")
 
 
-def products(chip: str = "h100-sxm") -> str:
-    """A table whose curve is a = 0.5, b = 0.8, t0 = 5 us of 989.5 TFLOP/s and 3.35 TB/s."""
+def products(chip: str = "h100-sxm", peak: float = 989.5e12, bandwidth: float = 3.35e12) -> str:
+    """A table whose curve is a = 0.5, b = 0.8, t0 = 5 us of the peaks."""
     rows = []
     for n, k in [(2048, 7168), (8192, 8192), (28672, 8192)]:
         for m in (1, 2, 4, 8, 16, 64, 256, 1024, 4096, 16384):
             moved = 2 * (m * n + n * k + m * k)
-            seconds = max(2 * m * n * k / (0.5 * 989.5e12), moved / (0.8 * 3.35e12)) + 5e-6
+            seconds = max(2 * m * n * k / (0.5 * peak), moved / (0.8 * bandwidth)) + 5e-6
             rows.append(f"{chip},gemm,bf16,{m},{n},{k},,,,,,,,,,{seconds:.9g}")
     return "\n".join([HEAD, *rows]) + "\n"
 
@@ -166,3 +166,30 @@ def test_public_tables_state_the_same_work() -> None:
                 assert sample.flop / sample.seconds == pytest.approx(
                     more * float(row[column]) * unit, rel=2e-3
                 )
+
+
+def test_the_page_about_an_own_chip(written: Written) -> None:
+    """Its files are checked, and its commands turn a table into a profile that they find."""
+    guide = Path(__file__).parents[2] / "docs" / "your-own-chip.md"
+    for block in guide.read_text(encoding="utf-8").split("```yaml\n# ")[1:]:
+        name, text = block.split("```")[0].split("\n", 1)
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(text, encoding="utf-8")
+    written(products("my-chip", 312e12, 2.039e12)).rename("kernels.csv")
+    words = [
+        "calibrate",
+        "kernels",
+        "kernels.csv",
+        "--profiles",
+        "mine",
+        "--out",
+        "mine/kernels/my-kernels.yaml",
+    ]
+    assert CliRunner().invoke(cli.app, words).exit_code == 0
+    chip = Path("mine/chips/my-chip.yaml")
+    chip.write_text(chip.read_text().replace("kernels: generic", "kernels: my-kernels"))
+    done = CliRunner().invoke(cli.app, ["profiles", "check", "mine/question.yaml", "--profiles", "mine"])
+    assert (done.exit_code, done.stderr) == (0, "")
+    curve = Catalogue([Path("mine")]).kernels(Catalogue([Path("mine")]).chip("my-chip").kernels).gemm["bf16"]
+    assert curve.compute.value == pytest.approx(0.5, rel=0.01)
+    assert curve.overhead.value == pytest.approx(5e-6, rel=0.05)

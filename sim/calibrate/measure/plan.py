@@ -25,7 +25,7 @@ PROMPTS = (256, 1024, 4096, 16384)
 CONTEXTS = (512, 2048, 8192, 32768)
 BATCHES = (1, 8, 32, 128)
 LATENT = {"latent": 512, "head_dim": 128, "rope_dim": 64, "value_dim": 128}  # DeepSeek-V3
-COPIES = tuple(4**power * 1024 for power in range(4, 11))
+COPIES = tuple(4**power * 1024 for power in range(2, 11))
 BUFFERS = tuple(4**power * 1024 for power in range(11))
 MOST_TOKENS = 65536  # of a prompt pass; longer ones only repeat what these show
 
@@ -54,14 +54,14 @@ def plan(quick: bool = False, small: bool = False, ranks: int = 1) -> list[Case]
     Parameters
     ----------
     quick : bool
-        Every third size only: enough to see that all works.
+        Every second size of every third shape only: enough to see that all works.
     small : bool
         Narrow matrices and short contexts, for processors.
     ranks : int
         Devices for collectives; none below two.
     """
-    by, step = SMALL_BY if small else 1, 3 if quick else 1
-    cases = [*_products(by, step), *_attention(by, step)]
+    by, step, shapes = SMALL_BY if small else 1, 2 if quick else 1, 3 if quick else 1
+    cases = [*_products(by, step, shapes), *_attention(by, step, shapes)]
     cases += [case("elementwise", "bf16", bytes=size // by) for size in COPIES[::step]]
     whole = 2 * ranks  # every rank holds as many two-byte elements
     for operation in COLLECTIVES if ranks > 1 else ():
@@ -70,28 +70,28 @@ def plan(quick: bool = False, small: bool = False, ranks: int = 1) -> list[Case]
     return cases
 
 
-def _products(by: int, step: int) -> Iterator[Case]:
+def _products(by: int, step: int, shapes: int) -> Iterator[Case]:
     for precision in ("bf16", "fp16", "fp8", "int8"):
-        for n, k in MATRICES[::step]:
+        for n, k in MATRICES[::shapes]:
             for m in ROWS[::step]:
                 if m <= ROWS[-1] // by:
                     yield case("gemm", precision, m=m, n=n // by, k=k // by)
-    for experts, inner, hidden in EXPERTS[::step]:
+    for experts, inner, hidden in EXPERTS[::shapes]:
         for m in EXPERT_ROWS[::step]:
             if m <= EXPERT_ROWS[-1] // by:
                 yield case("grouped_gemm", "bf16", m=m, n=inner // by, k=hidden // by, experts=experts)
 
 
-def _attention(by: int, step: int) -> Iterator[Case]:
-    for heads, kv_heads, dim in HEADS[::step]:
+def _attention(by: int, step: int, shapes: int) -> Iterator[Case]:
+    for heads, kv_heads, dim in HEADS[::shapes]:
         shape = {"heads": heads, "kv_heads": kv_heads, "head_dim": dim}
         for batch in BATCHES[::step]:
-            for new in PROMPTS[::step]:
-                if batch * new <= MOST_TOKENS // by**2:
+            for new in (size // by for size in PROMPTS[::step]):
+                if batch * new <= MOST_TOKENS // by:
                     yield case("attention_prefill", "bf16", batch=batch, new=new, past=0, **shape)
-    shapes = [{"heads": a, "kv_heads": b, "head_dim": c} for a, b, c in HEADS[::step]]
-    for shape in (*shapes, {"heads": 128, **LATENT}, {"heads": 16, **LATENT}):
+    forms = [{"heads": a, "kv_heads": b, "head_dim": c} for a, b, c in HEADS[::shapes]]
+    for shape in (*forms, {"heads": 128, **LATENT}, {"heads": 16, **LATENT}):
         for batch in BATCHES[::step]:
-            for context in CONTEXTS[::step]:
+            for context in (size // by for size in CONTEXTS[::step]):
                 if batch * context <= BATCHES[-1] * CONTEXTS[-2] // by**2:
                     yield case("attention_decode", "bf16", batch=batch, new=1, past=context - 1, **shape)
