@@ -78,21 +78,55 @@ def apart(schedule: Array, stages: Array, micro_batches: Array) -> Array:
     return np.minimum(np.maximum(_pick(schedule, lone), 1.0), micro_batches)
 
 
-def in_flight(schedule: Array, stages: Array, chunks: Array, micro_batches: Array) -> Array:
+def in_flight(
+    schedule: Array, stages: Array, chunks: Array, micro_batches: Array, lead: float = 0.0
+) -> Array:
     """Micro-batches whose activations the first rank holds at the same time, in units of a whole rank.
 
     1F1B and zero bubble H1 p; interleaved p (1 + (p - 1)/(p v)) (arXiv 2205.05198, section 4.2.3); DualPipe p
     + 1, DualPipeV 2p + 1 of its half stages (README). Never more than there are.
+
+    ``lead`` is 1 where the stack runs the forward of one micro-batch beside the backward of another: outside the two
+    DualPipes, which do so anyway, that takes one more forward chunk ahead of the first backward.
+
+    Examples
+    --------
+    >>> float(in_flight(0, 8, 1, 64)), float(in_flight(0, 8, 1, 64, lead=1)), float(in_flight(0, 1, 1, 64, lead=1))
+    (8.0, 9.0, 2.0)
     """
     p = np.asarray(stages, dtype=float)
+    interleaved = p * (1.0 + (p - 1.0) / (p * chunks)) + lead / np.asarray(chunks)
     held = {
-        _PLAIN: p,
-        _INTERLEAVED: p * (1.0 + (p - 1.0) / (p * chunks)),
-        _ZERO_BUBBLE: p,
+        _PLAIN: p + lead,
+        _INTERLEAVED: np.where(p > 1.0, interleaved, 1.0 + lead),
+        _ZERO_BUBBLE: p + lead,
         _DUALPIPE: p + 1.0,
         _DUALPIPEV: p + 0.5,
     }
-    return np.where(p > 1.0, np.minimum(_pick(schedule, held), micro_batches), 1.0)
+    alone = np.minimum(1.0 + lead, micro_batches)
+    return np.where(p > 1.0, np.minimum(_pick(schedule, held), micro_batches), alone)
+
+
+def held_by_last(
+    schedule: Array, stages: Array, chunks: Array, micro_batches: Array, lead: float = 0.0
+) -> Array:
+    """Micro-batches that the last rank holds at the same time; the rest as in :func:`in_flight`.
+
+    1F1B 1; interleaved all chunks but the last run ahead, (p (v - 1) + 1)/v; zero bubble H1 keeps the input of a
+    micro-batch until its weight gradient, which waits for as many as the ranks before it; both DualPipes as the
+    first rank.
+    """
+    p = np.asarray(stages, dtype=float)
+    v = np.asarray(chunks, dtype=float)
+    first = in_flight(schedule, stages, chunks, micro_batches, lead)
+    held = {
+        _PLAIN: 1.0 + lead + 0.0 * p,
+        _INTERLEAVED: (p * (v - 1.0) + 1.0 + lead) / v,
+        _ZERO_BUBBLE: first,
+        _DUALPIPE: first,
+        _DUALPIPEV: first,
+    }
+    return np.where(p > 1.0, np.minimum(_pick(schedule, held), micro_batches), first)
 
 
 def weight_copies(schedule: Array) -> Array:

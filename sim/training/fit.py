@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.layout.layouts import SCHEDULES, Layouts
-from sim.layout.schedule import both_ended, in_flight, weight_copies
+from sim.layout.schedule import both_ended, held_by_last, in_flight, weight_copies
 from sim.layout.stages import KINDS, rank_contents
 from sim.physics.memory import (
     SavedBytes,
@@ -60,11 +60,9 @@ def _on_rank(job: TrainingJob, layouts: Layouts, rank: int) -> TrainingMemory:
     gathered = 2.0 * (shared + expert) / layers * job.state.weight
     weights = weights + np.where(columns["zero"] == 3, gathered, 0.0)
     tokens = columns["micro_batch"] * job.sequence / cp
-    flying = in_flight(columns["schedule"], pp, columns["vpp"], columns["micro_batches"])
-    if rank == -1:
-        # Pipelines that are entered at one end hold least at the other; the two DualPipes hold as much everywhere.
-        held_by_last = np.where(both_ended(columns["schedule"]), flying, flying / np.maximum(1.0, pp))
-        flying = np.where(pp > 1, held_by_last, flying)
+    lead = float(job.architecture.moe is not None and job.software.expert_overlap == "full")
+    held_here = in_flight if rank == 0 else held_by_last
+    flying = held_here(columns["schedule"], pp, columns["vpp"], columns["micro_batches"], lead)
     saved = _saved(job, columns["recompute"].astype(int), tp, counts)
     logits = np.where(counts["logits"] > 0, logits_memory(tokens, job.architecture.vocab, tp), 0.0)
     activations = tokens * (flying * saved[0] + saved[1])

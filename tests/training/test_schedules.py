@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.layout.layouts import SCHEDULES
-from sim.layout.schedule import apart, bubble_time, in_flight
+from sim.layout.schedule import apart, bubble_time, held_by_last, in_flight
 from sim.training.orders import Task, rank_orders
 from sim.training.pipeline import PipelineRun, StageTimes, run_pipeline
 
@@ -114,23 +114,36 @@ def test_lone_chunks_equal_the_closed_form(schedule: str, half: int, more: int) 
     assert lone == pytest.approx(float(apart(SCHEDULES.index(schedule), ranks, micro_batches)))
 
 
-@given(schedule=st.sampled_from(SCHEDULES), half=st.integers(1, 5), more=st.integers(0, 2))
-@settings(max_examples=60, deadline=None)
-def test_micro_batches_held_at_once(schedule: str, half: int, more: int) -> None:
+def held(order: list[Task], until: str) -> int:
+    """Most forwards done whose backward, or weight gradient, is not."""
+    most = now = 0
+    for task in order:
+        now += sum(chunk.kind == "F" for chunk in task)
+        most = max(most, now)
+        now -= sum(chunk.kind in ("B", until) for chunk in task)
+    return most
+
+
+@given(
+    schedule=st.sampled_from(SCHEDULES),
+    half=st.integers(1, 5),
+    more=st.integers(0, 2),
+    lead=st.integers(0, 1),
+)
+@settings(max_examples=80, deadline=None)
+def test_micro_batches_held_at_once(schedule: str, half: int, more: int, lead: int) -> None:
     # Forwards done whose backward is not: p for 1F1B and ZB-H1, p (1 + (p-1)/(p v)) interleaved, p + 1 for DualPipe and
-    # 2p + 1 half stages for DualPipeV (arXiv 2205.05198, 4.2.3; README of DualPipe).
+    # 2p + 1 half stages for DualPipeV (arXiv 2205.05198, 4.2.3; README of DualPipe). A lead adds one chunk.
     ranks = 2 * half
     micro_batches = ranks * (2 + more)
     chunks = chunks_of(schedule)
-    most = 0
-    for order in rank_orders(schedule, ranks, micro_batches, chunks):
-        held = 0
-        for task in order:
-            held += sum(chunk.kind == "F" for chunk in task)
-            most = max(most, held)
-            held -= sum(chunk.kind in ("B", "Bi") for chunk in task)
-    closed = in_flight(SCHEDULES.index(schedule), ranks, chunks, micro_batches)
-    assert most / chunks == pytest.approx(float(closed))
+    orders = rank_orders(schedule, ranks, micro_batches, chunks, lead)
+    numbers = (SCHEDULES.index(schedule), ranks, chunks, micro_batches, float(lead))
+    assert held(orders[0], "Bi") / chunks == pytest.approx(float(in_flight(*numbers)))
+    if schedule == "zero-bubble":  # the input of a weight gradient is kept until it runs
+        assert held(orders[-1], "W") <= float(held_by_last(*numbers)) + 1e-9
+    else:
+        assert held(orders[-1], "Bi") / chunks == pytest.approx(float(held_by_last(*numbers)))
 
 
 @pytest.mark.parametrize("ranks", [1, 2, 5])
