@@ -79,7 +79,7 @@ def apart(schedule: Array, stages: Array, micro_batches: Array) -> Array:
 
 
 def in_flight(
-    schedule: Array, stages: Array, chunks: Array, micro_batches: Array, lead: float = 0.0
+    schedule: Array, stages: Array, chunks: Array, micro_batches: Array, lead: Array = 0.0
 ) -> Array:
     """Micro-batches whose activations the first rank holds at the same time, in units of a whole rank.
 
@@ -108,7 +108,7 @@ def in_flight(
 
 
 def held_by_last(
-    schedule: Array, stages: Array, chunks: Array, micro_batches: Array, lead: float = 0.0
+    schedule: Array, stages: Array, chunks: Array, micro_batches: Array, lead: Array = 0.0
 ) -> Array:
     """Micro-batches that the last rank holds at the same time; the rest as in :func:`in_flight`.
 

@@ -60,7 +60,9 @@ def _on_rank(job: TrainingJob, layouts: Layouts, rank: int) -> TrainingMemory:
     gathered = 2.0 * (shared + expert) / layers * job.state.weight
     weights = weights + np.where(columns["zero"] == 3, gathered, 0.0)
     tokens = columns["micro_batch"] * job.sequence / cp
-    lead = float(job.architecture.moe is not None and job.software.expert_overlap == "full")
+    # A micro-batch of several sequences can be cut in two that hide each other's exchange; a single one needs a second.
+    overlapped = job.architecture.moe is not None and job.software.expert_overlap == "full"
+    lead = np.where(columns["micro_batch"] < 2, float(overlapped), 0.0)
     held_here = in_flight if rank == 0 else held_by_last
     flying = held_here(columns["schedule"], pp, columns["vpp"], columns["micro_batches"], lead)
     saved = _saved(job, columns["recompute"].astype(int), tp, counts)
