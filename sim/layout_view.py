@@ -182,6 +182,7 @@ def _row_json(row: LayoutRow) -> dict[str, Any]:
         "step_s_interval": asdict(row.spread_s),
         "fastest_share_of_draws": row.fastest,
         "mfu": row.mfu,
+        "mfu_arithmetic": row.mfu_arithmetic,
         "tokens_per_s": row.tokens_per_s,
         "chips_at_work": int(row.layout.chips[0]),
         "memory_bytes": row.memory,
@@ -210,7 +211,10 @@ def layout_tables(study: LayoutStudy) -> Iterator[Listing]:
 
 def _found(study: LayoutStudy) -> Listing:
     question, job = study.question, study.job
-    columns = ("#", "layout", "step", "90 % interval", "fastest in", "MFU", "tokens/s", "idle chips")
+    narrow = job.precisions.linear not in ("bf16", "fp16")
+    precision = job.precisions.linear.upper()
+    peaks = ("MFU", f"of {precision} peak") if narrow else ("MFU",)
+    columns = ("#", "layout", "step", "90 % interval", "fastest in", *peaks, "tokens/s", "idle chips")
     rows = [
         (
             str(rank),
@@ -218,7 +222,7 @@ def _found(study: LayoutStudy) -> Listing:
             duration(row.step_s),
             f"{number(row.spread_s.p05)} to {number(row.spread_s.p95)} s",
             percent(row.fastest),
-            percent(row.mfu, 3),
+            *(percent(share, 3) for share in (row.mfu, row.mfu_arithmetic)[: len(peaks)]),
             number(row.tokens_per_s),
             f"{question.chips - int(row.layout.chips[0]):,}",
         )
@@ -226,7 +230,7 @@ def _found(study: LayoutStudy) -> Listing:
     ]
     title = (
         f"{question.model.name} on {question.chips:,} {question.chip.name} ({question.system.name}), "
-        f"{question.recipe.id}: {number(job.global_batch)} tokens per step, {job.precisions.linear.upper()}"
+        f"{question.recipe.id}: {number(job.global_batch)} tokens per step, {precision}"
     )
     notes = [
         f"Best of {study.considered:,} layouts that are legal and fit, at the median of all inputs; interval and "

@@ -75,8 +75,9 @@ class LayoutRow:
         The same over draws [s].
     fastest : float
         Share of the draws in which no other layout of the list is faster [1].
-    mfu : float
-        Model FLOP (causal attention) over the dense BF16 peak of all chips, idle ones included [1].
+    mfu, mfu_arithmetic : float
+        Model FLOP (causal attention) over the dense 16-bit peak of all chips, idle ones included, and over their peak in
+        the precision of the matrix products [1].
     tokens_per_s : float
         Of the whole cluster, without stops.
     memory : dict
@@ -94,6 +95,7 @@ class LayoutRow:
     spread_s: Interval
     fastest: float
     mfu: float
+    mfu_arithmetic: float
     tokens_per_s: float
     memory: dict[str, float]
     breakdown: dict[str, float]
@@ -284,14 +286,20 @@ def resolve_setting(question: LayoutQuestion, world: World = MEDIAN) -> Setting:
 def _row(setting: Setting, layout: Layouts, times: StepTime, spread: Interval, fastest: float) -> LayoutRow:
     job, chip = setting.job, setting.chip
     step_s = times.total.item()
-    peak = chip.matrix_peak[chip.fastest("bf16", "fp16")]
     flop = model_flop_per_token(job.architecture, job.sequence, causal=True, mtp=job.mtp)
+    used = {
+        precision: float(
+            utilisation(flop, job.global_batch, step_s, setting.chips, chip.matrix_peak[precision])
+        )
+        for precision in (chip.fastest("bf16", "fp16"), job.precisions.linear)
+    }
     return LayoutRow(
         layout=layout,
         step_s=step_s,
         spread_s=spread,
         fastest=fastest,
-        mfu=float(utilisation(flop, job.global_batch, step_s, setting.chips, peak)),
+        mfu=used[chip.fastest("bf16", "fp16")],
+        mfu_arithmetic=used[job.precisions.linear],
         tokens_per_s=job.global_batch / step_s,
         memory=_memory(setting, layout),
         breakdown={name: float(np.ravel(part)[0]) for name, part in times.breakdown.items()},
