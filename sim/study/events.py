@@ -74,8 +74,7 @@ def serving_events(runs: ServingRuns, label: str, seed: int) -> ServingEvents:
     if not runs.capacity.requests_per_s[0] > 0:
         return ServingEvents(f"serves nothing: {runs.capacity.reason}", ())
     chip, network = runs.cluster.chip, runs.cluster.network
-    played = play_unit(
-        runs.job, chip, network, runs.capacity, np.random.default_rng(seed), most_requests=REQUESTS
-    )
-    checks = tuple((f"{label}: {name}", closed, events) for name, closed, events in played.checks)
-    return ServingEvents(str(played.verdict), checks)
+    rng = np.random.default_rng(seed)
+    played = play_unit(runs.job, chip, network, runs.capacity, rng, load=LOAD, most_requests=REQUESTS)
+    checks = tuple((f"{label}: {name}", closed, float(events)) for name, closed, events in played.checks)
+    return ServingEvents(f"Played request by request at {LOAD:.0%} of that load: {played.verdict}.", checks)

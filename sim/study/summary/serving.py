@@ -94,7 +94,7 @@ def _side(runs: ServingRuns, median: ServingRuns, verdict: str) -> JobSide:
         limits=dict(capacity.limits),
         utilisation={name: float(np.median(share)) for name, share in capacity.utilisation.items()},
         verdict=verdict,
-        frontier=capacity.frontier,
+        frontier=median.capacity.frontier,
         operating_point=_operating_point(median),
     )
 
