@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from sim.profiles.messages import InputError, Location, Problem, dotted, shown_p
 from sim.profiles.model import ModelProfile
 from sim.profiles.scenario import Scenario
 from sim.profiles.shelves import SHELVES, references
+from sim.profiles.tree import Tree
 from sim.profiles.workload import ServingTraffic, TrainingRecipe
 from sim.units import did_you_mean
 
@@ -98,6 +100,38 @@ class Catalogue:
     def workload(self, id: str) -> TrainingRecipe | ServingTraffic:
         """Training recipe or serving traffic, whichever the file says in ``kind_of_job``."""
         return cast("TrainingRecipe | ServingTraffic", self.document("workloads", id))
+
+    def trace(self, traffic: ServingTraffic) -> Path:
+        """Request trace that loaded traffic names; it is kept in ``files_read``.
+
+        Raises
+        ------
+        InputError
+            When no such file stands beside the traffic file, beside the scenario, or here.
+        """
+        tree = next(each.tree for each in self._loaded.values() if each.document is traffic)
+        path = self._beside(tree, "trace")
+        if path is None:
+            raise InputError([self._no_trace(tree)])
+        try:
+            self._files.setdefault(self._name(path), hashlib.sha256(path.read_bytes()).hexdigest())
+        except OSError as error:
+            message = f"trace: {shown_path(path)} cannot be read ({(error.strerror or 'error').lower()})"
+            raise InputError([Problem(message, tree.mark(("trace",)))]) from None
+        return path
+
+    def _beside(self, tree: Tree, key: str) -> Path | None:
+        """File that a document names by a path: beside the file that says so, beside the scenario, here, or shipped."""
+        place = tree.top[key]
+        folders = [place.mark.file.parent, *(root.path for root in self._roots)]
+        candidates = (folder / str(place.content) for folder in folders)
+        return next((path for path in candidates if path.is_file()), None)
+
+    @staticmethod
+    def _no_trace(tree: Tree) -> Problem:
+        place = tree.top["trace"]
+        message = f'trace: no file "{place.content}" beside this one, beside the scenario, or where you stand'
+        return Problem(message, place.mark)
 
     def region(self, id: str) -> Region:
         """Prices and habits of a place."""
@@ -194,6 +228,8 @@ class Catalogue:
             for location, other, id in references(document)
             if self.path(other, id) is None
         ]
+        if isinstance(document, ServingTraffic) and document.trace and self._beside(tree, "trace") is None:
+            problems.append(self._no_trace(tree))
         if problems:
             raise InputError(problems)
         return Loaded(with_paths(document, shelf.folder or "scenarios", tree), tree)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from sim.profiles.fields import ByteRate, Bytes, Document, Ratio, Record, Seconds, Share, Tokens
 
@@ -153,16 +154,34 @@ class ServingTraffic(Document):
     extends: str = ""
     """Another traffic file of which this one changes a few lines."""
     input: Lengths
+    """Prompts. With `arrivals: trace` the trace has the say here, and for `output` and `burstiness`."""
     output: Lengths
     prefix_hit: Share
-    """Share of input tokens found in the prefix cache."""
+    """Share of input tokens found in the prefix cache; measured in the trace where it names the blocks of its prompts."""
     arrivals: Literal["poisson", "gamma", "trace"] = "poisson"
     burstiness: Ratio
     """Coefficient of variation of the time between arrivals."""
     trace: str = ""
-    """Request trace file (CSV or JSONL), when `arrivals: trace`."""
+    """Request trace, when `arrivals: trace`: CSV with the columns of the Azure traces or JSONL with the keys of the
+    Mooncake traces. Looked for beside this file, beside the scenario, and where you stand."""
     targets: Targets
     speculation: Speculation
     precision: ServingPrecision = "best"
     """`best`: fp8, else int8, else bf16."""
     software: ServingSoftware
+
+    @model_validator(mode="after")
+    def _arrivals_and_trace_agree(self) -> Self:
+        if self.arrivals == "trace" and not self.trace:
+            raise PydanticCustomError(
+                "trace",
+                "arrivals: trace needs `trace`: the CSV or JSONL file to replay",
+                {"part": "arrivals"},
+            )
+        if self.trace and self.arrivals != "trace":
+            raise PydanticCustomError(
+                "trace",
+                'trace: "{trace}" would not be read, as arrivals is {arrivals}; write `arrivals: trace` or drop the file',
+                {"trace": self.trace, "arrivals": self.arrivals, "part": "trace"},
+            )
+        return self

@@ -18,6 +18,7 @@ Array = NDArray[np.float64] | float
 Times = NDArray[np.float64]
 Counts = NDArray[np.int32]
 CACHE_BLOCK_TOKENS = 512  # prefix block of the Mooncake trace format
+LONGEST = 2**31 - 1  # what a column of token counts holds
 
 
 class TraceError(ValueError):
@@ -45,6 +46,22 @@ class Requests:
 
     def __len__(self) -> int:
         return len(self.arrival_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A recorded stretch of traffic.
+
+    Attributes
+    ----------
+    requests : Requests
+        As recorded; what a prefix cache without limit would hold is in ``cached``.
+    blocks : tuple of sequences, optional
+        Ids of the 512-token blocks of each prompt; None where the trace does not name them.
+    """
+
+    requests: Requests
+    blocks: tuple[Sequence[int], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +196,16 @@ def scaled_to(requests: Requests, rate: float) -> Requests:
 
 
 def read_trace(path: Path | str, cache_blocks: float = float("inf")) -> Requests:
-    """Requests of an Azure CSV or a Mooncake JSONL trace, by file ending.
+    """Requests of a trace file behind a prefix cache of so many blocks of 512 tokens; see :func:`load_trace`."""
+    trace = load_trace(path)
+    if trace.blocks is None or np.isinf(cache_blocks):
+        return trace.requests
+    hits = np.minimum(prefix_hits(trace.blocks, cache_blocks), trace.requests.prompt - 1)
+    return replace(trace.requests, cached=hits)
 
-    Parameters
-    ----------
-    cache_blocks : float
-        Blocks of 512 tokens that the prefix cache holds (JSONL only; least recently used goes first).
+
+def load_trace(path: Path | str) -> Trace:
+    """An Azure CSV or a Mooncake JSONL trace, by file ending.
 
     Raises
     ------
@@ -192,17 +213,26 @@ def read_trace(path: Path | str, cache_blocks: float = float("inf")) -> Requests
         With file and line, when the file does not have the expected columns or a row is broken.
     """
     path = Path(path)
-    if path.suffix == ".csv":
-        return read_azure(path)
-    if path.suffix == ".jsonl":
-        return read_mooncake(path, cache_blocks)
-    raise TraceError(f"{path}: a trace must end in .csv (Azure columns) or .jsonl (Mooncake keys)")
+    readers = {".csv": _azure_rows, ".jsonl": _mooncake_rows}
+    if path.suffix not in readers:
+        raise TraceError(f"{path}: a trace must end in .csv (Azure columns) or .jsonl (Mooncake keys)")
+    try:
+        rows, blocks = readers[path.suffix](path)
+    except UnicodeDecodeError:
+        raise TraceError(f"{path}: not a text in UTF-8; unpack or save it as UTF-8") from None
+    except csv.Error as error:
+        raise TraceError(f"{path}: not a table ({error})") from None
+    return _from_rows(rows, blocks, path)
 
 
-def read_azure(path: Path) -> Requests:
-    """Requests of a CSV with TIMESTAMP, ContextTokens, GeneratedTokens (Azure LLM inference trace)."""
+_Rows = list[tuple[float, int, int]]
+_Blocks = list[Sequence[int]] | None
+
+
+def _azure_rows(path: Path) -> tuple[_Rows, _Blocks]:
+    """CSV with TIMESTAMP, ContextTokens, GeneratedTokens (Azure LLM inference trace)."""
     columns = ("TIMESTAMP", "ContextTokens", "GeneratedTokens")
-    rows: list[tuple[float, int, int]] = []
+    rows: _Rows = []
     with _opened(path) as file:
         reader = csv.DictReader(file)
         missing = [name for name in columns if name not in (reader.fieldnames or ())]
@@ -213,13 +243,14 @@ def read_azure(path: Path) -> Requests:
             rows.append(
                 (_moment(stamp, path, reader.line_num), *_lengths(context, generated, path, reader.line_num))
             )
-    return _from_rows(rows, None, path)
+    return rows, None
 
 
-def read_mooncake(path: Path, cache_blocks: float = float("inf")) -> Requests:
-    """Requests of a JSONL with timestamp [ms], input_length, output_length, hash_ids (Mooncake trace)."""
-    rows: list[tuple[float, int, int]] = []
+def _mooncake_rows(path: Path) -> tuple[_Rows, _Blocks]:
+    """JSONL with timestamp [ms], input_length, output_length, hash_ids (Mooncake trace)."""
+    rows: _Rows = []
     blocks: list[Sequence[int]] = []
+    named = False
     with _opened(path) as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
@@ -228,14 +259,17 @@ def read_mooncake(path: Path, cache_blocks: float = float("inf")) -> Requests:
                 record = json.loads(line)
                 stamp = float(record["timestamp"]) / 1000
                 lengths = record["input_length"], record["output_length"]
-                blocks.append(list(record.get("hash_ids", ())))
-            except (ValueError, KeyError, TypeError) as error:
+                named |= "hash_ids" in record
+                blocks.append([int(block) for block in record.get("hash_ids", ())])
+                if not np.isfinite(stamp):
+                    raise ValueError(f"timestamp is {stamp}")
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise TraceError(
                     f"{path}:{number}: not a request ({_plain(error)}); expected "
                     '{"timestamp": ms, "input_length": tokens, "output_length": tokens, "hash_ids": [...]}'
                 ) from None
             rows.append((stamp, *_lengths(*lengths, path, number)))
-    return _from_rows(rows, prefix_hits(blocks, cache_blocks), path)
+    return rows, blocks if named else None
 
 
 def prefix_hits(prompts: Iterable[Sequence[int]], cache_blocks: float = float("inf")) -> Counts:
@@ -300,6 +334,8 @@ def _lengths(prompt: object, output: object, path: Path, line: int) -> tuple[int
         raise TraceError(
             f"{path}:{line}: lengths are '{prompt}' and '{output}'; expected whole token counts"
         ) from None
+    if max(counts) > LONGEST:
+        raise TraceError(f"{path}:{line}: lengths are {prompt} and {output}; the most is {LONGEST:,} tokens")
     if min(counts) < 0:
         raise TraceError(
             f"{path}:{line}: lengths are {prompt} and {output}; a token count cannot be negative"
@@ -307,11 +343,12 @@ def _lengths(prompt: object, output: object, path: Path, line: int) -> tuple[int
     return max(counts[0], 1), max(counts[1], 1)
 
 
-def _from_rows(rows: list[tuple[float, int, int]], cached: Counts | None, path: Path) -> Requests:
+def _from_rows(rows: _Rows, blocks: _Blocks, path: Path) -> Trace:
     if not rows:
         raise TraceError(f"{path}: no requests in the file")
     table = np.array(rows)
     order = np.argsort(table[:, 0], kind="stable")
     prompt, output = (table[order, column].astype(np.int32) for column in (1, 2))
-    hits = np.zeros_like(prompt) if cached is None else np.minimum(cached[order], prompt - 1)
-    return Requests(table[order, 0] - table[order[0], 0], prompt, output, hits)
+    named = None if blocks is None else tuple(blocks[row] for row in order)
+    hits = np.zeros_like(prompt) if named is None else np.minimum(prefix_hits(named), prompt - 1)
+    return Trace(Requests(table[order, 0] - table[order[0], 0], prompt, output, hits), named)

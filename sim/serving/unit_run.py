@@ -16,9 +16,10 @@ from sim.serving.cluster import ClusterPlan, ClusterRun, PoolPlan, Verdict, simu
 from sim.serving.draws import take_draws
 from sim.serving.job import ServingJob, UnitShape, as_ranks
 from sim.serving.pools import transfer_time
+from sim.serving.replay import replayed, residents_of
 from sim.serving.step_costs import decode_costs, prompt_cost, scalar, shared_prompt_token_s
 from sim.serving.steps import ReplicaLimits, StepCost
-from sim.serving.traffic import Requests, draw_requests, gamma_arrivals
+from sim.serving.traffic import Requests, Trace, draw_requests, gamma_arrivals
 
 Array = NDArray[np.float64] | float
 BLOCK = 16
@@ -76,6 +77,7 @@ def play_unit(
     draw: int = 0,
     load: float = 1.0,
     most_requests: int = 60_000,
+    trace: Trace | None = None,
 ) -> UnitRun:
     """Play decode (or aggregated) instances with the prefill replicas that belong to them.
 
@@ -89,6 +91,8 @@ def play_unit(
         Arrivals over those the closed form allows [1].
     most_requests : int
         Upper end of the length of the run.
+    trace : Trace, optional
+        Requests to replay, stretched to the unit's rate; drawn from the job's distributions when left out.
 
     Raises
     ------
@@ -113,8 +117,8 @@ def play_unit(
     )
     residents = max(unit.of(capacity.batch_per_chip) * chips * (1.0 - share), 1.0)
     count = int(min(max(RESIDENCES * residents, 2000), most_requests))
-    requests = _requests(unit.job, rate * load, count, rng)
-    warm = _residents(unit.job, int(residents), rng)
+    requests = _requests(unit.job, rate * load, count, rng, trace)
+    warm = _residents(unit.job, int(residents), rng, trace)
     run = simulate(plan, requests, horizon_s=float(requests.arrival_s[-1]), residents=warm)
     targets = unit.job.targets
     verdict = run.verdict(scalar(targets.ttft_s), targets.percentile)
@@ -131,20 +135,27 @@ def _scalar(job: ServingJob) -> ServingJob:
     return replace(job, traffic=replace(traffic, **lengths, prefix_hit=hit, burstiness=burst))
 
 
-def _requests(job: ServingJob, rate: float, count: int, rng: np.random.Generator) -> Requests:
+def _requests(
+    job: ServingJob, rate: float, count: int, rng: np.random.Generator, trace: Trace | None
+) -> Requests:
     traffic = job.traffic
+    if trace is not None:
+        return replayed(trace, rate, count, scalar(traffic.prefix_hit), rng)
     arrivals = gamma_arrivals(rate, max(scalar(traffic.burstiness), 1e-3), count, rng)
     return draw_requests(arrivals, traffic.prompt, traffic.output, scalar(traffic.prefix_hit), rng)
 
 
-def _residents(job: ServingJob, count: int, rng: np.random.Generator) -> Requests:
+def _residents(job: ServingJob, count: int, rng: np.random.Generator, trace: Trace | None) -> Requests:
     """Requests found in decode at a random moment: long answers more often, each somewhere on its way."""
     traffic = job.traffic
-    answers = traffic.output.draw(20 * count + 100, rng)
-    output = rng.choice(answers, count, p=answers / answers.sum())
+    if trace is not None:
+        prompt, output = residents_of(trace, count, rng)
+    else:
+        answers = traffic.output.draw(20 * count + 100, rng)
+        output = rng.choice(answers, count, p=answers / answers.sum())
+        prompt = traffic.prompt.draw(count, rng)
     made = (output * rng.random(count)).astype(np.int32)
-    prompt = traffic.prompt.draw(count, rng) + made
-    return Requests(np.zeros(count), prompt, np.maximum(output - made, 1), np.zeros(count, np.int32))
+    return Requests(np.zeros(count), prompt + made, np.maximum(output - made, 1), np.zeros(count, np.int32))
 
 
 def _decode_limits(unit: _Unit, chunk: int = 8192) -> ReplicaLimits:

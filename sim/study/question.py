@@ -17,6 +17,8 @@ from sim.profiles.model import ModelProfile
 from sim.profiles.scenario import ClusterChoice, Job, Scenario
 from sim.profiles.workload import ServingTraffic, TrainingRecipe
 from sim.quantity import Quantity
+from sim.serving.traffic import Trace
+from sim.study.traced import with_trace
 
 # Parts of a profile that document the chip and never enter a simulation.
 DOCUMENTATION = ("bins", "measured", "silicon")
@@ -52,11 +54,18 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One job of the question with its model and its recipe or traffic."""
+    """One job of the question with its model and its recipe or traffic.
+
+    Attributes
+    ----------
+    trace : Trace or None
+        Requests to replay, where the traffic says so; its lengths and burstiness are then those of the trace.
+    """
 
     job: Job
     model: ModelProfile
     workload: TrainingRecipe | ServingTraffic
+    trace: Trace | None = None
 
     @property
     def label(self) -> str:
@@ -97,7 +106,8 @@ def load_question(catalogue: Catalogue, scenario: str | Path) -> Question:
     asked = catalogue.scenario(scenario)
     a, b = _side(catalogue, asked, "a"), _side(catalogue, asked, "b")
     tasks = tuple(
-        Task(job, catalogue.model(job.model), catalogue.workload(job.workload)) for job in asked.jobs
+        Task(job, catalogue.model(job.model), *with_trace(catalogue, catalogue.workload(job.workload)))
+        for job in asked.jobs
     )
     return Question(asked, a, b, tasks, _uncertain_inputs((a, b), tasks))
 

@@ -14,6 +14,7 @@ from sim.quantity import Array
 from sim.resolve import World, resolve_serving
 from sim.serving.capacity import Capacity, serving_capacity
 from sim.serving.job import ServingJob
+from sim.serving.traffic import Trace
 from sim.study.cluster import Cluster, resolve_cluster
 from sim.study.question import Side, Task
 
@@ -30,6 +31,8 @@ class ServingRuns:
         Highest load per chip that keeps the promise, and what limits it.
     it_power_w : Array
         Mean IT power of a chip over the day [W/chip].
+    trace : Trace or None
+        Requests that the event engine replays; drawn when there is none.
     """
 
     job: ServingJob
@@ -37,6 +40,7 @@ class ServingRuns:
     capacity: Capacity
     chips: int
     it_power_w: Array
+    trace: Trace | None = None
 
     @property
     def tokens_per_s(self) -> Vector:
@@ -84,6 +88,5 @@ def run_serving(side: Side, task: Task, world: World) -> ServingRuns:
     cluster = resolve_cluster(side, world)
     job = resolve_serving(task.model, task.workload, cluster.chip, world)
     capacity = serving_capacity(job, cluster.chip, cluster.network, side.choice.chips)
-    return ServingRuns(
-        job, cluster, capacity, side.choice.chips, cluster.power(capacity.activity * job.utilisation)
-    )
+    power = cluster.power(capacity.activity * job.utilisation)
+    return ServingRuns(job, cluster, capacity, side.choice.chips, power, task.trace)

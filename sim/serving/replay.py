@@ -1,0 +1,126 @@
+"""A recorded trace as traffic: the distributions that speak of it in closed form, and its replay at any rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.serving.traffic import LengthDistribution, Requests, Trace, TraceError, scaled_to
+
+WIDEST = 8.0  # largest standard deviation of the logarithm that is tried
+
+
+@dataclass(frozen=True, slots=True)
+class TraceTraffic:
+    """What closed forms need to know of a trace.
+
+    Attributes
+    ----------
+    prompt, output : LengthDistribution
+        Lognormal lengths with the trace's mean, mean square and maximum [token].
+    burstiness : float
+        Coefficient of variation of the time between arrivals [1].
+    prefix_hit : float or None
+        Share of prompt tokens that a prefix cache without limit finds; None where the trace names no blocks [1].
+    """
+
+    prompt: LengthDistribution
+    output: LengthDistribution
+    burstiness: float
+    prefix_hit: float | None
+
+
+def trace_traffic(trace: Trace) -> TraceTraffic:
+    """Lengths, burstiness and prefix reuse of a trace.
+
+    Raises
+    ------
+    TraceError
+        When the trace has fewer than two arrival times: it has no rate.
+    """
+    requests = trace.requests
+    gaps = np.diff(requests.arrival_s)
+    if not np.any(gaps > 0):
+        raise TraceError("a trace needs requests at two different times at least")
+    hit = None if trace.blocks is None else float(requests.cached.sum() / requests.prompt.sum())
+    return TraceTraffic(
+        fitted_lengths(requests.prompt), fitted_lengths(requests.output), float(gaps.std() / gaps.mean()), hit
+    )
+
+
+def fitted_lengths(lengths: NDArray[np.int32]) -> LengthDistribution:
+    """Lognormal, cut at the longest, with the mean and the mean square of the lengths.
+
+    Notes
+    -----
+    Work in prefill goes with the mean, attention and the stay of long answers with the mean square: these two have to
+    be right, where a fit of the logarithms would be wrong by the tail that a trace does not have. Of all lengths in
+    0..M with mean m, none has a larger mean square than m M, and the cut lognormal reaches it as its spread grows.
+
+    Examples
+    --------
+    >>> fit = fitted_lengths(np.array([100, 200, 600]))
+    >>> round(float(fit.mean)), round(float(fit.mean_square)), fit.maximum
+    (300, 136667, 600.0)
+    """
+    values = lengths.astype(np.float64)
+    mean, square, longest = float(values.mean()), float(np.mean(values**2)), float(values.max())
+    if square <= mean**2 * (1 + 1e-12):
+        return LengthDistribution(mean, 0.0, longest)
+    low, high = 0.0, WIDEST
+    for _ in range(60):
+        middle = (low + high) / 2
+        if _with_mean(mean, middle, longest).mean_square < square:
+            low = middle
+        else:
+            high = middle
+    return _with_mean(mean, high, longest)
+
+
+def _with_mean(mean: float, sigma: float, longest: float) -> LengthDistribution:
+    """Lognormal of spread ``sigma``, cut at ``longest``, with the given mean."""
+    low, high = np.log(mean) - sigma**2 - 1.0, np.log(longest) + 10.0 * sigma + 1.0
+    for _ in range(80):
+        middle = (low + high) / 2
+        if LengthDistribution(float(np.exp(middle)), sigma, longest).mean < mean:
+            low = middle
+        else:
+            high = middle
+    return LengthDistribution(float(np.exp(high)), sigma, longest)
+
+
+def replayed(trace: Trace, rate: float, count: int, prefix_hit: float, rng: np.random.Generator) -> Requests:
+    """``count`` requests of a trace in their order, from a random place in it, at a mean of ``rate`` requests per second.
+
+    Parameters
+    ----------
+    prefix_hit : float
+        Share of every prompt that is cached, where the trace names no blocks [1].
+
+    Notes
+    -----
+    The clock is stretched, so lengths, their order, and bursts relative to the mean gap stay as recorded. Past the
+    end the trace starts again.
+    """
+    requests = trace.requests
+    size = len(requests)
+    start = int(rng.integers(size)) if count < size else 0
+    rows = (start + np.arange(count)) % size
+    rounds = (start + np.arange(count)) // size
+    span = float(requests.arrival_s[-1]) * size / (size - 1)  # with a mean gap between the last and the first
+    arrival = requests.arrival_s[rows] + rounds * span
+    part = Requests(arrival, requests.prompt[rows], requests.output[rows], requests.cached[rows])
+    if trace.blocks is None:
+        part = replace(part, cached=np.minimum((part.prompt * prefix_hit).astype(np.int32), part.prompt - 1))
+    return scaled_to(part, rate)
+
+
+def residents_of(
+    trace: Trace, count: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Prompt and output lengths of requests found in decode at a random moment: a row as often as its answer is long."""
+    requests = trace.requests
+    rows = rng.choice(len(requests), count, p=requests.output / requests.output.sum())
+    return requests.prompt[rows], requests.output[rows]
