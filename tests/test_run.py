@@ -344,6 +344,24 @@ def test_too_few_chips_for_the_model(typed: Typed, tmp_path: Path) -> None:
     assert everything(tmp_path) == ["small.yaml"]
 
 
+@pytest.mark.parametrize(("base", "kind"), [("pretrain-v3", "training"), ("chat", "serving")])
+def test_a_format_the_chip_lacks(base: str, kind: str, typed: Typed, tmp_path: Path) -> None:
+    (tmp_path / "workloads").mkdir()
+    narrow = f"id: narrow\nkind_of_job: {kind}\nextends: {base}\nname: Narrow\nprecision: fp8\n"
+    (tmp_path / "workloads" / "narrow.yaml").write_text(narrow)
+    text = QUESTION.replace("hgx-h20-8", "hgx-a100-8").replace(f"workload: {base}", "workload: narrow")
+    done = typed(text if kind == "training" else text.replace(*_training_line(text)))
+    assert done.exit_code == 2, done.output
+    (line,) = done.stderr.strip().splitlines()
+    assert re.match(
+        r"small\.yaml:6:27: .*A100.* does not compute in FP8, which workload narrow asks for", line
+    )
+
+
+def _training_line(text: str) -> tuple[str, str]:
+    return next(line + "\n" for line in text.splitlines() if "id: train" in line), ""
+
+
 def test_unknown_chip_of_a_system(typed: Typed, tmp_path: Path) -> None:
     systems = tmp_path / "systems"
     systems.mkdir()

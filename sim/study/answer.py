@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.profiles.workload import TrainingRecipe
+from sim.profiles.workload import ServingTraffic, TrainingRecipe
 from sim.resolve import MEDIAN, World
 from sim.study.parity import count_grid, equal_count
 from sim.study.question import Question, Side, Task
@@ -58,12 +58,19 @@ class ServingAnswer:
         return self.ratio * self.b.chips
 
 
-class TooFewChipsError(ValueError):
-    """A model cannot be trained on one of the clusters, in no layout; ``side`` is its key."""
+class CannotRunError(ValueError):
+    """A job cannot be done on one of the clusters at all.
 
-    def __init__(self, side: str, message: str) -> None:
+    Attributes
+    ----------
+    side, key : str
+        Key of the cluster in the scenario, and its line that would have to change.
+    """
+
+    def __init__(self, side: str, key: str, message: str) -> None:
         super().__init__(message)
         self.side = side
+        self.key = key
 
 
 class Study(Protocol):
@@ -123,9 +130,11 @@ def prepare(question: Question, task: Task) -> TrainingStudy | ServingStudy:
 
     Raises
     ------
-    TooFewChipsError
-        When the model cannot be trained on one of the clusters.
+    CannotRunError
+        When the model cannot be trained on one of the clusters, or a chip lacks the number format asked for.
     """
+    for side in question.sides:
+        _check_precision(side, task)
     if not isinstance(task.workload, TrainingRecipe):
         return ServingStudy(task, question)
     a, b = (_plan(side, task) for side in question.sides)
@@ -134,12 +143,25 @@ def prepare(question: Question, task: Task) -> TrainingStudy | ServingStudy:
     return TrainingStudy(task, a, b, _curve(question, task, centre))
 
 
+def _check_precision(side: Side, task: Task) -> None:
+    wanted, own = task.workload.precision, side.chip.compute.matrix
+    widened = isinstance(task.workload, ServingTraffic) and wanted == "fp4"  # 4-bit weights, wider arithmetic
+    if wanted == "best" or wanted in own or widened:
+        return
+    raise CannotRunError(
+        side.key,
+        "system",
+        f"{task.label}: {side.chip.name} does not compute in {wanted.upper()}, which workload {task.workload.id} asks "
+        f"for; `precision: best` takes the fastest that each chip has",
+    )
+
+
 def _plan(side: Side, task: Task) -> TrainingPlan:
     try:
         return plan_training(side, task, (side.choice.chips,))
     except NoLayoutError as error:
-        raise TooFewChipsError(
-            side.key, f"{task.label} on {side.choice.chips:,} {side.label}: {error}"
+        raise CannotRunError(
+            side.key, "chips", f"{task.label} on {side.choice.chips:,} {side.label}: {error}"
         ) from None
 
 

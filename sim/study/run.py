@@ -14,9 +14,9 @@ from sim.profiles.catalogue import Catalogue
 from sim.report.content import JobContent, ReportContent, RunIdentity, Sensitivity, ValidationRecord
 from sim.resolve import World
 from sim.study.answer import (
+    CannotRunError,
     ServingAnswer,
     ServingStudy,
-    TooFewChipsError,
     TrainingAnswer,
     TrainingStudy,
     prepare,
@@ -140,8 +140,8 @@ def _validation(question: Question) -> list[ValidationRecord]:
 def _prepared(catalogue: Catalogue, question: Question, task: Task) -> TrainingStudy | ServingStudy:
     try:
         return prepare(question, task)
-    except TooFewChipsError as error:
-        raise catalogue.error(question.scenario, ("clusters", error.side, "chips"), str(error)) from None
+    except CannotRunError as error:
+        raise catalogue.error(question.scenario, ("clusters", error.side, error.key), str(error)) from None
 
 
 def _answered(

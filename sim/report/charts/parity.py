@@ -97,7 +97,8 @@ def _room(content: ReportContent) -> float:
 
 def _scale(axes: Axes, content: ReportContent) -> None:
     """Zero-based unless the answers span more than a factor of twelve; then logarithmic, and said on the axis."""
-    highs = [job.equal_count.p95 for job in content.jobs] + [m.equal_count for m in content.paper_metrics]
+    counts = [job.equal_count for job in content.jobs]
+    highs = [x for c in counts for x in (c.p50, c.p95)] + [m.equal_count for m in content.paper_metrics]
     lows = [job.equal_count.p05 for job in content.jobs] + [m.equal_count for m in content.paper_metrics]
     marks = [content.slogan_count] if content.slogan_count else []
     shown = [x for x in highs + lows + marks if math.isfinite(x)]
