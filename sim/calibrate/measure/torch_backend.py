@@ -20,6 +20,9 @@ HINT = (
 )
 COLD = 256e6  # operands of a repeat together exceed every on-chip cache, as weights of a model do [byte]
 MOST_COPIES = 512
+ROUND_S = (
+    0.05  # of one round over all copies; kernels that need longer for so few bytes do not wait for them [s]
+)
 REPEATS = 5
 REPEAT_S = {"cpu": 0.01}  # of one repeat; short kernels run many times in it [s]
 DEFAULT_REPEAT_S = 0.03
@@ -146,7 +149,9 @@ class TorchBackend:
             "elementwise": self._copy,
         }[case.family]
         first, held = build(case)
-        copies = min(MOST_COPIES, math.ceil(COLD / held))
+        first()
+        fitting = math.ceil(ROUND_S / max(self._elapsed(first, 1), 1e-9))
+        copies = min(MOST_COPIES, fitting, math.ceil(COLD / held))
         return [first, *(build(case)[0] for _ in range(copies - 1))]
 
     def _random(self, *shape: int, dtype: Any = None) -> Any:
