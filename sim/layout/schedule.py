@@ -68,13 +68,14 @@ def bubble_time(
 def apart(schedule: Array, stages: Array, micro_batches: Array) -> Array:
     """Micro-batches whose forward and backward run one after the other, not overlapped with another's.
 
-    DualPipe with p ranks: 5p/4 - 1/2 on average per rank (counted in ``dualpipe.py``: 19.5 for p = 16),
-    DualPipeV half of what DualPipe with 2p ranks has. The other schedules overlap across neighbouring
-    micro-batches only in the steady phase: p - 1 stand alone.
+    DualPipe with p ranks: 5p/4 - 1/2 on average per rank, and one pair more on the two middle ranks (counted in
+    ``dualpipe.py``: 19.5 + 1/8 for p = 16); DualPipeV half of what DualPipe with 2p ranks has. The other schedules
+    overlap across neighbouring micro-batches only in the steady phase: p - 1 stand alone.
     """
     p = np.asarray(stages, dtype=float)
     lone = dict.fromkeys((_PLAIN, _INTERLEAVED, _ZERO_BUBBLE), p - 1.0)
-    lone |= {_DUALPIPE: 1.25 * p - 0.5, _DUALPIPEV: 1.25 * p - 0.25}
+    both = 1.25 * p - 0.5 + 2.0 / p, 1.25 * p - 0.25 + 0.5 / p
+    lone |= {_DUALPIPE: both[0], _DUALPIPEV: both[1]}
     return np.minimum(np.maximum(_pick(schedule, lone), 1.0), micro_batches)
 
 

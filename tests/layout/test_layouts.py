@@ -48,7 +48,9 @@ def test_micro_batches_in_flight() -> None:
 
 
 def test_chunks_that_overlap_nothing() -> None:
-    assert apart(code("dualpipe"), 16, 120) == 19.5
+    # dualpipe.py, 16 ranks and 120 micro-batches: 19.5, and a pair that the two middle ranks run apart.
+    assert apart(code("dualpipe"), 16, 120) == 19.5 + 2 / 16
+    assert apart(code("dualpipev"), 8, 60) == (19.5 + 2 / 16) / 2
     assert apart(code("1f1b"), 8, 16) == 7
     assert apart(code("1f1b"), 1, 16) == 1
 
