@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 from sim.catalogue_view import Listing, print_listing
 from sim.profiles.catalogue import Catalogue
+from sim.profiles.messages import InputError, Problem
 from sim.report.charts.pipeline import Pipeline, pipelines
 from sim.report.document import standalone
 from sim.report.figures import Chart, drawing
@@ -81,6 +82,10 @@ def show_layouts(
     OSError
         When a file cannot be written.
     """
+    if out is not None and out.exists() and not out.is_dir():
+        raise InputError([Problem(f"--out {out}: is a file; name a folder")])
+    if trace is not None and trace.is_dir():
+        raise InputError([Problem(f"--trace {trace}: is a folder; name a file in it")])
     study = find_layouts(catalogue, request)
     written = write_layouts(study, out, trace)
     if as_json:

@@ -81,7 +81,7 @@ class TrainingRecipe(Document):
     routing_imbalance: Ratio
     """Work and traffic of the busiest expert rank over the mean."""
     recompute: Literal["search", "none", "selective", "full"] = "search"
-    schedule: Literal["search", "1f1b", "interleaved", "zero-bubble", "dualpipe"] = "search"
+    schedule: Literal["search", "1f1b", "interleaved", "zero-bubble", "dualpipe", "dualpipev"] = "search"
     software: TrainingSoftware
     reliability: Reliability
 

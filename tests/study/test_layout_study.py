@@ -204,6 +204,17 @@ def test_mistakes_are_one_plain_line(words: tuple[str, str, int], line: str) -> 
     assert len(error.splitlines()) == 1
 
 
+def test_places_that_cannot_be_written_are_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    for option, place, line in (
+        ("--out", "taken", "is a file; name a folder"),
+        ("--trace", ".", "is a folder"),
+    ):
+        code, _, error = typed("deepseek-v3", "hgx-h800-8", 2048, option, str(tmp_path / place))
+        assert code == 2
+        assert line in error
+
+
 def test_what_does_not_fit_is_said() -> None:
     # 671 billion parameters x 18 bytes (2 + 4 + 12) on 16 chips are 755 GB each, without a single activation.
     code, _, error = typed("deepseek-v3", "hgx-h800-8", 16)
