@@ -12,7 +12,7 @@ report: $(READY)  ## Run the flagship scenario and say where its PDF and PNG are
 	$(BIN)/parity run scenarios/ascend_20k_vs_h100_12k.yaml --draws $(DRAWS) --out $(FLAGSHIP)
 
 test: $(READY)  ## Run all tests.
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(READY)  ## Lint, format and types.
 	$(BIN)/ruff check .
