@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim.calibrate.fit import LARGE, LEAST_ROWS, PickedShapes, Vector, robust_fit
-from sim.calibrate.tables import Transfer
+from sim.calibrate.samples import Transfer
 from sim.physics.network import (
     Network,
     Tier,

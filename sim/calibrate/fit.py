@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
-from sim.calibrate.tables import BYTES, KERNEL_FAMILIES, Sample
+from sim.calibrate.samples import BYTES, KERNEL_FAMILIES, Sample
 from sim.physics.chip import Chip, KernelCurve, kernel_time
 
 Vector = NDArray[np.float64]

@@ -13,7 +13,8 @@ from sim.calibrate import page
 from sim.calibrate.collectives import TierFit, fit_tiers
 from sim.calibrate.fit import Fit, columns, fit_all
 from sim.calibrate.lines import sha256
-from sim.calibrate.tables import Sample, Table, Transfer, read_tables
+from sim.calibrate.samples import Sample, Transfer
+from sim.calibrate.tables import Table, read_tables
 from sim.physics.chip import Chip
 from sim.physics.network import Tier
 from sim.profiles.catalogue import Catalogue

@@ -9,7 +9,8 @@ import pytest
 
 from sim.calibrate.collectives import fit_tiers
 from sim.calibrate.fit import fit_all
-from sim.calibrate.tables import Sample, Transfer, read_tables
+from sim.calibrate.samples import Sample, Transfer
+from sim.calibrate.tables import read_tables
 from sim.physics.chip import Chip
 from sim.profiles.catalogue import Catalogue
 from sim.resolve import resolve_chip

@@ -13,7 +13,8 @@ from sim import cli
 from sim.calibrate.measure import sensors
 from sim.calibrate.measure.plan import Case, case, plan
 from sim.calibrate.measure.sweep import Reading, Unsupported, read_rows, sweep
-from sim.calibrate.tables import COLLECTIVES, read_tables
+from sim.calibrate.samples import COLLECTIVES
+from sim.calibrate.tables import read_tables
 
 QUIET = Console(file=io.StringIO())
 CASES = [case("gemm", "bf16", m=m, n=64, k=64) for m in (1, 2, 3)]

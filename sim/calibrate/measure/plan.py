@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sim.calibrate.tables import COLLECTIVES
+from sim.calibrate.samples import COLLECTIVES
 
 SMALL_BY = 8  # processors run the same grid with every matrix this many times narrower
 ROWS = (1, 8, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)

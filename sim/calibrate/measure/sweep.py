@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from sim.calibrate.lines import read_lines
 from sim.calibrate.measure.plan import Case
-from sim.calibrate.tables import COLLECTIVES, COLUMNS, NEEDED, SHAPE_COLUMNS
+from sim.calibrate.samples import COLLECTIVES, COLUMNS, NEEDED, SHAPE_COLUMNS
 from sim.profiles.messages import InputError, Mark, Problem
 
 
