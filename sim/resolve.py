@@ -84,6 +84,10 @@ def resolve_chip(profile: ChipProfile, kernels: KernelProfile, world: World = ME
         linear_backward=world(kernels.linear_backward),
         dies=profile.silicon.dies,
         ranks=profile.silicon.ranks,
+        latent_layers=world(kernels.latent_layers),
+        grouped_prefill=world(kernels.grouped_prefill),
+        memory_activity=world(kernels.activity.memory),
+        waiting_activity=world(kernels.activity.waiting),
     )
 
 

@@ -60,6 +60,8 @@ def test_chip_in_base_units(files: Catalogue, chip: ChipProfile) -> None:
     assert found.kernels["gemm", "bf16"].overhead_s == pytest.approx(5e-6)
     assert found.kernels["gemm", "bf16"].half_rows == 0.0
     assert (found.attention_backward, found.linear_backward) == (0.8, 0.9)
+    assert (found.latent_layers, found.grouped_prefill) == (1.5, 0.7)
+    assert (found.memory_activity, found.waiting_activity) == (0.6, 0.3)
 
 
 def test_network_in_base_units(system: SystemProfile) -> None:

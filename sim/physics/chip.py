@@ -63,6 +63,11 @@ class Chip:
     layer_overhead_s : mapping of "decode_moe", "training_dense", ... to Array
         Host, synchronisation and small-kernel time per layer that no operator carries [s]: added in decode, the floor
         of a layer's forward pass in prefill and training without graphs.
+    latent_layers, grouped_prefill : Array
+        Factors on it in serving: for latent or compressed attention, and for expert layers with grouped-query attention
+        in prefill [1].
+    memory_activity, waiting_activity : Array
+        Power above idle over that under matrix load, while memory binds and while network or launches do [1].
     """
 
     name: str
@@ -79,6 +84,10 @@ class Chip:
     linear_backward: Array = 1.0
     dies: int = 1
     ranks: int = 1
+    latent_layers: Array = 1.0
+    grouped_prefill: Array = 1.0
+    memory_activity: Array = 1.0
+    waiting_activity: Array = 1.0
 
     def curve(self, family: str, precision: str) -> KernelCurve:
         """Kernel curve of a family at a precision; the family's 16-bit curve where that precision has none."""

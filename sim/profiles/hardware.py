@@ -119,6 +119,15 @@ class KernelFit(Record):
     """Rows at which half of `compute` is reached."""
 
 
+class Activity(Record):
+    """Power above idle over that under sustained matrix load, by what keeps the matrix units from working."""
+
+    memory: Share
+    """While the memory bandwidth binds."""
+    waiting: Share
+    """While the network or launches bind."""
+
+
 class KernelProfile(Document):
     """Kernel efficiencies shared by the chips of a family."""
 
@@ -151,6 +160,12 @@ class KernelProfile(Document):
     """Small kernels, launches and synchronisation per layer and pass that no operator carries. In decode it
     is added (graphs on); in prefill and training it is the floor of the forward pass of a layer without
     graphs."""
+    latent_layers: Ratio
+    """Small kernels of a layer with latent or compressed attention over those of `layer_overhead`, in decode and prefill."""
+    grouped_prefill: Ratio
+    """Small kernels of an expert layer with grouped-query attention over `layer_overhead.prefill_moe`."""
+    activity: Activity
+    """Power of a chip that serves, between idle and sustained matrix load."""
     tensor_exposed: Share | None = None
     """Share of tensor-parallel traffic in training that stays visible on this family whatever the stack; left out: as the
     recipe says."""

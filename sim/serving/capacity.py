@@ -222,7 +222,8 @@ def _disaggregated(setting: _Setting, ranks_per_chip: int) -> Capacity:
         (reader.requests_per_s > 0) & (decoder.tokens_per_s > 0), share * reader.requests_per_s, 0.0
     )
     one = np.ones(setting.draws)
-    working = share * reader.load * activity(reader.step) + (1 - share) * activity(decoder.step)
+    at_prefill, at_decode = activity(reader.step, setting.chip), activity(decoder.step, setting.chip)
+    working = share * reader.load * at_prefill + (1 - share) * at_decode
     return Capacity(
         requests_per_s=rate * one,
         output_tokens_per_s=rate * output * one,
@@ -290,7 +291,7 @@ def _aggregated(setting: _Setting, ranks_per_chip: int) -> Capacity:
         utilisation=utilisation(mean, pool.batch, pool.fitting_batch, one),
         decode_terms={name: value * one for name, value in mean.terms.items()} | {"prompts": reading * one},
         prefill_terms={name: value * one for name, value in prompts.terms.items()},
-        activity=(share * activity(prompts) + (1 - share) * activity(mean)) * one,
+        activity=(share * activity(prompts, setting.chip) + (1 - share) * activity(mean, setting.chip)) * one,
         shape=most(unit_names(choice)),
         decode_unit=choice,
         prefill_unit=choice,

@@ -8,17 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.physics.chip import Chip
 from sim.serving.aggregated import AggregatedPool
 from sim.serving.iteration import StepTime
 from sim.serving.job import ServingJob, Targets, UnitShape
 from sim.serving.pools import DecodePool, PrefillPool
 
 Array = NDArray[np.float64] | float
-# Chip activity while memory-bound, and while waiting for the network or for launches, over that under matrix
-# load: decoding draws roughly two thirds of what prefill draws (Patel et al., POLCA, arXiv 2308.12908,
-# section 4).
-MEMORY_ACTIVITY = 0.6
-WAITING_ACTIVITY = 0.3
 _BOUNDS = {
     "compute": "matrix throughput",
     "bandwidth": "memory bandwidth",
@@ -61,13 +57,11 @@ def computed(job: ServingJob) -> Array:
     return job.traffic.prompt.mean * (1.0 - np.asarray(job.traffic.prefix_hit))
 
 
-def activity(step: StepTime) -> Array:
+def activity(step: StepTime, chip: Chip) -> Array:
     """Mean activity of a chip over a step, between idle and sustained matrix load [1]."""
     bounds = step.bounds
-    waiting = bounds["network"] + bounds["latency"]
-    return (
-        bounds["compute"] + MEMORY_ACTIVITY * bounds["bandwidth"] + WAITING_ACTIVITY * waiting
-    ) / step.total_s
+    waiting = chip.waiting_activity * (bounds["network"] + bounds["latency"])
+    return (bounds["compute"] + chip.memory_activity * bounds["bandwidth"] + waiting) / step.total_s
 
 
 def utilisation(

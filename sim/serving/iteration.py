@@ -17,11 +17,6 @@ from sim.serving.passes import Work, decode_work, mixed_work, prefill_work
 
 Array = NDArray[np.float64] | float
 
-# Latent and compressed attention launch more small kernels per layer than grouped-query attention (1.6 fits
-# decode steps of DeepSeek models on Hopper and Ascend); the prefill floor of a chip lies between the two.
-_LATENT_KERNELS = 1.6
-_GROUPED_PREFILL = 0.64
-
 
 @dataclass(frozen=True, slots=True)
 class StepTime:
@@ -205,7 +200,7 @@ def _small_kernels(architecture: Architecture, chip: Chip, phase: str) -> Array:
     experts = architecture.moe_layers
     dense_s, moe_s = chip.layer_overhead_s[f"{phase}_dense"], chip.layer_overhead_s[f"{phase}_moe"]
     if latent:
-        dense_s, moe_s = dense_s * _LATENT_KERNELS, moe_s * _LATENT_KERNELS
+        dense_s, moe_s = dense_s * chip.latent_layers, moe_s * chip.latent_layers
     elif phase == "prefill":
-        moe_s = moe_s * _GROUPED_PREFILL
+        moe_s = moe_s * chip.grouped_prefill
     return (architecture.layers - experts) * dense_s + experts * moe_s

@@ -45,6 +45,14 @@ What was fitted, and on what: one end-to-end speed factor per chip family, preci
 never a factor per row. The terms of `engines.yaml` hold for all rows of an engine alike. Rows marked `validate` were used
 for no fit, but they were looked at while the terms were chosen, so expect new rows to be worse by a third or so.
 
+Inputs on speed beside these factors, all chosen with results in view, rows marked `validate` among them. In
+`engines.yaml`, one per engine and family, never per row: `engine_speed` of SGLang on Ascend 910C, 0.93 (0.85 to 1.0;
+derived from its runs against those of Huawei's own engines), of Huawei's CANN samples on Ascend 950, 1.20 (1.05 to 1.40;
+assumed: demonstrations without scheduler and with forced balance), of all others, 1.0 (0.96 to 1.04; derived);
+`grouped_speed` of the expert products, 1.0 (0.92 to 1.08; derived). In `hardware_profiles/kernels/blackwell.yaml` and
+`blackwell-ultra.yaml`: the bandwidth of expert products in FP4 and FP8 was raised from the fit of the kernel tables
+after comparing with published end-to-end results, not with the `calibrate` rows alone.
+
 The headline counts throughput and time per output token; several rows of one run share the weight of one. Time to first
 token under load is mostly queue and scheduler: it is played request by request, with the burst at the start of a run, and
 stays two to three times worse than everything else.

@@ -71,8 +71,9 @@ def make_chip(name, bf16, eight, memory, bandwidth, a, b, t0, moe, attention, ke
         "prefill_moe": 0.0,
     }
     return Chip(
-        name, {"bf16": bf16, eight_name: eight}, {}, memory, bandwidth, curves, {}, 100.0, 700.0, overhead
-    )
+        name, {"bf16": bf16, eight_name: eight}, {}, memory, bandwidth, curves, {}, 100.0, 700.0, overhead,
+        latent_layers=1.6, memory_activity=0.6, waiting_activity=0.3,
+    )  # fmt: skip
 
 
 HOPPER = {

@@ -56,7 +56,7 @@ def test_events_replay_the_trace(tmp_path):
     (tmp_path / "t.csv").write_bytes(TINY.read_bytes())
     question = asked(tmp_path, "arrivals: trace\ntrace: t.csv\n", "workloads")
     runs = run_serving(question.b, question.tasks[0], MEDIAN)
-    checks = dict((name, (closed, events)) for name, closed, events in serving_events(runs, "x", 1).checks)
+    checks = {name: (closed, events) for name, closed, events in serving_events(runs, "x", 1).checks}
     closed, events = checks["x: output tokens per second of the unit"]
     assert events == pytest.approx(closed, rel=0.08)
 

@@ -9,7 +9,7 @@ import pytest
 from sim.profiles.messages import InputError
 from sim.study.calibrate_serving import fit_serving_factors, phase_of
 from sim.study.serving_cases import read_engine_rules
-from sim.study.validate_serving import COLUMNS, groups_of, rank_correlation, validate_serving
+from sim.study.validate_serving import COLUMNS, PREFACE, groups_of, rank_correlation, validate_serving
 from sim.study.validation import Case, Prediction, read_cases, validation_catalogue, validation_folder
 
 PICKED = (
@@ -112,3 +112,14 @@ def test_the_fit_finds_a_factor_that_was_put_in(tmp_path):
     for key in found[0]:
         assert found[1][key].raw / found[0][key].raw == pytest.approx(1.5, rel=0.06)
         assert abs(np.log(found[1][key].value)) < abs(np.log(found[1][key].raw)) + 1e-9
+
+
+def test_the_page_names_every_speed_of_an_engine():
+    rules = read_engine_rules(validation_folder() / "engines.yaml")
+    for table in (rules.engine_speed, rules.grouped_speed):
+        for speed in table.values():
+            value = "1.0" if speed.value == 1 else f"{speed.value:.2f}"
+            low, high = (
+                f"{x:.2f}".removesuffix("0") if x == 1 else f"{x:.2f}" for x in (speed.low, speed.high)
+            )
+            assert f"{value} ({low} to {high}" in PREFACE.replace("\n", " ")
