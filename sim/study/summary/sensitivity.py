@@ -105,7 +105,7 @@ def _indices(question: Question, study: Study, columns: list[int], seed: int) ->
     low, middle, high = np.quantile(known, [0.01, 0.5, 0.99])
     # Worlds in which neither side can do the work have no answer and count as the median.
     filled = np.where(np.isnan(answers), middle, answers)
-    found = sobol_indices(np.log(np.clip(filled, max(low, 1.0), high)), SAMPLES)
+    found = sobol_indices(np.log1p(np.clip(filled, low, high)), SAMPLES)
     # Estimates of tiny indices scatter around zero; a share of variance does not.
     return np.clip(found.first, 0.0, 1.0), np.clip(found.total, 0.0, 1.0)
 
