@@ -235,6 +235,42 @@ def layout(
     show_layouts(_catalogue(profiles), request, sys.stdout, as_json=json, out=out, trace=trace)
 
 
+@app.command("capacity")
+def capacity(
+    scenario: Annotated[str, typer.Argument(help="Scenario file, or the id of a shipped one.")],
+    job: Annotated[
+        str | None, typer.Option(metavar="ID", help="Serving job of the scenario; the first when left out.")
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="a|b", help="Which of the two clusters; a when left out.")
+    ] = None,
+    demand: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RATE",
+            help='Prompt and output tokens to serve, "140e12 token/day"; what the cluster can when left out.',
+        ),
+    ] = None,
+    draws: Annotated[
+        int | None, typer.Option(min=1, help="Worlds to draw, instead of the scenario's own.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of the draws, instead of the scenario's own.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Also write JSON, the frontier as table and picture there."),
+    ] = None,
+    profiles: Profiles = None,
+) -> None:
+    """Say how much a fleet serves within its promise, which units do it, and what a demand needs."""
+    from sim.capacity_view import CapacityRequest, show_capacity
+
+    request = CapacityRequest(scenario, job, cluster, demand, draws, seed)
+    show_capacity(_catalogue(profiles), request, sys.stdout, as_json=json, out=out)
+
+
 @app.command("schema")
 def schema(
     out: Annotated[

@@ -95,7 +95,7 @@ class Capacity:
 
 
 @dataclass(frozen=True, slots=True)
-class _Setting:
+class Setting:
     """A job on ranks of a fleet."""
 
     job: ServingJob
@@ -107,9 +107,9 @@ class _Setting:
     def draws(self) -> int:
         return count_draws(self.job, self.chip, self.network)
 
-    def at(self, index: NDArray[np.int_]) -> _Setting:
+    def at(self, index: NDArray[np.int_]) -> Setting:
         """The same with only some of the draws."""
-        return _Setting(
+        return Setting(
             take_draws(self.job, index),
             take_draws(self.chip, index),
             take_draws(self.network, index),
@@ -135,14 +135,18 @@ def serving_capacity(job: ServingJob, chip: Chip, network: Network, chips: float
     so that both pools handle the same requests: 1 / x = 1 / x_prefill + 1 / x_decode. Every shape is tried
     on a few draws; winners and runners-up go on to all of them, and where none keeps the promise, every shape.
     """
-    rank_chip, rank_network = as_ranks(chip, network, chip.ranks)
-    setting = _Setting(job, rank_chip, rank_network, chips * chip.ranks)
+    setting = fleet_of_ranks(job, chip, network, chips)
     if job.pools == "aggregated":
         return _aggregated(setting, chip.ranks)
     return _disaggregated(setting, chip.ranks)
 
 
-def _candidates(setting: _Setting, chunks: tuple[float, ...], context_parallel: tuple[float, ...]) -> Unit:
+def fleet_of_ranks(job: ServingJob, chip: Chip, network: Network, chips: float) -> Setting:
+    """The job on the ranks that software sees in so many chips."""
+    return Setting(job, *as_ranks(chip, network, chip.ranks), chips * chip.ranks)
+
+
+def candidate_units(setting: Setting, chunks: tuple[float, ...], context_parallel: tuple[float, ...]) -> Unit:
     """Every unit shape with every chunk and context-parallel degree that goes with it."""
     shapes = unit_shapes(setting.job.architecture, setting.network, setting.ranks)
     dense = setting.job.architecture.moe is None
@@ -157,7 +161,7 @@ def _candidates(setting: _Setting, chunks: tuple[float, ...], context_parallel: 
     return Unit(tp, dp, chunk, cp)
 
 
-def _best(setting: _Setting, candidates: Unit, score: Callable[[_Setting, Unit], Array]) -> Unit:
+def _best(setting: Setting, candidates: Unit, score: Callable[[Setting, Unit], Array]) -> Unit:
     """The best candidate of each draw."""
     draws = setting.draws
     sample = np.unique(np.linspace(0, draws - 1, SAMPLE).astype(int))
@@ -186,13 +190,13 @@ def _score(
     return np.where(rate > 0, rate, missed)
 
 
-def _disaggregated(setting: _Setting, ranks_per_chip: int) -> Capacity:
+def _disaggregated(setting: Setting, ranks_per_chip: int) -> Capacity:
     targets, output = setting.job.targets, setting.job.traffic.output.mean
 
-    def decode(where: _Setting, choice: Unit) -> DecodePool:
+    def decode(where: Setting, choice: Unit) -> DecodePool:
         return decode_pool(where.job, where.chip, where.network, choice.shape)
 
-    def prefill(where: _Setting, choice: Unit, share: Array = 0.5) -> PrefillPool:
+    def prefill(where: Setting, choice: Unit, share: Array = 0.5) -> PrefillPool:
         pool_ranks = np.maximum(where.ranks * share, choice.shape.ranks)
         return prefill_pool(
             where.job,
@@ -204,16 +208,16 @@ def _disaggregated(setting: _Setting, ranks_per_chip: int) -> Capacity:
             choice.context_parallel,
         )
 
-    def decode_score(where: _Setting, choice: Unit) -> Array:
+    def decode_score(where: Setting, choice: Unit) -> Array:
         pool = decode(where, choice)
         return _score(pool.tokens_per_s, pool.fastest_s, where.job.targets.tpot_s, pool)
 
-    def prefill_score(where: _Setting, choice: Unit) -> Array:
+    def prefill_score(where: Setting, choice: Unit) -> Array:
         pool = prefill(where, choice)
         return _score(pool.requests_per_s, pool.unloaded_s, where.job.targets.ttft_s, pool)
 
-    decoding = _best(setting, _candidates(setting, (0.0,), (1.0,)), decode_score)
-    reading = _best(setting, _candidates(setting, CHUNKS, CONTEXT_PARALLEL), prefill_score)
+    decoding = _best(setting, candidate_units(setting, (0.0,), (1.0,)), decode_score)
+    reading = _best(setting, candidate_units(setting, CHUNKS, CONTEXT_PARALLEL), prefill_score)
     decoder, reader = decode(setting, decoding), prefill(setting, reading)
     share = _prefill_share(reader, decoder, output)
     reader = prefill(setting, reading, share)  # the pool it really is decides how many share the queue
@@ -257,21 +261,21 @@ def _prefill_share(reader: PrefillPool, decoder: DecodePool, output: Array) -> A
     return reading / (reading + writing)
 
 
-def _aggregated(setting: _Setting, ranks_per_chip: int) -> Capacity:
+def _aggregated(setting: Setting, ranks_per_chip: int) -> Capacity:
     targets, output = setting.job.targets, setting.job.traffic.output.mean
 
-    def serve(where: _Setting, choice: Unit) -> AggregatedPool:
+    def serve(where: Setting, choice: Unit) -> AggregatedPool:
         job = replace(where.job, engine=replace(where.job.engine, chunk_tokens=choice.chunk))
         return aggregated_pool(job, where.chip, where.network, choice.shape, where.ranks)
 
-    def score(where: _Setting, choice: Unit) -> Array:
+    def score(where: Setting, choice: Unit) -> Array:
         pool = serve(where, choice)
         missed = np.maximum(
             pool.fastest_s / where.job.targets.tpot_s, pool.unloaded_s / where.job.targets.ttft_s
         )
         return _score(pool.requests_per_s, missed, 1.0, pool)
 
-    choice = _best(setting, _candidates(setting, CHUNKS[1:4], (1.0,)), score)
+    choice = _best(setting, candidate_units(setting, CHUNKS[1:4], (1.0,)), score)
     pool = serve(setting, choice)
     one = np.ones(setting.draws)
     rate = pool.requests_per_s * ranks_per_chip * one
@@ -307,7 +311,7 @@ def _median_draw(rate: NDArray[np.float64]) -> NDArray[np.int_]:
 
 
 def _frontier(
-    setting: _Setting,
+    setting: Setting,
     choice: Unit,
     prefill_rate: NDArray[np.float64],
     rate: NDArray[np.float64],
@@ -329,7 +333,7 @@ def _frontier(
 
 
 def _shared_frontier(
-    setting: _Setting, choice: Unit, rate: NDArray[np.float64], ranks: int
+    setting: Setting, choice: Unit, rate: NDArray[np.float64], ranks: int
 ) -> tuple[tuple[float, float], ...]:
     index = _median_draw(rate)
     if rate[index[0]] <= 0:

@@ -45,6 +45,23 @@ class UnitRun:
     run: ClusterRun
     verdict: Verdict
     checks: tuple[tuple[str, float, float], ...]
+    percentile: float
+
+    def keeps(self, ttft_s: float, tpot_s: float) -> bool:
+        """Whether enough requests kept each promise once the run had settled, and the queue did not run away."""
+        first, token = self.latency()
+        return self.verdict != "overloaded" and first <= ttft_s and token <= tpot_s
+
+    def latency(self) -> tuple[float, float]:
+        """Time to first token and per token at the promised percentile, after the run has settled [s].
+
+        A first token that was not out at the end of the run counts with the time it has waited by then.
+        """
+        settled = slice(int(SETTLED * len(self.run.requests)), None)
+        waited = float(self.run.requests.arrival_s[-1]) - self.run.requests.arrival_s
+        first = np.where(np.isnan(self.run.ttft_s), waited, self.run.ttft_s)[settled]
+        token = float(np.nanpercentile(self.run.tpot_s[settled], 100 * self.percentile))
+        return float(np.percentile(first, 100 * self.percentile)), token
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +139,8 @@ def play_unit(
     run = simulate(plan, requests, horizon_s=float(requests.arrival_s[-1]), residents=warm)
     targets = unit.job.targets
     verdict = run.verdict(scalar(targets.ttft_s), targets.percentile)
-    return UnitRun(run, verdict, _checks(unit, run, rate * load))
+    played = UnitRun(run, verdict, (), targets.percentile)
+    return replace(played, checks=_checks(unit, played, rate * load))
 
 
 def _scalar(job: ServingJob) -> ServingJob:
@@ -216,13 +234,12 @@ def _aggregated_plan(unit: _Unit, instances: int) -> ClusterPlan:
     return ClusterPlan(PoolPlan(StepCost(base, slope, 0.0, per_token), limits, instances))
 
 
-def _checks(unit: _Unit, run: ClusterRun, rate: float) -> tuple[tuple[str, float, float], ...]:
-    share = 100 * unit.job.targets.percentile
-    settled = slice(int(SETTLED * len(run.requests)), None)
-    ttft, tpot = (float(np.nanpercentile(column[settled], share)) for column in (run.ttft_s, run.tpot_s))
+def _checks(unit: _Unit, played: UnitRun, rate: float) -> tuple[tuple[str, float, float], ...]:
+    ttft, tpot = played.latency()
+    run = played.run
     output = (run.serve.tokens + run.prefill.tokens) / run.requests.arrival_s[-1]
     promised = rate * float(unit.job.traffic.output.mean)
-    name = f"{share:.0f} % of requests within"
+    name = f"{100 * played.percentile:.0f} % of requests within"
     return (
         (f"time per output token, {name}, ms", unit.of(unit.capacity.tpot_s) * 1e3, tpot * 1e3),
         (f"time to first token, {name}, s", unit.of(unit.capacity.ttft_s), ttft),

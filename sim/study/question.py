@@ -109,7 +109,7 @@ def load_question(catalogue: Catalogue, scenario: str | Path) -> Question:
         Task(job, catalogue.model(job.model), *with_trace(catalogue, catalogue.workload(job.workload)))
         for job in asked.jobs
     )
-    return Question(asked, a, b, tasks, _uncertain_inputs((a, b), tasks))
+    return Question(asked, a, b, tasks, uncertain_inputs((a, b), tasks))
 
 
 def _side(catalogue: Catalogue, scenario: Scenario, key: Literal["a", "b"]) -> Side:
@@ -137,7 +137,8 @@ def _known(rents: RentalSeries, as_of: str | None) -> Quantity | None:
         return None
 
 
-def _uncertain_inputs(sides: tuple[Side, ...], tasks: tuple[Task, ...]) -> tuple[Quantity, ...]:
+def uncertain_inputs(sides: tuple[Side, ...], tasks: tuple[Task, ...]) -> tuple[Quantity, ...]:
+    """Uncertain inputs of some sides and jobs, each once, in a fixed order."""
     found = {q.path: q for q in _leaves(sides, tasks) if q.is_uncertain}
     return tuple(found[path] for path in sorted(found))
 

@@ -58,6 +58,13 @@ class ServingRuns:
         with np.errstate(divide="ignore"):  # nothing served within the promise
             return MILLION * self.power_w / (self.tokens_per_s * self.job.utilisation)
 
+    @property
+    def operating_point(self) -> tuple[float, float]:
+        """Tokens per second of a user in the mean decode step, and of a chip, in the first draw."""
+        step_s = sum(float(np.ravel(seconds)[0]) for seconds in self.capacity.decode_terms.values())
+        users = float(np.ravel(self.job.engine.accepted)[0]) / step_s if step_s > 0 else 0.0
+        return users, float(self.capacity.output_tokens_per_s[0])
+
     def output_cost(self) -> dict[View, Blocks]:
         """Cost of a million output tokens with the prompts that belong to them [USD per million], by view and block."""
         return self._per_million(1.0, self.capacity.output_tokens_per_s)

@@ -95,15 +95,8 @@ def _side(runs: ServingRuns, median: ServingRuns, verdict: str) -> JobSide:
         utilisation={name: float(np.median(share)) for name, share in capacity.utilisation.items()},
         verdict=verdict,
         frontier=median.capacity.frontier,
-        operating_point=_operating_point(median),
+        operating_point=median.operating_point,
     )
-
-
-def _operating_point(median: ServingRuns) -> tuple[float, float]:
-    """Tokens per second of a user in the mean decode step, and of a chip, with all inputs at their medians."""
-    step_s = sum(float(np.ravel(seconds)[0]) for seconds in median.capacity.decode_terms.values())
-    users = float(np.ravel(median.job.engine.accepted)[0]) / step_s if step_s > 0 else 0.0
-    return users, float(median.capacity.output_tokens_per_s[0])
 
 
 def _gap(question: Question, answer: ServingAnswer, medians: list[ServingRuns]) -> list[tuple[str, float]]:

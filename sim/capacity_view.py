@@ -1,0 +1,280 @@
+"""Serving capacity for people and programs: tables in the terminal, JSON, a drawn frontier."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import shlex
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TextIO
+
+from sim.catalogue_view import Listing, print_listing
+from sim.profiles.catalogue import Catalogue
+from sim.profiles.workload import ServingTraffic
+from sim.report.charts.capacity import throughput_latency
+from sim.report.content import Interval
+from sim.report.document import standalone
+from sim.report.figures import Chart, drawing
+from sim.report.numbers import bounds, duration, number, percent
+from sim.report.outputs import write_all
+from sim.study.capacity_study import CapacityStudy, load_capacity_question, study_capacity, whole_units
+from sim.study.events import LOAD
+
+VIEWS = {"rental": "rented", "acquisition": "bought, cash", "amortised": "amortised, power and operations"}
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityRequest:
+    """What was typed."""
+
+    scenario: str
+    job: str | None = None
+    cluster: str | None = None
+    demand: str | None = None
+    draws: int | None = None
+    seed: int | None = None
+
+    @property
+    def command(self) -> str:
+        """The line that gives the same answer."""
+        options = {
+            name: value for name, value in asdict(self).items() if name != "scenario" and value is not None
+        }
+        words = [f"--{name} {shlex.quote(str(value))}" for name, value in options.items()]
+        return " ".join(["parity capacity", shlex.quote(self.scenario), *words])
+
+
+def show_capacity(
+    catalogue: Catalogue,
+    request: CapacityRequest,
+    to: TextIO,
+    *,
+    as_json: bool = False,
+    out: Path | None = None,
+) -> None:
+    """Answer, write the files that are wanted, and print tables, or one JSON object.
+
+    Raises
+    ------
+    InputError, UnknownQuantityError
+        When the question cannot be answered as it stands.
+    OSError
+        When a file cannot be written.
+    """
+    question = load_capacity_question(
+        catalogue, request.scenario, request.job, request.cluster, request.demand, request.draws, request.seed
+    )
+    study = study_capacity(catalogue, question, request.command)
+    files = {} if out is None else capacity_files(study)
+    if out is not None:
+        write_all(out, files)
+    if as_json:
+        to.write(_json(study).decode())
+        return
+    for listing in capacity_tables(study):
+        print_listing(listing, to)
+    for name in files:
+        print(f"wrote {(out or Path()) / name}", file=to)
+
+
+# --- files -------------------------------------------------------------------------------------------------
+
+
+def capacity_files(study: CapacityStudy) -> dict[str, bytes]:
+    """Record, frontier as table and, where anything is served, as picture."""
+    files = {"capacity.json": _json(study), "frontier.csv": _frontier_csv(study)}
+    if len(study.frontier) < 2:
+        return files
+    question = study.question
+    traffic = question.task.workload
+    assert isinstance(traffic, ServingTraffic)
+    users, chip = study.operating_point
+    claim = (
+        f"{question.task.label} on {question.side.label}: {number(chip)} output tokens/s per chip "
+        f"at {number(users)} per user"
+    )
+    draw = partial(
+        throughput_latency,
+        study.identity,
+        claim,
+        study.frontier,
+        study.operating_point,
+        traffic.targets.tpot.median,
+    )
+    svg, png = standalone({"frontier": drawing(Chart("frontier", draw))})["frontier"]
+    return files | {"frontier.png": png, "frontier.svg": svg}
+
+
+def _frontier_csv(study: CapacityStudy) -> bytes:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["tokens_per_s_per_user", "output_tokens_per_s_per_chip"])
+    writer.writerows((f"{x:.6g}", f"{y:.6g}") for x, y in study.frontier)
+    return stream.getvalue().encode()
+
+
+def capacity_record(study: CapacityStudy) -> dict[str, Any]:
+    """Everything the tables show, in base units."""
+    record = asdict(study)
+    question = study.question
+    record["question"] = {
+        "job": question.task.job.id,
+        "model": question.task.model.id,
+        "workload": question.task.workload.id,
+        "cluster": question.side.key,
+        "system": question.side.system.id,
+        "chip": question.side.chip.id,
+        "chips": question.side.choice.chips,
+        "demand_tokens_per_s": question.demand_tokens_per_s,
+    }
+    record["purchase_units"] = whole_units(study)
+    record["chips_per_purchase_unit"] = question.side.system.unit
+    return record
+
+
+def _json(study: CapacityStudy) -> bytes:
+    text = json.dumps(_plain(capacity_record(study)), indent=2, ensure_ascii=False, allow_nan=False)
+    return (text + "\n").encode()
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no infinity and no NaN: what has no finite value is null."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+# --- tables ------------------------------------------------------------------------------------------------
+
+
+def capacity_tables(study: CapacityStudy) -> Iterator[Listing]:
+    """What is served, for a demand, by which units, at what cost, and how far the events agree."""
+    yield _served(study)
+    yield _needed(study)
+    yield _units(study)
+    yield _cost(study)
+    yield _frontier(study)
+    yield _events(study)
+
+
+def _served(study: CapacityStudy) -> Listing:
+    question = study.question
+    traffic = question.task.workload
+    assert isinstance(traffic, ServingTraffic)
+    rows = [
+        _row("requests/s per chip", study.requests_per_s),
+        _row("output tokens/s per chip", study.output_tokens_per_s),
+        _row("time to first token, s", study.ttft_s),
+        _row("time per output token, ms", study.tpot_s, 1e3),
+        _row("share of chips that read prompts, %", study.prefill_share, 100),
+        *((f"{phase} is limited by", limit, "") for phase, limit in study.limits.items()),
+    ]
+    targets = traffic.targets
+    notes = [
+        f"Promised to {targets.percentile:.0%} of requests: first token within {targets.ttft.median:g} s, the others "
+        f"within {1000 * targets.tpot.median:g} ms each. Closed form, {study.identity.draws} draws."
+    ]
+    if study.reason:
+        notes.append(study.reason[0].upper() + study.reason[1:] + ".")
+    title = f"{question.task.label} on {question.side.label}: highest load that keeps the promise"
+    return Listing(title, ("quantity", "median", "90 % interval"), rows, notes)
+
+
+def _row(name: str, found: Interval, factor: float = 1.0) -> tuple[str, str, str]:
+    each = Interval(*(factor * getattr(found, field) for field in Interval.__slots__))
+    return name, number(each.p50), bounds(each) if each.p95 > each.p05 else ""
+
+
+def _needed(study: CapacityStudy) -> Listing:
+    question = study.question
+    unit, count = question.side.system.unit, whole_units(study)
+    rows = [
+        _row("tokens per day, prompts included", study.tokens_per_day),
+        _row("chips", study.chips),
+        _row("chips of the smallest set that serves alone", study.unit_chips),
+        (
+            f"purchases of {unit} chips ({question.side.system.name})",
+            "no number" if count is None else f"{count:,}",
+            "",
+        ),
+    ]
+    asked = question.demand_tokens_per_s
+    title = "what the cluster's own chips serve" if asked is None else "what the demand needs"
+    notes = [
+        f"A request has {number(study.tokens_per_request)} tokens on average, cached ones included. A fleet sized for its "
+        "peak serves less on average: `utilisation` of the traffic file."
+    ]
+    return Listing(title, ("quantity", "median", "90 % interval"), rows, notes)
+
+
+def _units(study: CapacityStudy) -> Listing:
+    best: dict[str, float] = {}
+    rows = []
+    for each in study.units:
+        top = best.setdefault(each.phase, each.requests_per_s)
+        kept = each.requests_per_s > 0
+        rate = number(each.requests_per_s) if kept else "promise not kept"
+        rows.append((each.phase, each.name, rate, percent(each.requests_per_s / top) if kept else ""))
+    notes = [
+        "Requests/s per chip of the pool of that phase, at the median of all inputs; the first of each is chosen."
+    ]
+    return Listing("unit shapes", ("phase", "instance", "requests/s per chip", "of the best"), rows, notes)
+
+
+def _cost(study: CapacityStudy) -> Listing:
+    rows = [
+        (
+            VIEWS.get(view, view),
+            *(
+                f"{number(found.p50)} ({bounds(found)})" if math.isfinite(found.p50) else number(found.p50)
+                for found in (study.cost[view], study.input_cost[view])
+            ),
+        )
+        for view in study.cost
+    ]
+    rows.append(("energy, kWh", f"{number(study.energy_kwh.p50)} ({bounds(study.energy_kwh)})", ""))
+    columns = ("view", "per million output tokens, prompts included", "per million prompt tokens not cached")
+    return Listing("cost, USD, and energy", columns, rows, ["Median and 90 % interval."])
+
+
+def _frontier(study: CapacityStudy) -> Listing:
+    points = sorted(study.frontier)
+    shown = points[:: max(len(points) // 8, 1)]
+    rows = [(number(x), duration(1 / x), number(y)) for x, y in shown]
+    columns = ("tokens/s per user", "time per token", "output tokens/s per chip")
+    note = "Chosen units over their batch, at the median of all inputs; prefill chips are counted."
+    return Listing("throughput against latency", columns, rows, [note])
+
+
+def _events(study: CapacityStudy) -> Listing:
+    found = study.events
+    if found is None:
+        return Listing(
+            "the same as events", ("quantity", "closed form", "events", "gap"), [], [study.verdict]
+        )
+    closed = study.median_requests_per_s
+    rows = [
+        (
+            "highest requests/s per chip",
+            number(closed),
+            number(closed * found.load),
+            percent(found.load - 1, sign=True),
+        )
+    ]
+    rows += [
+        (f"{name} *", number(one), number(other), percent(other / one - 1, sign=True))
+        for name, one, other in study.checks
+    ]
+    notes = [
+        f"Median of all inputs; the same requests at every load. * at {LOAD:.0%} of the closed form's highest load.",
+    ]
+    if found.at_limit:
+        notes.append("The highest load that was tried was kept, so the true one is higher.")
+    return Listing("the same as events", ("quantity", "closed form", "events", "gap"), rows, notes)

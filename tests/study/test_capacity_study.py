@@ -1,0 +1,161 @@
+"""Capacity of a fleet: sizing by hand, events against closed form, files, plain mistakes."""
+
+import io
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from sim.capacity_view import CapacityRequest, capacity_files, capacity_record, show_capacity
+from sim.profiles.catalogue import Catalogue
+from sim.profiles.messages import InputError
+from sim.resolve import MEDIAN
+from sim.serving.sustained import sustained_load
+from sim.study.capacity_study import fleet_for, load_capacity_question, study_capacity, whole_units
+from sim.study.serving import run_serving
+
+SCENARIO = """\
+id: asked
+name: Asked
+question: Which?
+clusters:
+  a: {system: hgx-h20-8, chips: 512, region: us, start: 2026-12-01}
+  b: {system: hgx-h100-8, chips: 512, region: us, start: 2026-12-01}
+jobs:
+  - {id: talk, model: llama-3.1-70b, workload: chat}
+"""
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("capacity")
+    (folder / "asked.yaml").write_text(SCENARIO)
+    return Catalogue(here=folder), str(folder / "asked.yaml")
+
+
+@pytest.fixture(scope="module")
+def study(asked):
+    catalogue, scenario = asked
+    question = load_capacity_question(catalogue, scenario, cluster="b", demand="8.64e9 token/day", draws=8)
+    return study_capacity(catalogue, question, "parity capacity asked.yaml")
+
+
+def unit(keeps):
+    return SimpleNamespace(keeps=lambda ttft_s, tpot_s: keeps)
+
+
+@pytest.mark.parametrize("edge", [0.3, 0.77, 1.2])
+def test_bisection_finds_the_edge(edge):
+    """Seven halvings of 0.25..1.5 leave 1.25 / 128."""
+    found = sustained_load(lambda load: unit(load <= edge), 1.0, 1.0)
+    assert edge - 1.25 / 128 <= found.load <= edge
+    assert not found.at_limit
+    assert len(found.runs) == 9
+
+
+@pytest.mark.parametrize(("edge", "load", "at_limit"), [(0.1, 0.0, False), (9.0, 1.5, True)])
+def test_bisection_says_when_the_edge_is_outside(edge, load, at_limit):
+    found = sustained_load(lambda load: unit(load <= edge), 1.0, 1.0)
+    assert (found.load, found.at_limit) == (load, at_limit)
+
+
+def test_a_demand_is_met_by_so_many_chips(study):
+    """A day has 86,400 s: 8.64e9 tokens a day are 1e5 a second, prompts and answers. On the average day chips serve 0.65
+    of what they can at the peak (`utilisation` of chat), so they need to be able to serve 1e5 / 0.65."""
+    runs = run_serving(study.question.side, study.question.task, MEDIAN)
+    chips, tokens = fleet_for(study.question, runs)
+    assert chips[0] * study.median_requests_per_s * study.tokens_per_request == pytest.approx(1e5 / 0.65)
+    assert tokens[0] == pytest.approx(1e5)
+    assert study.tokens_per_day.p50 == pytest.approx(8.64e9)
+    count = whole_units(study)
+    assert count is not None
+    assert 8 * (count - 1) < study.chips.p50 <= 8 * count
+
+
+def test_without_a_demand_the_cluster_is_what_there_is(asked):
+    catalogue, scenario = asked
+    question = load_capacity_question(catalogue, scenario, cluster="b", draws=4)
+    found = study_capacity(catalogue, question)
+    assert found.chips.p50 == 512
+    assert whole_units(found) == 64
+    assert found.tokens_per_day.p50 > 0
+
+
+def test_the_chosen_unit_is_the_best_and_the_events_come_near(study):
+    for phase in ("prefill", "decode"):
+        rates = [each.requests_per_s for each in study.units if each.phase == phase]
+        assert rates == sorted(rates, reverse=True)
+        assert len(rates) == len(set(rates)) > 1
+    assert study.events is not None
+    assert 0.7 < study.events.load < 1.5
+    names = [name.split(",")[0] for name, _, _ in study.checks]
+    assert names == ["time per output token", "time to first token", "output tokens per second of the unit"]
+    # Both pools handle the same requests: 1 / x = 1 / x_prefill + 1 / x_decode.
+    best = {each.phase: each.requests_per_s for each in reversed(study.units)}
+    assert study.median_requests_per_s == pytest.approx(
+        1 / (1 / best["prefill"] + 1 / best["decode"]), rel=0.03
+    )
+
+
+def test_files_and_record(study):
+    files = capacity_files(study)
+    assert set(files) == {"capacity.json", "frontier.csv", "frontier.png", "frontier.svg"}
+    record = json.loads(files["capacity.json"])
+    assert record["question"]["job"] == "talk"
+    assert record["purchase_units"] == whole_units(study)
+    assert len(files["frontier.csv"].decode().splitlines()) == len(study.frontier) + 1
+    assert capacity_record(study)["identity"]["command"] == "parity capacity asked.yaml"
+    assert files["frontier.png"].startswith(b"\x89PNG")
+
+
+def test_tables_and_the_command(asked):
+    catalogue, scenario = asked
+    request = CapacityRequest(scenario, cluster="b", demand="1e9 token/day", draws=4)
+    assert request.command.endswith("--cluster b --demand '1e9 token/day' --draws 4")
+    text = io.StringIO()
+    show_capacity(catalogue, request, text)
+    for words in (
+        "highest load that keeps the promise",
+        "what the demand needs",
+        "of the best",
+        "amortised",
+        "gap",
+    ):
+        assert words in text.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"job": "tlk"}, 'no serving job "tlk"; did you mean "talk"?'),
+        ({"cluster": "c"}, '--cluster: read "c", where a or b is expected'),
+        ({"demand": "140e12"}, "--demand: 140e12 needs a unit"),
+        ({"demand": "0 token/s"}, "more than nothing"),
+        ({"demand": "5 GB/s"}, "--demand: "),
+    ],
+)
+def test_mistakes_are_one_plain_line(asked, options, words):
+    catalogue, scenario = asked
+    with pytest.raises(InputError) as caught:
+        load_capacity_question(catalogue, scenario, **options)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_promise_nobody_can_keep_is_said(tmp_path):
+    (tmp_path / "asked.yaml").write_text(SCENARIO.replace("workload: chat", "workload: hasty"))
+    (tmp_path / "hasty.yaml").write_text(
+        "id: hasty\nkind_of_job: serving\nname: Hasty\nextends: chat\ntargets: {tpot: 0.1 ms}\n"
+    )
+    (tmp_path / "workloads").mkdir()
+    (tmp_path / "hasty.yaml").rename(tmp_path / "workloads" / "hasty.yaml")
+    text = io.StringIO()
+    show_capacity(
+        Catalogue(here=tmp_path),
+        CapacityRequest(str(tmp_path / "asked.yaml"), draws=2),
+        text,
+        out=tmp_path / "out",
+    )
+    assert "serves nothing" in text.getvalue()
+    assert not (tmp_path / "out" / "frontier.png").exists()
+    assert json.loads((tmp_path / "out" / "capacity.json").read_text())["events"] is None
