@@ -79,7 +79,8 @@ class TrainingRecipe(Document):
     mtp: bool = True
     """Train the multi-token-prediction layers of the model."""
     routing_imbalance: Ratio
-    """Work and traffic of the busiest expert rank over the mean."""
+    """Work and traffic of the busiest expert rank over the mean, where a rank holds four experts of a layer; fewer per rank
+    spread more, more spread less."""
     recompute: Literal["search", "none", "selective", "full"] = "search"
     schedule: Literal["search", "1f1b", "interleaved", "zero-bubble", "dualpipe", "dualpipev"] = "search"
     software: TrainingSoftware

@@ -115,7 +115,7 @@ def _pass_times(
         for kind in kinds:
             found.add(operator.component, kind, seconds / blocks)
         if operator.sharding == "expert" and np.any(np.asarray(job.routing_imbalance) != 1.0):
-            extra = (job.routing_imbalance - 1.0) * seconds / blocks
+            extra = (job.imbalance(columns["ep"]) - 1.0) * seconds / blocks
             for kind in kinds:
                 found.add("routing imbalance", kind, extra)
     return found

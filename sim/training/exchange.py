@@ -71,7 +71,7 @@ def exchange_times(job: TrainingJob, network: Network, columns: Columns) -> Exch
         limit = float(moe.routing_limit) if moe.routing_groups and moe.routing_limit else np.inf
         expert = expert_exchange_time(
             local / tp, architecture.exchange_width, precisions.dispatch_bytes, precisions.combine_bytes,
-            moe.top_k, columns["ep"], columns["etp"], limit, job.routing_imbalance, network,
+            moe.top_k, columns["ep"], columns["etp"], limit, job.imbalance(columns["ep"]), network,
         )  # fmt: skip
     handed = local * architecture.residual_width * precisions.activation_bytes
     handed = (
