@@ -22,6 +22,7 @@ check: $(READY)  ## Lint, format and types.
 		--disable-error-code operator tests benchmarks
 
 gallery: report  ## Regenerate the committed pictures and PDF of the flagship.
+	mkdir -p reports/gallery
 	cp $(addprefix $(FLAGSHIP)/,report.pdf page-1.png page-2.png page-3.png figures/parity.png) reports/gallery/
 
 lock: $(READY)  ## Resolve the dependencies anew (needs the tool uv on the path).

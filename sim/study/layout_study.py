@@ -33,7 +33,7 @@ from sim.training.search import NoLayoutError, search
 from sim.training.stage_times import pipeline_time, play_step
 from sim.training.step import StepTime, step_time
 
-DENSE_RECIPE, EXPERT_RECIPE = "pretrain-15t-dense", "pretrain-v3"
+DENSE_RECIPE, EXPERT_RECIPE = "pretrain-15t", "pretrain-v3"
 PRECISIONS: tuple[str, ...] = get_args(TrainingPrecision)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sim.layout.layouts import Layouts, concatenate
 from sim.physics.counts import parameter_counts
 from sim.profiles.workload import TrainingRecipe
+from sim.quantity import UnknownQuantityError
 from sim.resolve import MEDIAN, World, resolve_training
 from sim.study.cluster import Cluster, resolve_cluster
 from sim.study.question import Side, Task
@@ -138,7 +139,17 @@ def campaign_plan(
     -----
     Where servers break so often that the idle chips of the layout cannot stand in for those under repair, the run gives
     up data-parallel replicas until they can: the mean number under repair plus two standard deviations.
+
+    Raises
+    ------
+    UnknownQuantityError
+        When nobody has stated how often the chip interrupts a run.
     """
+    if plan.side.chip.failure_rate is None:
+        raise UnknownQuantityError(
+            f"{plan.side.chip.name} ({plan.side.chip.id}) has no failure rate, so the weeks of a training run cannot be told: "
+            "add `failure_rate` to its file, for instance that of h100-sxm with a wide range"
+        )
     rules = recipe.reliability
     owned = np.array(plan.counts, dtype=float)[:, None]
     working = np.array([found.layouts.chips[0] for found in plan.searches], dtype=float)[:, None]

@@ -84,7 +84,7 @@ def test_default_recipe_follows_the_kind_of_model(catalogue: Catalogue) -> None:
         model: load_layout_question(catalogue, model, "hgx-h100-8", 8).recipe.id
         for model in ("deepseek-v3", "llama-3.1-8b")
     }
-    assert recipes == {"deepseek-v3": "pretrain-v3", "llama-3.1-8b": "pretrain-15t-dense"}
+    assert recipes == {"deepseek-v3": "pretrain-v3", "llama-3.1-8b": "pretrain-15t"}
 
 
 def test_precision_replaces_that_of_the_recipe(catalogue: Catalogue) -> None:

@@ -24,6 +24,7 @@ from sim.study.training import TrainingPlan, TrainingRuns, run_training
 from sim.training.flops import model_flop_per_token
 
 DAY = 86400.0
+WORTH_SAYING = 0.05  # idle chips, or distance from plain proportion, from which on the report says so
 SAMPLES = 400  # wall times handed to the histogram
 
 
@@ -84,7 +85,7 @@ def _side(plan: TrainingPlan, runs: TrainingRuns, median: TrainingRuns, seed: in
         throughput_per_chip=interval(runs.tokens_per_s[0] / chips),
         layout=plan.layouts.describe(row),
         layout_reason=f"fastest of {found.considered:,} layouts that fit; refused: {found.why_not()}",
-        breakdown={name: t for name, s in step.breakdown.items() if (t := float(np.median(s))) > 0},
+        breakdown={name: s for name, s in median_blocks(step.breakdown).items() if s > 0},
         power_mw=interval(runs.power_w[0] / 1e6),
         energy=interval(np.asarray(runs.goodput.energy_j)[0] / 3.6e12),
         cost={view: interval(total(blocks)) for view, blocks in bills.items()},
@@ -146,12 +147,18 @@ def _case(runs: TrainingRuns, chips: int) -> CostCase:
     return CostCase(runs.cluster.ownership, power, at_work, goodput=share)
 
 
-def _warnings(question: Question, study: TrainingStudy) -> list[str]:
+def _warnings(question: Question, study: TrainingStudy, answer: TrainingAnswer) -> list[str]:
     found = []
     for side, plan in ((question.a, study.a), (question.b, study.b)):
         idle = plan.counts[0] - int(plan.layouts.chips[0])
-        if idle > 0.05 * plan.counts[0]:
+        if idle > WORTH_SAYING * plan.counts[0]:
             found.append(
                 f"{side.label}: {idle:,} of {plan.counts[0]:,} chips do not fit into the layout and stand by."
             )
+    by_speed = question.b.choice.chips * float(np.median(answer.ratio))
+    if abs(float(np.median(answer.equal)) / by_speed - 1.0) > WORTH_SAYING:
+        found.append(
+            f"The batch is the same on every cluster, so chips work the better the fewer there are: the count of {question.b.label} "
+            "is not simply its number times the ratio of speeds."
+        )
     return found
