@@ -147,8 +147,8 @@ def campaign_plan(
     """
     if plan.side.chip.failure_rate is None:
         raise UnknownQuantityError(
-            f"{plan.side.chip.name} ({plan.side.chip.id}) has no failure rate, so the weeks of a training run cannot be told: "
-            "add `failure_rate` to its file, for instance that of h100-sxm with a wide range"
+            f"{plan.side.chip.name} ({plan.side.chip.id}) has no failure rate, so the weeks of a training run cannot be "
+            "told: add `failure_rate` to its file, for instance that of h100-sxm with a wide range"
         )
     rules = recipe.reliability
     owned = np.array(plan.counts, dtype=float)[:, None]

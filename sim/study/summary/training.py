@@ -158,7 +158,7 @@ def _warnings(question: Question, study: TrainingStudy, answer: TrainingAnswer) 
     by_speed = question.b.choice.chips * float(np.median(answer.ratio))
     if abs(float(np.median(answer.equal)) / by_speed - 1.0) > WORTH_SAYING:
         found.append(
-            f"The batch is the same on every cluster, so chips work the better the fewer there are: the count of {question.b.label} "
-            "is not simply its number times the ratio of speeds."
+            "The batch is the same on every cluster, so chips work the better the fewer there are: the count of "
+            f"{question.b.label} is not simply its number times the ratio of speeds."
         )
     return found
