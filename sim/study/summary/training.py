@@ -55,7 +55,7 @@ def training_content(
         gap=_gap(question, answer, median_a, median_b),
         gap_unit="USD per run",
         from_events=checks,
-        warnings=[*_warnings(question, study), *unpriced(question)],
+        warnings=[*_warnings(question, study, answer), *unpriced(question)],
     )
 
 
