@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 from sim.quantity import WEAK_KINDS
+from sim.report.charts.style import fitted, styled
 from sim.report.content import Interval, JobContent, ReportContent, ValidationRecord
 from sim.report.figures import Drawing, slug
 from sim.report.numbers import bounds, number, percent, scale_of, scaled, span, with_interval
@@ -31,6 +32,7 @@ TIPS = 20  # rows of the table of tipping points
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
+@styled
 def page_data(content: ReportContent, drawings: Mapping[str, Drawing]) -> Data:
     """The whole document as JSON-ready data; names in ``charts`` are those of the drawings."""
     a, b = content.clusters
@@ -41,6 +43,8 @@ def page_data(content: ReportContent, drawings: Mapping[str, Drawing]) -> Data:
             {
                 "key": c.key,
                 "label": c.label,
+                "short": fitted(c.label, 0.92, 7.8),
+                "card": fitted(c.label, 1.7, 8.0),
                 "line": f"{c.chips:,} {c.label}",
                 "where": f"{c.system}, {c.region}",
             }

@@ -22,8 +22,8 @@ from sim.report.charts.style import (
     axes_height,
     axes_width,
     described,
+    fitted,
     frame,
-    shorten,
     styled,
     text_width,
 )
@@ -92,7 +92,7 @@ def _names(axes: Axes, sides: list[tuple[ClusterContent, JobSide]], right: float
     busy = [point for curve in curves.values() for point in curve] + rings
     taken: list[Box] = [(0.0, height - 0.14, width, height)]  # the line that says what is promised
     for cluster, _ in sides:
-        name = shorten(cluster.label, 0.6 * width, SUBTITLE, "semibold")
+        name = fitted(cluster.label, 0.6 * width, SUBTITLE)
         boxes = _beside(curves[cluster.key], text_width(name, SUBTITLE, "semibold"))
         covered = [_covered(box, busy, taken, width, height) for box in boxes]
         left, bottom, _, over = best = boxes[covered.index(min(covered))]

@@ -24,6 +24,7 @@ from sim.report.charts.style import (
     axes_width,
     bare,
     described,
+    fitted,
     frame,
     interval_marks,
     shorten,
@@ -69,7 +70,7 @@ def paired_bars(picture: Frame, clusters: tuple[ClusterContent, ClusterContent],
 def _key(picture: Frame, clusters: tuple[ClusterContent, ClusterContent], x: float) -> None:
     """The names of the clusters in their colours, above the first bars, or from the left edge if they are long."""
     room = picture.width / 2 - 0.3
-    labels = {cluster.key: shorten(cluster.label, room, LABEL, "semibold") for cluster in clusters}
+    labels = {cluster.key: fitted(cluster.label, room) for cluster in clusters}
     wide = sum(text_width(label, LABEL, "semibold") for label in labels.values()) + 0.4
     x = max(min(x, picture.width - wide), 0.0)
     for cluster in clusters:
@@ -250,6 +251,6 @@ def _distribution(axes: Axes, cluster: ClusterContent, side: JobSide, top: float
     right = top - side.wall_days.p95 > side.wall_days.p05
     x = side.wall_days.p95 + 0.02 * top if right else side.wall_days.p05 - 0.02 * top
     room = (top - x if right else x) / top * axes_width(axes)
-    text = f"{shorten(cluster.label, room, LABEL, 'semibold')}\n{number(side.wall_days.p50)} days"
+    text = f"{fitted(cluster.label, room)}\n{number(side.wall_days.p50)} days"
     axes.text(x, 0.62, text, ha="left" if right else "right", va="center", size=LABEL, weight="semibold",
               color=TEXT[cluster.key], linespacing=1.25)  # fmt: skip

@@ -24,6 +24,7 @@ from sim.report.charts.style import (
     axes_height,
     bare,
     described,
+    fitted,
     frame,
     shorten,
     styled,
@@ -67,7 +68,7 @@ def cost_ladder(content: ReportContent, job: JobContent) -> Figure:
                      ha="center", va="top")  # fmt: skip
         for key, side, label in (("a", job.a, a.label), ("b", job.b, b.label)):
             _column(axes, key, middle, scaled(side.cost[view], 1 / factor), _blocks(side, view, factor))
-            name = shorten(label, middle - GAP / 2 - 0.02, LABEL, "semibold")
+            name = fitted(label, middle - GAP / 2 - 0.02)
             x = left + middle + (-GAP / 2 if key == "a" else GAP / 2)
             picture.text(x, 0.12, name, size=LABEL, color=TEXT[key], weight="semibold",
                          ha="right" if key == "a" else "left", va="top")  # fmt: skip

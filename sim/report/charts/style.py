@@ -35,6 +35,19 @@ TEXT = {"a": "#12437a", "b": "#8f5600"}  # the same hues, dark enough to read as
 ON_FILL = {"a": "#ffffff", "b": INK}
 MARKER = {"a": "o", "b": "s"}
 
+MAKERS = {
+    "AMD",
+    "AWS",
+    "Biren",
+    "Cambricon",
+    "Google",
+    "Huawei",
+    "Hygon",
+    "Intel",
+    "Kunlun",
+    "MetaX",
+    "NVIDIA",
+}
 WIDE, HALF = 6.85, 3.32  # text width of the page, and half of it less the gutter
 TITLE, SUBTITLE, LABEL, SMALL, FOOT = 9.5, 8.0, 7.8, 7.2, 7.0
 
@@ -129,14 +142,24 @@ def balanced(text: str, width: float, size: float, weight: str = "normal") -> li
     return lines
 
 
+def fitted(label: str, width: float, size: float = LABEL, weight: str = "semibold") -> str:
+    """The label of a cluster within ``width`` [inch]: whole, else without its maker, else cut at a word."""
+    if text_width(label, size, weight) <= width:
+        return label
+    maker, _, chip = label.partition(" ")
+    return shorten(chip if maker in MAKERS and chip else label, width, size, weight)
+
+
 def shorten(text: str, width: float, size: float = LABEL, weight: str = "normal") -> str:
-    """The text, cut with an ellipsis where it is wider than ``width`` [inch]."""
+    """The text, cut with an ellipsis where it is wider than ``width`` [inch], at a word if half of it can stay."""
     if text_width(text, size, weight) <= width:
         return text
     kept = bisect.bisect_right(
         range(1, len(text)), width, key=lambda n: text_width(text[:n] + "…", size, weight)
     )
-    return text[:kept].rstrip() + "…"
+    cut = text[:kept].rstrip()
+    words = cut.rpartition(" ")[0].rstrip(" ,:;") if text[kept : kept + 1] != " " else cut
+    return (words if 2 * len(words) >= len(cut) else cut) + "…"
 
 
 @dataclass(frozen=True, slots=True)
