@@ -16,6 +16,7 @@ from sim.report.numbers import bounds, number, percent, scale_of, scaled, span, 
 from sim.report.wording import (
     capital,
     cost_unit,
+    flip_words,
     headline_jobs,
     job_sentence,
     largest_drivers,
@@ -207,7 +208,7 @@ def _decider(content: ReportContent, sensitivity: Any, driver: Any) -> Data:
             f"from {span(driver.input_low, driver.input_high)} takes {sensitivity.job_label} from "
             f"{number(driver.at_low)} to {number(driver.at_high)} {b.label}"
         ),
-        "flips": driver.flips_at,
+        "flips": flip_words(content, driver),
     }
 
 
@@ -376,10 +377,10 @@ def _sensitivity(content: ReportContent) -> Data:
     tips: list[tuple[float, list[str]]] = []
     for sensitivity in content.sensitivities:
         for driver in sensitivity.drivers:
-            if "not flip" not in driver.flips_at:
+            if (flips := flip_words(content, driver)).startswith("flips"):
                 swing = abs(driver.at_high - driver.at_low) / max(abs(sensitivity.median), 1e-30)
                 tips.append((swing, [driver.name + ("†" if driver.kind in WEAK_KINDS else ""), sensitivity.job_label,
-                             span(driver.input_low, driver.input_high), driver.flips_at,
+                             span(driver.input_low, driver.input_high), flips,
                              number(driver.rank_correlation, 2)]))  # fmt: skip
     return {
         "tornados": [f"tornado-{slug(s.job_id)}" for s in ordered if s.drivers],

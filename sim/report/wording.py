@@ -161,6 +161,25 @@ def largest_drivers(content: ReportContent, count: int) -> list[tuple[Sensitivit
     return [(sensitivity, driver) for _, sensitivity, driver in ranked[:count]]
 
 
+def flip_words(content: ReportContent, driver: Driver) -> str:
+    """Where an input takes the answer across the slogan's count, beyond its printed range if so; empty without one.
+
+    The range in print is the 10th to the 90th percentile, the search for the crossing goes further.
+    """
+    if not content.slogan_count:
+        return ""
+    _, flips, where = driver.flips_at.partition("flips at ")
+    ends = [end.partition(" ") for end in (where, driver.input_low, driver.input_high)]
+    if not flips or len({unit for _, _, unit in ends}) > 1:
+        return driver.flips_at
+    try:
+        at, low, high = (float(size.replace(",", "")) for size, _, _ in ends)
+    except ValueError:
+        return driver.flips_at
+    beyond = ", below its 10th percentile" if at < low else ", above its 90th percentile" if at > high else ""
+    return driver.flips_at + beyond
+
+
 def listed(words: Sequence[str]) -> str:
     """Words as a list in a sentence.
 

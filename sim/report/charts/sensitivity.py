@@ -29,7 +29,7 @@ from sim.report.charts.style import (
 )
 from sim.report.content import Driver, ReportContent, Sensitivity
 from sim.report.numbers import number, span, whole_percent
-from sim.report.wording import owner_and_field, tornado_claim
+from sim.report.wording import flip_words, owner_and_field, tornado_claim
 
 HEAD = 0.22  # inch: room for the names of the lines
 ROW = 0.25  # inch: an input with its range beneath
@@ -66,7 +66,8 @@ def tornado(content: ReportContent, sensitivity: Sensitivity, count: int = 10) -
     if indexed:
         _indices(picture, axes, drivers, right + 0.14, body)
     words = "; ".join(
-        f"{d.name} from {span(d.input_low, d.input_high)}: {number(d.at_low)} to {number(d.at_high)}, {d.flips_at}"
+        f"{d.name} from {span(d.input_low, d.input_high)}: {number(d.at_low)} to {number(d.at_high)}"
+        + (f", {flips}" if (flips := flip_words(content, d)) else "")
         for d in drivers
     )
     return described(picture.figure, f"{claim}. Median {number(sensitivity.median)} {b.label}. {words}.")
