@@ -82,9 +82,9 @@ def percent(share: float, digits: int = 2, sign: bool = False) -> str:
     """
     if math.isnan(share):
         return "unknown"
-    text = number(100 * share, digits if abs(share) < 0.995 else 3)
     if share != 0 and abs(share) < 0.0005:
-        text = "0.0"
+        return "0.0 %"
+    text = number(100 * share, digits if abs(share) < 0.995 else 3)
     plus = "+" if sign and share > 0 else ""
     return f"{plus}{text} %"
 

@@ -382,10 +382,12 @@ def _sensitivity(content: ReportContent) -> Data:
                 tips.append((swing, [driver.name + ("†" if driver.kind in WEAK_KINDS else ""), sensitivity.job_label,
                              span(driver.input_low, driver.input_high), flips,
                              number(driver.rank_correlation, 2)]))  # fmt: skip
+    shown = len(tips) if len(tips) <= TIPS + 3 else TIPS
     return {
         "tornados": [f"tornado-{slug(s.job_id)}" for s in ordered if s.drivers],
-        "tips": [row for _, row in sorted(tips, key=lambda tip: -tip[0])[:TIPS]],
-        "more": max(len(tips) - TIPS, 0),
+        "tips": [row for _, row in sorted(tips, key=lambda tip: -tip[0])[:shown]],
+        "more": len(tips) - shown,
+        "factors": any("speed factor" in d.name for s in content.sensitivities for d in s.drivers),
         "slogan": f"{content.slogan_count:,.0f} {content.clusters[1].label}" if content.slogan_count else "",
     }
 
@@ -413,6 +415,7 @@ def _events(content: ReportContent) -> list[list[str]]:
     return [
         ["" if i else job.label, *_event_row(*row)]
         for job in content.jobs
+        if job.kind == "training"  # the pages of serving jobs show their own
         for i, row in enumerate(job.from_events)
     ]
 

@@ -14,7 +14,7 @@ from sim.report.content import (
     Sensitivity,
     ValidationRecord,
 )
-from sim.report.numbers import bounds, finite, number, percent, scale_of, signed, with_interval
+from sim.report.numbers import bounds, duration, finite, number, percent, scale_of, signed, with_interval
 
 VIEW_NAMES = {"amortised": "Amortised", "rental": "Rental", "acquisition": "Acquisition"}
 VIEW_ORDER = ("amortised", "rental", "acquisition")
@@ -225,13 +225,11 @@ def utilisation_claim(job: JobContent, a: ClusterContent, b: ClusterContent) -> 
 
 
 def timeline_claim(job: JobContent, a: ClusterContent, b: ClusterContent) -> str:
-    """How long a step is on both clusters."""
-    steps = job.a.step_time_s, job.b.step_time_s
-    if steps[0] is None or steps[1] is None:
-        return "One training step in the pipeline"
-    ratio = steps[0].p50 / steps[1].p50
-    longer = "longer" if ratio >= 1 else "shorter"
-    return f"A step takes {percent(abs(ratio - 1))} {longer} on {a.label} than on {b.label}"
+    """How long the pipeline of a step is on both clusters, as drawn."""
+    if not job.a.timeline or not job.b.timeline:
+        return "The pipeline of one training step"
+    ends = [duration(max(row[2] for row in side.timeline)) for side in (job.a, job.b)]
+    return f"The pipeline of one step takes {ends[0]} on {a.label} and {ends[1]} on {b.label}"
 
 
 def wall_time_claim(job: JobContent, a: ClusterContent, b: ClusterContent) -> str:
@@ -243,7 +241,11 @@ def wall_time_claim(job: JobContent, a: ClusterContent, b: ClusterContent) -> st
 
 
 def frontier_claim(job: JobContent, a: ClusterContent, b: ClusterContent) -> str:
-    """Which chip serves more at the point where the answer is taken."""
+    """Which chip serves more where the answer is taken: at the ringed points if both are there."""
+    rings = job.a.operating_point, job.b.operating_point
+    if rings[0] and rings[1] and rings[1][1] > 0:
+        ratio = rings[0][1] / rings[1][1]
+        return f"With all inputs at their medians, one {a.label} serves {number(ratio, 2)} times the tokens of one {b.label}"
     if not job.b.throughput_per_chip.p50 > 0:
         return f"{b.label} serves nothing within the latency targets"
     ratio = job.a.throughput_per_chip.p50 / job.b.throughput_per_chip.p50

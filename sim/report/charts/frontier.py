@@ -39,13 +39,13 @@ Box = tuple[float, float, float, float]  # left, bottom, right, top [inch]
 def frontier(content: ReportContent, job: JobContent, width: float = HALF) -> Figure:
     """Throughput per chip against speed per user, both clusters, with the point that the answer uses."""
     claim = frontier_claim(job, *content.clusters)
-    subtitle = "Output tokens/s per chip. Ringed: where the answer is taken."
+    subtitle = "Output tokens/s per chip, all inputs at their medians. Ringed: where the answer is taken."
     body = 2.3
     picture = frame(content.identity, width, body, claim, subtitle)
     axes = picture.axes(0.42, 0.34, width - 0.06, body - 0.02)
     sides = [(c, s) for c, s in zip(content.clusters, (job.a, job.b), strict=True) if s.frontier]
-    right = max(x for _, s in sides for x, _ in s.frontier)
-    top = max(y for _, s in sides for _, y in s.frontier)
+    drawn = [p for _, s in sides for p in (*s.frontier, *([s.operating_point] if s.operating_point else []))]
+    right, top = max(x for x, _ in drawn), max(y for _, y in drawn)
     axes.set_xlim(0, 1.05 * right)
     axes.set_ylim(0, 1.12 * top)
     axes.grid(axis="y")

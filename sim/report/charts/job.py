@@ -155,7 +155,8 @@ def timeline(content: ReportContent, job: JobContent) -> Figure:
     both = ", between: both at once" if "F&B" in kinds else ""
     weights = ", grey: weight gradients" if "W" in kinds else ""
     subtitle = (
-        "One training step; rows are pipeline stages, time runs to the right on one scale. Dark: forward, "
+        "As played by events, without gradient exchange, optimizer and jitter. Rows: pipeline stages, on one "
+        "scale of time. Dark: forward, "
         f"pale: backward{both}{weights}, white: idle."
     )
     picture = frame(content.identity, WIDE, height * len(sides) + 0.2, claim, subtitle)

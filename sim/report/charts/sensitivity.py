@@ -33,6 +33,7 @@ from sim.report.wording import flip_words, owner_and_field, tornado_claim
 
 HEAD = 0.22  # inch: room for the names of the lines
 ROW = 0.25  # inch: an input with its range beneath
+APART = 0.02  # share: from here on the headline is marked beside the answer at the medians
 INDEX = 0.95  # inch: the column right of the tornado
 HIGH, LOW = "#59636e", "#c3cad1"
 
@@ -49,10 +50,12 @@ def tornado(content: ReportContent, sensitivity: Sensitivity, count: int = 10) -
     drivers = list(sensitivity.drivers)[:count]
     body = ROW * len(drivers) + HEAD
     claim = tornado_claim(sensitivity)
+    headline = _headline(content, sensitivity)
     weak = " †: weak source." if any(d.kind in WEAK_KINDS for d in drivers) else ""
     subtitle = (
         f"{b.label} that do the work of {a.chips:,} {a.label}, "
         f"with one input at its 10th (pale) or 90th (dark) percentile.{weak}"
+        + (f" Dotted: the headline, {number(headline)}, the median over all draws." if headline else "")
     )
     picture = frame(content.identity, WIDE, body, claim, subtitle)
     widths = [max(text_width(marked(d), LABEL), text_width(second_line(d, 9.0), SMALL)) for d in drivers]
@@ -60,7 +63,7 @@ def tornado(content: ReportContent, sensitivity: Sensitivity, count: int = 10) -
     indexed = any(d.total_index is not None for d in drivers)
     right = WIDE - (INDEX + 0.14 if indexed else 0.0)
     axes = picture.axes(left, 0.0, right, body - HEAD)
-    _swings(axes, sensitivity.median, drivers)
+    _swings(axes, sensitivity.median, drivers, headline)
     _names(picture, drivers, body, left)
     _lines(axes, content, sensitivity.median)
     if indexed:
@@ -70,11 +73,30 @@ def tornado(content: ReportContent, sensitivity: Sensitivity, count: int = 10) -
         + (f", {flips}" if (flips := flip_words(content, d)) else "")
         for d in drivers
     )
-    return described(picture.figure, f"{claim}. Median {number(sensitivity.median)} {b.label}. {words}.")
+    return described(
+        picture.figure,
+        f"{claim}. All inputs at their medians: {number(sensitivity.median)} {b.label}. {words}.",
+    )
 
 
-def _swings(axes: Axes, median: float, drivers: Sequence[Driver]) -> None:
+def _headline(content: ReportContent, sensitivity: Sensitivity) -> float | None:
+    """The median over all draws, where it is visibly not the answer with all inputs at their medians."""
+    counts = [job.equal_count.p50 for job in content.jobs if job.id == sensitivity.job_id]
+    if (
+        not counts
+        or not sensitivity.median
+        or not math.isfinite(counts[0])
+        or abs(counts[0] / sensitivity.median - 1) <= APART
+    ):
+        return None
+    return counts[0]
+
+
+def _swings(axes: Axes, median: float, drivers: Sequence[Driver], headline: float | None) -> None:
     ends = [end for d in drivers for end in (d.at_low, d.at_high) if math.isfinite(end)] + [median]
+    if headline is not None:
+        ends.append(headline)
+        axes.axvline(headline, color=INK, lw=0.9, ls=(0, (1, 1.5)), zorder=4)
     low, high = min(ends), max(ends)
     room = 0.42 / (axes_width(axes))  # a label at either end, share of the axes
     pad = (high - low or abs(median) or 1.0) * room / (1 - 2 * room)
@@ -121,17 +143,14 @@ def _lines(axes: Axes, content: ReportContent, median: float) -> None:
     """The median and, where it is in sight, the slogan's count, each named above the bars."""
     low, high = axes.get_xlim()
     inches = axes_width(axes)
-    lines = [(median, f"median {number(median)}", INK, INK)]
+    lines = [(median, f"all inputs at their medians: {number(median)}", INK, INK)]
     count = content.slogan_count
     if count and low < count < high:
         lines.append((count, f"slogan {count:,.0f}", FILL["b"], TEXT["b"]))
     widths = [text_width(text, LABEL, "semibold") + 0.1 for _, text, _, _ in lines]
-    places = apart(
-        [(x - low) / (high - low) * inches for x, *_ in lines],
-        max(widths),
-        widths[0] / 2,
-        inches - widths[0] / 2,
-    )
+    wanted = [(x - low) / (high - low) * inches for x, *_ in lines]
+    first, last = (pick(zip(wanted, widths, strict=True))[1] for pick in (min, max))
+    places = apart(wanted, sum(widths) / 2, first / 2, max(inches - last / 2, first / 2))
     for (x, text, line, colour), place in zip(lines, places, strict=True):
         axes.axvline(x, color=line, lw=0.9 if line == INK else 1.3, zorder=0.5 if line != INK else 3)
         axes.annotate(text, (place / inches, 1.0), xycoords="axes fraction", xytext=(0, 2.5), ha="center",
