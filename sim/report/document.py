@@ -18,7 +18,17 @@ from sim.report.pages import page_data
 
 TEMPLATE = Path(__file__).with_name("template.typ")
 SHEET = Path(__file__).with_name("sheet.typ")
-ROW_SPACINGS = ("2.3", "1.8", "2.8", "3.5", "4.2")  # point, in order of preference
+ROW_SPACINGS = (
+    "2.3",
+    "1.8",
+    "2.8",
+    "3.3",
+    "1.4",
+    "3.8",
+    "4.3",
+    "4.9",
+    "5.5",
+)  # point, in order of preference
 FILLED = 0.74  # of the height of the last page
 OVERSAMPLING = 2
 PAGE_PPI = 144  # twice the 72 points of an inch

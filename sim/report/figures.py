@@ -16,7 +16,7 @@ from sim.report.charts import frontier, job, money, parity, sensitivity, spread,
 from sim.report.charts.style import styled
 from sim.report.content import JobContent, ReportContent, Sensitivity
 from sim.report.numbers import finite
-from sim.report.wording import headline_jobs, known_views
+from sim.report.wording import drawn_views, headline_jobs
 
 LONG, SHORT = 10, 5  # inputs in the tornado of a headline job, and of the others
 
@@ -79,7 +79,7 @@ def _tornado(content: ReportContent, moved: Sensitivity, count: int) -> Chart:
 def _job_charts(content: ReportContent, one: JobContent) -> list[Chart]:
     sides = (one.a, one.b)
     has: list[tuple[str, bool, Callable[[ReportContent, JobContent], Figure]]] = [
-        ("cost-ladder", bool(known_views(one)), money.cost_ladder),
+        ("cost-ladder", bool(drawn_views(one)), money.cost_ladder),
         ("waterfall", len(one.gap) > 2, money.waterfall),
         ("breakdown", any(side.breakdown for side in sides), job.breakdown),
         ("timeline", any(side.timeline for side in sides), job.timeline),

@@ -44,7 +44,7 @@ def page_data(content: ReportContent, drawings: Mapping[str, Drawing]) -> Data:
             {
                 "key": c.key,
                 "label": c.label,
-                "short": fitted(c.label, 0.92, 7.8),
+                "short": fitted(c.label, 0.76, 8.0),
                 "card": fitted(c.label, 1.7, 8.0),
                 "line": f"{c.chips:,} {c.label}",
                 "where": f"{c.system}, {c.region}",
@@ -121,13 +121,24 @@ def _dates(end: tuple[str, str, str]) -> list[str]:
 def _answer(content: ReportContent) -> Data:
     return {
         "sentences": [_runs(content, sentence) for sentence in content.answers],
-        "verdict": slogan_verdict(content),
+        "verdict": _claimed(content),
         "big": _big_numbers(content),
         "decides": [_decider(content, *pair) for pair in largest_drivers(content, 3)],
         "not_modelled": list(content.not_modelled),
         "warnings": list(content.warnings),
         "draws": f"{content.identity.draws:,}",
     }
+
+
+def _claimed(content: ReportContent) -> str:
+    """What the slogan says, and where its count lies; the title says it already where both are the same words."""
+    verdict = slogan_verdict(content)
+    said = content.slogan.strip().rstrip(".")
+    return (
+        f"The slogan: \u201c{said}.\u201d {verdict}"
+        if verdict and said and said != content.title
+        else verdict
+    )
 
 
 def _runs(content: ReportContent, sentence: str) -> list[Data]:

@@ -45,6 +45,16 @@ def known_views(job: JobContent) -> list[str]:
     ]
 
 
+def drawn_views(job: JobContent) -> list[str]:
+    """The views in which the cost is a number on at least one side, in reading order."""
+    views = views_of({**job.a.cost, **job.b.cost})
+    return [view for view in views if any(_costed(side, view) for side in (job.a, job.b))]
+
+
+def _costed(side: JobSide, view: str) -> bool:
+    return view in side.cost and finite(side.cost[view])
+
+
 def main_view(job: JobContent) -> str | None:
     """The view that stands for the job: amortised where it is known, else the next that is; unknown where none is."""
     given = [view for view in views_of(job.a.cost) if view in job.b.cost]

@@ -31,8 +31,8 @@ from sim.report.charts.style import (
     text_width,
 )
 from sim.report.content import Interval, JobContent, JobSide, ReportContent
-from sim.report.numbers import aligned, number, scale_of, scaled, signed, with_interval
-from sim.report.wording import cost_claim, cost_unit, gap_claim, known_views, view_name
+from sim.report.numbers import aligned, finite, number, scale_of, scaled, signed, with_interval
+from sim.report.wording import cost_claim, cost_unit, drawn_views, gap_claim, view_name
 
 COLUMN, GAP = 0.25, 0.26  # inch: width of a column, and the gap that holds the two interval bars
 LADDER_BODY = 1.85
@@ -44,8 +44,8 @@ STEP = 0.195  # inch: a row of the waterfall
 def cost_ladder(content: ReportContent, job: JobContent) -> Figure:
     """Blocks of cost on both clusters, one panel per view, with the interval of the total."""
     a, b = content.clusters
-    views = known_views(job)
-    factor, word = scale_of([side.cost[view].p50 for side in (job.a, job.b) for view in views])
+    views = drawn_views(job)
+    factor, word = scale_of([cost.p50 for view in views for cost in _costs(job, view).values()])
     unit = f"{word} {cost_unit(job)}".strip()
     tops = [_top(job, view) / factor for view in views]
     own = max(tops) > 4 * min(tops)
@@ -67,17 +67,39 @@ def cost_ladder(content: ReportContent, job: JobContent) -> Figure:
         picture.text(left + middle, LADDER_BODY - 0.02, view_name(view), size=LABEL, weight="semibold",
                      ha="center", va="top")  # fmt: skip
         for key, side, label in (("a", job.a, a.label), ("b", job.b, b.label)):
-            _column(axes, key, middle, scaled(side.cost[view], 1 / factor), _blocks(side, view, factor))
+            if key in _costs(job, view):
+                _column(axes, key, middle, scaled(side.cost[view], 1 / factor), _blocks(side, view, factor))
+            else:
+                _unknown(axes, key, middle, view)
             name = fitted(label, middle - GAP / 2 - 0.02)
             x = left + middle + (-GAP / 2 if key == "a" else GAP / 2)
             picture.text(x, 0.12, name, size=LABEL, color=TEXT[key], weight="semibold",
                          ha="right" if key == "a" else "left", va="top")  # fmt: skip
         left += panel
     words = [
-        f"{view_name(view)}: {a.label} {with_interval(job.a.cost[view])}, {b.label} {with_interval(job.b.cost[view])}"
+        f"{view_name(view)}: "
+        + ", ".join(
+            f"{label} {with_interval(costs[key]) if key in costs else 'unknown'}"
+            for key, label in (("a", a.label), ("b", b.label))
+        )
         for view in views
+        for costs in (_costs(job, view),)
     ]
     return described(picture.figure, f"{cost_claim(job, a, b)}. {'; '.join(words)} {cost_unit(job)}.")
+
+
+def _costs(job: JobContent, view: str) -> dict[str, Interval]:
+    """The costs in a view that are numbers, by the key of the cluster."""
+    sides = {"a": job.a.cost.get(view), "b": job.b.cost.get(view)}
+    return {key: cost for key, cost in sides.items() if cost is not None and finite(cost)}
+
+
+def _unknown(axes: Axes, key: str, middle: float, view: str) -> None:
+    """What stands in the place of a column that nobody can size."""
+    outward = -1 if key == "a" else 1
+    what = "no market\nrent known" if view == "rental" else "not known"
+    axes.text(middle + outward * GAP / 2, 0.02 * axes.get_ylim()[1], what, size=SMALL, color=GREY, va="bottom",
+              ha="right" if key == "a" else "left")  # fmt: skip
 
 
 def _blocks(side: JobSide, view: str, factor: float) -> dict[str, float]:
@@ -93,12 +115,10 @@ def _blocks(side: JobSide, view: str, factor: float) -> dict[str, float]:
 
 def _top(job: JobContent, view: str) -> float:
     """Height to show: the columns whole, the intervals as far as they do not dwarf them."""
-    columns = max(
-        max(side.cost[view].p50, sum(side.cost_blocks.get(view, {}).values())) for side in (job.a, job.b)
-    )
-    ends = [
-        x for side in (job.a, job.b) for x in (side.cost[view].p95, side.cost[view].p75) if math.isfinite(x)
-    ]
+    costs = _costs(job, view)
+    sides = [(cost, side) for key, cost in costs.items() for side in ((job.a if key == "a" else job.b),)]
+    columns = max(max(cost.p50, sum(side.cost_blocks.get(view, {}).values())) for cost, side in sides)
+    ends = [x for cost in costs.values() for x in (cost.p95, cost.p75) if math.isfinite(x)]
     return float(max(1.12 * columns, min(max([columns, *ends]), 1.7 * columns)))
 
 

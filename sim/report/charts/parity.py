@@ -61,7 +61,12 @@ def parity(content: ReportContent, width: float = 4.75) -> Figure:
         body,
         parity_claim(content),
         f"{b.label} that do the same work as {a.chips:,} {a.label}. Dot: median, thick bar: 50 % interval, "
-        "thin bar: 90 % interval, hollow: datasheet ratio.",
+        "thin bar: 90 % interval, hollow: datasheet ratio."
+        + (
+            " TPP: total processing performance."
+            if any(m.name == "TPP" for m in content.paper_metrics)
+            else ""
+        ),
     )
     names = [
         row if isinstance(row, str) else row.name if isinstance(row, PaperMetric) else row.label

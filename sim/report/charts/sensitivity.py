@@ -54,8 +54,8 @@ def tornado(content: ReportContent, sensitivity: Sensitivity, count: int = 10) -
     weak = " †: weak source." if any(d.kind in WEAK_KINDS for d in drivers) else ""
     subtitle = (
         f"{b.label} that do the work of {a.chips:,} {a.label}, "
-        f"with one input at its 10th (pale) or 90th (dark) percentile.{weak}"
-        + (f" Dotted: the headline, {number(headline)}, the median over all draws." if headline else "")
+        f"one input at its 10th (pale) or 90th (dark) percentile.{weak}"
+        + (f" Dotted: headline {number(headline)}." if headline else "")
     )
     picture = frame(content.identity, WIDE, body, claim, subtitle)
     widths = [max(text_width(marked(d), LABEL), text_width(second_line(d, 9.0), SMALL)) for d in drivers]
@@ -96,7 +96,7 @@ def _swings(axes: Axes, median: float, drivers: Sequence[Driver], headline: floa
     ends = [end for d in drivers for end in (d.at_low, d.at_high) if math.isfinite(end)] + [median]
     if headline is not None:
         ends.append(headline)
-        axes.axvline(headline, color=INK, lw=0.9, ls=(0, (1, 1.5)), zorder=4)
+        axes.axvline(headline, color=INK, lw=0.9, ls=(0, (1, 1.5)), zorder=2)
     low, high = min(ends), max(ends)
     room = 0.42 / (axes_width(axes))  # a label at either end, share of the axes
     pad = (high - low or abs(median) or 1.0) * room / (1 - 2 * room)
