@@ -181,38 +181,77 @@ def prefill_pool(
     least one pass of the whole instance, and its cache is sent to the decode pool. Prompts of eight lengths
     stand for the distribution; the promise is kept when enough of them arrive in time.
     """
+    times = prompt_times(job, chip, network, shape, chunk, context_parallel)
+    servers = np.maximum(np.divide(pool_ranks, times.team), 1.0)
+    limits = job.targets.ttft_s - times.fixed
+    memory = rank_memory(job, chip, shape)
+    traffic = job.traffic
+    load = largest_load(
+        limits, KIND_WEIGHTS, servers, times.service, traffic.burstiness, times.spread, job.targets.percentile
+    )
+    load = np.where(memory.fits, load, 0.0)
+    ttft = times.first_token_s(job, load, servers)
+    unloaded = times.first_token_s(job, 0.0 * load, servers)
+    mean_new = traffic.prompt.mean * (1.0 - np.asarray(traffic.prefix_hit))
+    part = np.minimum(mean_new, times.together)
+    past = traffic.prompt.mean - mean_new + (mean_new - part) / 2
+    step = prefill_time(job, chip, network, shape, chunk / part, part, past)
+    return PrefillPool(load / (times.service * times.team), load, ttft, unloaded, step, memory)
+
+
+@dataclass(frozen=True, slots=True)
+class PromptTimes:
+    """What reading a prompt takes on a team of ranks.
+
+    Attributes
+    ----------
+    fixed : ndarray (kinds, ...)
+        Time to first token of each kind of prompt without the queue [s].
+    service, spread : Array
+        Mean time a prompt occupies a team [s], and its coefficient of variation [1].
+    together : Array
+        Prompt tokens of one pass of a team [token].
+    team : Array
+        Ranks that read a prompt together.
+    """
+
+    fixed: NDArray[np.float64]
+    service: Array
+    spread: Array
+    together: Array
+    team: Array
+
+    def first_token_s(self, job: ServingJob, load: Array, servers: Array) -> Array:
+        """Time to first token at the promised percentile, at a load of so many teams behind one queue [s]."""
+        burstiness = job.traffic.burstiness
+        wait = mean_wait(np.minimum(load, 1 - 1e-9), servers, self.service, burstiness, self.spread)
+        waits = probability_of_waiting(load, servers)
+        return percentile_time(self.fixed, KIND_WEIGHTS, wait, waits, job.targets.percentile)
+
+
+def prompt_times(
+    job: ServingJob,
+    chip: Chip,
+    network: Network,
+    shape: UnitShape,
+    chunk: Array,
+    context_parallel: Array = 1.0,
+) -> PromptTimes:
+    """Times of prompts of every kind; parameters as of :func:`prefill_pool`."""
     traffic = job.traffic
     prompts = prompt_kinds(traffic.prompt).reshape(KINDS, *([1] * (np.ndim(shape.tp) - 1)), -1)
     new = np.maximum(prompts * (1.0 - np.asarray(traffic.prefix_hit)), 1.0)
-
     together = np.multiply(chunk, context_parallel)
-    team = np.multiply(shape.tp, context_parallel)
-
-    def per_pass(tokens: Array, cached: Array) -> StepTime:
-        part = np.minimum(tokens, together)
-        return prefill_time(job, chip, network, shape, chunk / part, part, cached + (tokens - part) / 2)
-
-    passes = per_pass(new, prompts - new).total_s + _ring_time(job, network, shape, context_parallel, prompts)
+    part = np.minimum(new, together)
+    past = prompts - new + (new - part) / 2
+    passes = prefill_time(job, chip, network, shape, chunk / part, part, past).total_s
+    passes = passes + _ring_time(job, network, shape, context_parallel, prompts)
     work = new / together * passes
     service = np.tensordot(KIND_WEIGHTS, work, 1)
     pass_s = service * together / np.tensordot(KIND_WEIGHTS, new, 1)
     spread = np.sqrt(np.maximum(np.tensordot(KIND_WEIGHTS, work * work, 1) / service**2 - 1.0, 0.0))
-    sending = transfer_time(job, network, shape, prompts)
-    fixed = pass_s / 2 + np.maximum(work, pass_s) + sending
-    servers = np.maximum(np.divide(pool_ranks, team), 1.0)
-    limits = job.targets.ttft_s - fixed
-    memory = rank_memory(job, chip, shape)
-    load = largest_load(
-        limits, KIND_WEIGHTS, servers, service, traffic.burstiness, spread, job.targets.percentile
-    )
-    load = np.where(memory.fits, load, 0.0)
-    waits = probability_of_waiting(load, servers)
-    wait = mean_wait(np.minimum(load, 1 - 1e-9), servers, service, traffic.burstiness, spread)
-    ttft = percentile_time(fixed, KIND_WEIGHTS, wait, waits, job.targets.percentile)
-    unloaded = percentile_time(fixed, KIND_WEIGHTS, 0.0 * wait, 0.0 * waits, job.targets.percentile)
-    mean_new = traffic.prompt.mean * (1.0 - np.asarray(traffic.prefix_hit))
-    step = per_pass(mean_new, traffic.prompt.mean - mean_new)
-    return PrefillPool(load / (service * team), load, ttft, unloaded, step, memory)
+    fixed = pass_s / 2 + np.maximum(work, pass_s) + transfer_time(job, network, shape, prompts)
+    return PromptTimes(fixed, service, spread, together, np.multiply(shape.tp, context_parallel))
 
 
 def _ring_time(

@@ -119,6 +119,7 @@ class Replica:
         self.counters = ReplicaCounters()
         self.waiting: deque[LiveRequest] = deque()
         self.active = 0
+        self.unread = 0  # prompt tokens still to be read, waiting requests included
         self._notify_first, self._notify_finish, self._notify_refused = on_first_token, on_finish, on_refused
         self._trace = trace
         self._rhythm = Rhythm(limits.accepted)
@@ -153,6 +154,7 @@ class Replica:
             return
         waiting = self.waiting
         waiting.append(sequence)
+        self.unread += sequence.prefill_left
         if self._event is None:
             self._schedule(0.0)
         elif len(waiting) == 1 and self.active < self.limits.batch and self._segment is not None:
@@ -220,6 +222,7 @@ class Replica:
 
     def _advance_prompt(self, sequence: LiveRequest, tokens: int, now: float) -> None:
         self.counters.prefill_tokens += tokens
+        self.unread -= tokens
         sequence.prefilled += tokens
         sequence.prefill_left -= tokens
         if sequence.prefill_left:
@@ -281,6 +284,7 @@ class Replica:
                 self._leave_decoding(victim)
             again = victim.prompt + victim.generated - victim.cached
             counters.reread_tokens += again - victim.prefill_left
+            self.unread += again - victim.prefill_left
             victim.prefilled = victim.cached
             victim.prefill_left = again
             counters.preemptions += 1

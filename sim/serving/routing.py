@@ -21,6 +21,11 @@ def least_loaded(replicas: Sequence[Replica], serial: int) -> Replica:
     return min(replicas, key=_load)
 
 
+def least_unread(replicas: Sequence[Replica], serial: int) -> Replica:
+    """The replica with the fewest prompt tokens before it: where prompts differ in length, their number says little."""
+    return min(replicas, key=_unread)
+
+
 def power_of_two(rng: np.random.Generator) -> Route:
     """The less loaded of two replicas picked at random (Mitzenmacher 2001, doi:10.1109/71.963420)."""
 
@@ -33,3 +38,7 @@ def power_of_two(rng: np.random.Generator) -> Route:
 
 def _load(replica: Replica) -> int:
     return len(replica.waiting) + replica.active
+
+
+def _unread(replica: Replica) -> int:
+    return replica.unread

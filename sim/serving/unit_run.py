@@ -15,8 +15,9 @@ from sim.serving.capacity import Capacity
 from sim.serving.cluster import ClusterPlan, ClusterRun, PoolPlan, Verdict, simulate
 from sim.serving.draws import take_draws
 from sim.serving.job import ServingJob, UnitShape, as_ranks
-from sim.serving.pools import transfer_time
+from sim.serving.pools import prompt_times, transfer_time
 from sim.serving.replay import replayed, residents_of
+from sim.serving.routing import least_unread
 from sim.serving.step_costs import decode_costs, prompt_cost, scalar, shared_prompt_token_s
 from sim.serving.steps import ReplicaLimits, StepCost
 from sim.serving.traffic import Requests, Trace, draw_requests, gamma_arrivals
@@ -24,6 +25,9 @@ from sim.serving.traffic import Requests, Trace, draw_requests, gamma_arrivals
 Array = NDArray[np.float64] | float
 BLOCK = 16
 CROWD = 400.0  # residents at least, on as many instances as that takes: a fleet evens out what one small unit cannot
+READERS = 8  # prefill replicas at least: what they read varies too much for fewer to stand for a fleet
+MOST_INSTANCES = 64
+READ = 200.0  # prompts that each prefill replica reads at least, within the longest run
 RESIDENCES = 3.0  # length of a run in mean stays, from a warm start
 SETTLED = 0.2  # first part of the arrivals, whose latency does not count
 
@@ -57,11 +61,16 @@ class UnitRun:
 
         A first token that was not out at the end of the run counts with the time it has waited by then.
         """
-        settled = slice(int(SETTLED * len(self.run.requests)), None)
-        waited = float(self.run.requests.arrival_s[-1]) - self.run.requests.arrival_s
-        first = np.where(np.isnan(self.run.ttft_s), waited, self.run.ttft_s)[settled]
-        token = float(np.nanpercentile(self.run.tpot_s[settled], 100 * self.percentile))
-        return float(np.percentile(first, 100 * self.percentile)), token
+        run, requests = self.run, self.run.requests
+        settled = slice(int(SETTLED * len(requests)), None)
+        # The user sees the first token once the cache has arrived, from the instance that makes the others.
+        sending = run.plan.transfer_s + run.plan.transfer_token_s * requests.prompt
+        waited = float(requests.arrival_s[-1]) - requests.arrival_s
+        first = np.where(np.isnan(run.ttft_s), waited, run.ttft_s + sending)[settled]
+        others = np.where(requests.output > 1, requests.output - 1.0, np.nan)
+        token = ((run.finish_s - run.first_token_s - sending) / others)[settled]
+        share = 100 * self.percentile
+        return float(np.percentile(first, share)), float(np.nanpercentile(token, share))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,12 @@ class _Unit:
 
     def of(self, values: NDArray[np.float64]) -> float:
         return float(np.ravel(values)[self.draw])
+
+    @property
+    def team(self) -> float:
+        """Ranks that read a prompt together."""
+        unit = self.capacity.prefill_unit
+        return self.of(unit.tp) * self.of(unit.context_parallel)
 
     @property
     def decode_shape(self) -> UnitShape:
@@ -124,7 +139,8 @@ def play_unit(
     aggregated = job.pools == "aggregated"
     share = 0.0 if aggregated else unit.of(capacity.prefill_share)
     in_instance = float(unit.decode_shape.ranks) / unit.ranks_per_chip
-    instances = int(np.clip(np.ceil(CROWD / (unit.of(capacity.batch_per_chip) * in_instance)), 1, 64))
+    readers = in_instance * share / (1.0 - share) * unit.ranks_per_chip / unit.team
+    instances = _instances(unit.of(capacity.batch_per_chip) * in_instance, 0.0 if aggregated else readers)
     chips = instances * in_instance / (1.0 - share)
     rate = unit.of(capacity.requests_per_s) * chips
     plan = (
@@ -133,14 +149,23 @@ def play_unit(
         else _disaggregated_plan(unit, instances, chips * share)
     )
     residents = max(unit.of(capacity.batch_per_chip) * chips * (1.0 - share), 1.0)
-    count = int(min(max(RESIDENCES * residents, 2000), most_requests))
+    count = int(min(max(RESIDENCES * residents, READ * instances * readers, 2000), most_requests))
     requests = _requests(unit.job, rate * load, count, rng, trace)
     warm = _residents(unit.job, int(residents), rng, trace)
     run = simulate(plan, requests, horizon_s=float(requests.arrival_s[-1]), residents=warm)
     targets = unit.job.targets
     verdict = run.verdict(scalar(targets.ttft_s), targets.percentile)
     played = UnitRun(run, verdict, (), targets.percentile)
-    return replace(played, checks=_checks(unit, played, rate * load))
+    if verdict != "overloaded":
+        in_time = played.latency()[0] <= scalar(targets.ttft_s)
+        played = replace(played, verdict="stable" if in_time else "backlogged")
+    return replace(played, checks=_checks(unit, played, rate, load))
+
+
+def _instances(residents: float, readers: float) -> int:
+    """Decode instances to play: enough residents and enough prefill replicas for both to vary as in a fleet."""
+    wanted = max(CROWD / residents, READERS / readers if readers > 0 else 1.0)
+    return int(np.clip(np.ceil(wanted), 1, MOST_INSTANCES))
 
 
 def _scalar(job: ServingJob) -> ServingJob:
@@ -201,23 +226,24 @@ def _disaggregated_plan(unit: _Unit, instances: int, prefill_chips: float) -> Cl
     reading = unit.capacity.prefill_unit
     shape = UnitShape(unit.of(reading.tp), unit.of(reading.dp))
     parallel, chunk = unit.of(reading.context_parallel), unit.of(reading.chunk)
-    team = float(shape.tp) * parallel
     cost = prompt_cost(unit.job, unit.chip, unit.network, shape, chunk * parallel, parallel)
     reader = ReplicaLimits(batch=10**6, kv_blocks=10**9, chunk_tokens=int(chunk * parallel))
     # A fraction of a replica cannot be played: whole ones, each slower or faster by what is missing. Less than one is
     # played as one at its own speed, less busy than in a fleet that shares its prefill replicas.
-    wanted = prefill_chips * unit.ranks_per_chip / team
+    wanted = prefill_chips * unit.ranks_per_chip / unit.team
     count = max(round(wanted), 1)
     scale = count / wanted if wanted > 1 else 1.0
-    slowed = StepCost(
-        [0.0], 0.0, cost.prefill_base_s * scale, cost.prefill_token_s * scale, cost.prefill_pair_s * scale
-    )
+    base_s, token_s = cost.prefill_base_s, cost.prefill_token_s
+    if unit.job.architecture.moe is not None and unit.team < float(shape.ranks):
+        # Teams of an instance step together: a pass takes as long as that of the fullest, however few tokens one has.
+        base_s, token_s = base_s + token_s * chunk * parallel, 0.0
+    slowed = StepCost([0.0], 0.0, base_s * scale, token_s * scale, cost.prefill_pair_s * scale)
     mean = float(unit.job.traffic.prompt.mean)
     sending = scalar(transfer_time(unit.job, unit.network, shape, mean))
     fixed = scalar(transfer_time(unit.job, unit.network, shape, 1.0))
     per_token = max(sending - fixed, 0.0) / mean
     decode = PoolPlan(StepCost(base, slope), limits, instances)
-    return ClusterPlan(decode, PoolPlan(slowed, reader, count), fixed, per_token)
+    return ClusterPlan(decode, PoolPlan(slowed, reader, count, least_unread), fixed, per_token)
 
 
 def _aggregated_plan(unit: _Unit, instances: int) -> ClusterPlan:
@@ -234,14 +260,29 @@ def _aggregated_plan(unit: _Unit, instances: int) -> ClusterPlan:
     return ClusterPlan(PoolPlan(StepCost(base, slope, 0.0, per_token), limits, instances))
 
 
-def _checks(unit: _Unit, played: UnitRun, rate: float) -> tuple[tuple[str, float, float], ...]:
+def _checks(unit: _Unit, played: UnitRun, rate: float, load: float) -> tuple[tuple[str, float, float], ...]:
     ttft, tpot = played.latency()
     run = played.run
     output = (run.serve.tokens + run.prefill.tokens) / run.requests.arrival_s[-1]
-    promised = rate * float(unit.job.traffic.output.mean)
+    promised = rate * load * float(unit.job.traffic.output.mean)
+    first = unit.of(unit.capacity.ttft_s)
+    if run.plan.prefill is not None:
+        first = _first_token_s(unit, run.plan.prefill.replicas, load)
     name = f"{100 * played.percentile:.0f} % of requests within"
     return (
         (f"time per output token, {name}, ms", unit.of(unit.capacity.tpot_s) * 1e3, tpot * 1e3),
-        (f"time to first token, {name}, s", unit.of(unit.capacity.ttft_s), ttft),
+        (f"time to first token, {name}, s", first, ttft),
         ("output tokens per second of the unit", promised, output),
     )
+
+
+def _first_token_s(unit: _Unit, readers: int, load: float) -> float:
+    """The closed form for the prefill replicas that are played and their load: a whole fleet queues less."""
+    reading, share = unit.capacity.prefill_unit, unit.of(unit.capacity.prefill_share)
+    shape = UnitShape(unit.of(reading.tp), unit.of(reading.dp))
+    times = prompt_times(
+        unit.job, unit.chip, unit.network, shape, unit.of(reading.chunk), unit.of(reading.context_parallel)
+    )
+    per_rank = unit.of(unit.capacity.requests_per_s) / unit.ranks_per_chip / share
+    busy = min(load * per_rank * scalar(times.service) * unit.team, 1.0 - 1e-6)
+    return scalar(times.first_token_s(unit.job, busy, readers))

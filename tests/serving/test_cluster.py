@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.serving.cluster import ClusterPlan, PoolPlan, simulate
-from sim.serving.routing import least_loaded, power_of_two, round_robin
+from sim.serving.routing import least_loaded, least_unread, power_of_two, round_robin
 from sim.serving.steps import ReplicaLimits, StepCost
 from sim.serving.traffic import Requests, poisson_arrivals
 
@@ -149,3 +149,15 @@ def test_requests_too_long_for_the_cache_are_refused():
     assert run.done.tolist() == [True, False]
     assert run.serve.refused == 1
     assert run.goodput(10.0, 1.0) == pytest.approx(1 / run.span_s)
+
+
+def test_prompts_go_to_the_replica_with_least_to_read():
+    """A prompt of 1,000 tokens on one of two replicas: the next three of 100 all go to the other, by tokens; by count
+    they would alternate."""
+    cost = StepCost([0.0], prefill_token_s=1.0)
+    limits = ReplicaLimits(batch=10, kv_blocks=10**6, chunk_tokens=10**6)
+    prompt = np.array([1000, 100, 100, 100], np.int32)
+    asked = Requests(np.arange(4.0), prompt, np.ones(4, np.int32), np.zeros(4, np.int32))
+    run = simulate(ClusterPlan(PoolPlan(cost, limits, 2, least_unread)), asked)
+    # The second starts at 1 and ends at 101; the other two share a pass of 200 tokens after it.
+    assert run.finish_s.tolist() == pytest.approx([1000.0, 101.0, 301.0, 301.0])
