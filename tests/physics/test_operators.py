@@ -356,7 +356,7 @@ def test_more_context_never_costs_less(id: str, past: float, more: float, new: f
             forward_operators(shape(id), phase=phase, sequences=1.0, new=new, past=n, precisions=FP8)
             for n in (past, past + more)
         )
-        assert flop(after) >= flop(before) * (1 - 1e-12)
+        assert flop(after) >= flop(before) * (1 - 1e-9)
 
 
 def test_drafts_read_the_window_once_and_selections_each() -> None:
