@@ -18,7 +18,18 @@ from matplotlib.transforms import Bbox
 from sim.report.charts.frontier import _beside, _covered
 from sim.report.charts.job import largest_terms
 from sim.report.charts.parity import parity
-from sim.report.charts.style import FILL, FONT_DIR, PALE, apart, balanced, shorten, styled, text_width, wrap
+from sim.report.charts.style import (
+    FILL,
+    FONT_DIR,
+    PALE,
+    apart,
+    balanced,
+    fitted,
+    shorten,
+    styled,
+    text_width,
+    wrap,
+)
 from sim.report.content import JobContent, ReportContent
 from sim.report.figures import Drawing, charts, drawing
 
@@ -169,6 +180,9 @@ def test_text_is_wrapped_to_its_width() -> None:
     assert all(text_width(line, 9.5) <= 2.0 for line in lines)
     assert len(balanced(text, 2.0, 9.5)) == len(lines)
     assert shorten("short", 2.0) == "short"
+    assert fitted("NVIDIA H800 SXM5 80 GB", 3.0) == "NVIDIA H800 SXM5 80 GB"
+    assert fitted("NVIDIA H800 SXM5 80 GB", 0.95) == "H800 SXM5 80 GB"
+    assert fitted("NVIDIA H800 SXM5 80 GB", 0.7) == "H800 SXM5…"
     assert shorten("a label that is much too long for its column", 1.0).endswith("…")
 
 

@@ -14,6 +14,7 @@ from sim.report.numbers import MINUS, aligned, bounds, number, percent, span, wi
 from sim.report.wording import (
     cost_claim,
     family_name,
+    flip_words,
     gap_claim,
     largest_drivers,
     parity_claim,
@@ -64,6 +65,7 @@ def test_intervals_in_words() -> None:
 
 def test_percent() -> None:
     assert percent(0.0) == "0 %"
+    assert percent(-0.0004, sign=True) == "0.0 %"
     assert percent(1.344, sign=True) == "+134 %"
 
 
@@ -100,6 +102,17 @@ def test_the_slogan_is_counted_against_every_interval() -> None:
         == "The slogan's 10 H100 lie inside the 90 % interval of 1 of the 4 jobs, above it for 2, below it for 1."
     )
     assert slogan_verdict(replace(content, slogan_count=None)) == ""
+
+
+def test_a_flip_beyond_the_printed_range_says_so() -> None:
+    content = replace(example(), slogan_count=12_000.0)
+    driver = replace(
+        content.sensitivities[0].drivers[0], input_low="0.452", input_high="0.601", flips_at="flips at 0.450"
+    )
+    assert flip_words(content, driver) == "flips at 0.450, below its 10th percentile"
+    assert flip_words(content, replace(driver, flips_at="flips at 0.5")) == "flips at 0.5"
+    assert flip_words(content, replace(driver, flips_at="flips at 0.7")).endswith("above its 90th percentile")
+    assert flip_words(replace(content, slogan_count=None), driver) == ""
 
 
 def test_each_input_decides_once() -> None:

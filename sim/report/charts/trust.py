@@ -72,7 +72,7 @@ def validation_scatter(content: ReportContent, record: ValidationRecord, width: 
 
 def _dots(axes: Axes, content: ReportContent, record: ValidationRecord) -> None:
     """Other families first and in grey, then B's and A's; counts in the empty upper left corner."""
-    keys: Mapping[str, str] = {cluster.family: cluster.key for cluster in content.clusters if cluster.family}
+    keys: Mapping[str, str] = {c.family: c.key for c in reversed(content.clusters) if c.family}
     lines = []
     for key in ("a", "b", ""):
         points = [(m, p) for _, family, m, p in record.points if keys.get(family, "") == key]
