@@ -16,7 +16,9 @@ from sim.physics.operators import TRAINING_TRAFFIC, Precisions, Traffic
 Array = NDArray[np.float64] | float
 Overlap = Literal["none", "partial", "full"]
 
-REFERENCE_EXPERTS = 4.0  # experts per rank for which a recipe states its imbalance: 64 ranks share the 256 of DeepSeek-V3
+REFERENCE_EXPERTS = (
+    4.0  # experts per rank for which a recipe states its imbalance: 64 ranks share the 256 of DeepSeek-V3
+)
 
 
 @dataclass(frozen=True, slots=True)
