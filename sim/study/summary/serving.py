@@ -67,8 +67,8 @@ def _describe(study: ServingStudy, medians: list[ServingRuns], question: Questio
     prompt, answer = traffic.input.median.median, traffic.output.median.median
     return (
         f"Prompts of {prompt:,.0f} tokens (median), {traffic.prefix_hit.median:.0%} of their tokens cached, answers of "
-        f"{answer:,.0f}; {targets.percentile:.0%} of requests get the first token within {targets.ttft.median:g} s and "
-        f"the others within {1000 * targets.tpot.median:g} ms each; {traffic.software.pools} pools, {formats}."
+        f"{answer:,.0f} tokens; {targets.percentile:.0%} of requests get the first token within {targets.ttft.median:g} s "
+        f"and the others within {1000 * targets.tpot.median:g} ms each; {traffic.software.pools} pools, {formats}."
     )
 
 
