@@ -62,7 +62,7 @@ def summary_text(result: ValidationResult) -> str:
     """Scores by group as aligned text, then rows that cannot be simulated with their reasons."""
     summary = result.summary()
     lines = [
-        f"{result.kind}: published measurements used for no fit (validate rows), weighted",
+        f"{result.kind}: validate rows (no factor fitted to them, but seen while the model was built), weighted",
         "",
         _line("group"),
     ]

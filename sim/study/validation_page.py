@@ -35,7 +35,7 @@ def markdown_page(result: ValidationResult, preface: str = "") -> str:
         "",
     ]
     for use, title in (
-        ("validate", "Rows used for no fit"),
+        ("validate", "Rows to which no factor was fitted"),
         ("calibrate", "Rows the speed factors were fitted on"),
         ("context", "Rows for context; under-specified"),
     ):
