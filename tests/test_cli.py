@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from sim import cli
+from sim.commands import models
 from sim.profiles import catalogue as catalogue_module
 
 Typed = Callable[..., Result]
@@ -84,7 +85,7 @@ def test_interrupted(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_catalogue", stop)
+    monkeypatch.setattr(models, "catalogue", stop)
     done = typed("models", "list")
     assert (done.exit_code, done.stderr) == (130, "interrupted\n")
 
@@ -93,7 +94,7 @@ def test_our_own_mistakes_keep_their_traceback(typed: Typed, monkeypatch: pytest
     def fail(_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(cli, "_catalogue", fail)
+    monkeypatch.setattr(models, "catalogue", fail)
     assert isinstance(typed("models", "list").exception, ZeroDivisionError)
 
 

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from sim.capacity_view import CapacityRequest, capacity_files, capacity_record, show_capacity
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError
 from sim.resolve import MEDIAN
 from sim.serving.sustained import sustained_load
 from sim.study.capacity_study import fleet_for, load_capacity_question, study_capacity, whole_units
 from sim.study.serving import run_serving
+from sim.views.capacity import CapacityRequest, capacity_files, capacity_record, show_capacity
 
 SCENARIO = """\
 id: asked

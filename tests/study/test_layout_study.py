@@ -11,13 +11,13 @@ from typer.testing import CliRunner
 
 from sim import cli
 from sim.layout.layouts import Layouts, single_layout
-from sim.layout_view import LayoutRequest, layout_tables, layouts_record, step_trace, write_layouts
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError
 from sim.study.layout_study import LayoutStudy, load_layout_question, resolve_setting, study_layouts
 from sim.training.fit import memory_limit, training_memory
 from sim.training.search import search
 from sim.training.step import step_time
+from sim.views.layout import LayoutRequest, layout_tables, layouts_record, step_trace, write_layouts
 
 
 @pytest.fixture(scope="module")

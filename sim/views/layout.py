@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
-from sim.catalogue_view import Listing, print_listing
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError, Problem
 from sim.report.charts.pipeline import Pipeline, pipelines
@@ -20,6 +19,7 @@ from sim.report.numbers import duration, number, percent
 from sim.report.outputs import write_all
 from sim.report.trace import chrome_trace, pipeline_process
 from sim.study.layout_study import LayoutRow, LayoutStudy, load_layout_question, study_layouts
+from sim.views.catalogue import Listing, print_listing
 
 DRAWN = 3  # layouts in the picture
 GB = 1e9

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
-from sim.catalogue_view import Listing, print_listing
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.workload import ServingTraffic
 from sim.report.charts.capacity import throughput_latency
@@ -24,6 +23,7 @@ from sim.report.numbers import bounds, duration, number, percent
 from sim.report.outputs import write_all
 from sim.study.capacity_study import CapacityStudy, load_capacity_question, study_capacity, whole_units
 from sim.study.events import LOAD
+from sim.views.catalogue import Listing, print_listing
 
 VIEWS = {"rental": "rented", "acquisition": "bought, cash", "amortised": "amortised, power and operations"}
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from sim.catalogue_view import Listing, source_lists, values
 from sim.physics.architecture import Architecture
 from sim.physics.attention import mean_attended, scans
 from sim.physics.cache import kv_cache_bytes
@@ -14,6 +13,7 @@ from sim.physics.counts import linear_flop_per_token, parameter_counts
 from sim.physics.operators import Precisions
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.model import ModelProfile
+from sim.views.catalogue import Listing, source_lists, values
 
 CONTEXTS = {"4K": 4096.0, "128K": 131_072.0, "1M": 1_048_576.0}  # tokens
 _PLAIN = Precisions()  # 16-bit cache where the architecture fixes no layout of its own

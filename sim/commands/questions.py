@@ -1,0 +1,140 @@
+"""``parity run``, ``validate``, ``layout`` and ``capacity``: the questions."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sim.commands.common import Profiles, catalogue
+
+app = typer.Typer()
+
+
+@app.command("run")
+def run(
+    scenario: Annotated[str, typer.Argument(help="Scenario file, or the id of a shipped one.")],
+    draws: Annotated[
+        int | None, typer.Option(min=1, help="Worlds to draw, instead of the scenario's own.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of the draws, instead of the scenario's own.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where to write; reports/<id of the scenario> when left out."),
+    ] = None,
+    profiles: Profiles = None,
+) -> None:
+    """Answer the question of a scenario and write its report."""
+    from sim.api import run_and_report
+
+    for line in run_and_report(catalogue(profiles), scenario, draws, seed, out):
+        print(line)
+
+
+class Kind(StrEnum):
+    """What is validated."""
+
+    training = "training"
+    serving = "serving"
+
+
+@app.command("validate")
+def validate(
+    kind: Kind,
+    cases: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A table with the same columns, instead of the published one."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also write the page and its charts there.")
+    ] = None,
+    profiles: Profiles = None,
+) -> None:
+    """Predict published measurements, and say how far off the predictions are."""
+    from sim.views.validation import validate_and_show
+
+    print(validate_and_show(kind.value, cases, profiles or (), json, out))
+
+
+@app.command("layout")
+def layout(
+    model: Annotated[str, typer.Option(metavar="ID", help="Model to train.")],
+    system: Annotated[str, typer.Option(metavar="ID", help="System to train it on.")],
+    chips: Annotated[int, typer.Option(min=1, max=10_000_000, help="Chips there are.")],
+    recipe: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Training recipe; a plain one for the kind of model when left out."),
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="best, bf16, fp8 or fp4, instead of the recipe's own.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, max=100, help="Layouts to show.")] = 8,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    trace: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a step of the best layout for Perfetto.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also write JSON, trace and timeline there.")
+    ] = None,
+    profiles: Profiles = None,
+) -> None:
+    """Find the best parallel layouts of a training job, and say what does not fit and why."""
+    from sim.views.layout import LayoutRequest, show_layouts
+
+    request = LayoutRequest(model, system, chips, recipe, precision, top)
+    show_layouts(catalogue(profiles), request, sys.stdout, as_json=json, out=out, trace=trace)
+
+
+@app.command("capacity")
+def capacity(
+    scenario: Annotated[str, typer.Argument(help="Scenario file, or the id of a shipped one.")],
+    job: Annotated[
+        str | None, typer.Option(metavar="ID", help="Serving job of the scenario; the first when left out.")
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="a|b", help="Which of the two clusters; a when left out.")
+    ] = None,
+    demand: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RATE",
+            help='Prompt and output tokens to serve, "140e12 token/day"; what the cluster can when left out.',
+        ),
+    ] = None,
+    draws: Annotated[
+        int | None, typer.Option(min=1, help="Worlds to draw, instead of the scenario's own.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of the draws, instead of the scenario's own.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Also write JSON, the frontier as table and picture there."),
+    ] = None,
+    profiles: Profiles = None,
+) -> None:
+    """Say how much a fleet serves within its promise, which units do it, and what a demand needs."""
+    from sim.views.capacity import CapacityRequest, show_capacity
+
+    request = CapacityRequest(scenario, job, cluster, demand, draws, seed)
+    show_capacity(catalogue(profiles), request, sys.stdout, as_json=json, out=out)
+
+
+@app.command("schema")
+def schema(
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder that holds the data folders.")
+    ] = Path(),
+) -> None:
+    """Write the JSON Schemas of the input files, for editors."""
+    from sim.profiles.schemas import write_schemas
+
+    changed = write_schemas(out)
+    print("\n".join(f"wrote {path}" for path in changed) or "all schemas are up to date")

@@ -1,0 +1,1 @@
+"""What the commands show: each view asks one study and prints, or writes, its answer."""
