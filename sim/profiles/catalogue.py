@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
 
+from sim.profiles.changes import Change, changed
 from sim.profiles.economy import Region, RentalSeries
 from sim.profiles.extends import read_extended
 from sim.profiles.fields import Document
@@ -78,6 +80,47 @@ class Catalogue:
         self._roots = [own, *(Root(folder, loose=True) for folder in extra), Root(shipped_root())]
         self._loaded: dict[tuple[str, str], Loaded[Document]] = {}
         self._files: dict[str, str] = {}
+        self._changes: tuple[Change, ...] = ()
+
+    def with_changes(self, changes: Sequence[Change]) -> Catalogue:
+        """The same catalogue with some values put in the place of those in the files.
+
+        Files that do not change are not read again.
+
+        Raises
+        ------
+        InputError
+            When a change names a file that does not exist.
+        """
+        other = copy(self)
+        other._changes = (*self._changes, *changes)
+        other._files = {}
+        touched = {(kind, change.id) for change in changes for kind in self._kinds_of(change)}
+        other._loaded = {
+            key: loaded
+            for key, loaded in self._loaded.items()
+            if key not in touched and key[0] != "scenarios"
+        }
+        return other
+
+    def unused_changes(self) -> tuple[Change, ...]:
+        """Changes of files that nothing has asked for."""
+        read = {(SHELVES[kind].folder, id) for kind, id in self._loaded}
+        return tuple(c for c in self._changes if c.folder and (c.folder, c.id) not in read)
+
+    def _kinds_of(self, change: Change) -> list[str]:
+        """Shelves that the file of a change may stand on."""
+        if not change.folder:
+            return []
+        kinds = [kind for kind, shelf in SHELVES.items() if shelf.folder == change.folder]
+        if not kinds:
+            folders = ", ".join(sorted({shelf.folder for shelf in SHELVES.values() if shelf.folder}))
+            raise InputError([Problem(f"{change}: no folder {change.folder}/; there is {folders}")])
+        found = [kind for kind in kinds if self.path(kind, change.id) is not None]
+        if not found:
+            ids = sorted({id for kind in kinds for id in self.ids(kind)})
+            raise InputError([Problem(f"{change}: {unknown_id(SHELVES[kinds[0]].noun, change.id, ids)}")])
+        return found
 
     # --- by kind -------------------------------------------------------------------------------------------
 
@@ -222,6 +265,7 @@ class Catalogue:
         """Check one file and that what it names exists, wherever it stands; it is not kept."""
         shelf = SHELVES[kind]
         tree = read_extended(path, lambda id: self.path(kind, id))
+        tree = changed(tree, [c for c in self._changes if self._meant(c, kind, path)])
         document = check(tree, shelf.model_for(tree))
         problems = [
             Problem(f"{dotted(location)}: {self._unknown(other, id)}", tree.mark(location))
@@ -233,6 +277,10 @@ class Catalogue:
         if problems:
             raise InputError(problems)
         return Loaded(with_paths(document, shelf.folder or "scenarios", tree), tree)
+
+    @staticmethod
+    def _meant(change: Change, kind: str, path: Path) -> bool:
+        return change.folder == SHELVES[kind].folder and change.id in ("", path.stem)
 
     def _unknown(self, kind: str, id: str) -> InputError:
         return InputError([Problem(unknown_id(SHELVES[kind].noun, id, self.ids(kind)))])

@@ -131,6 +131,36 @@ def read_tree(path: Path) -> Tree:
     return Tree(root, ((path, hashlib.sha256(content).hexdigest()),), {path: defaults})
 
 
+def value_of(text: str, mark: Mark) -> Place:
+    """A value as it would stand in a file, given on its own; all of it stands at ``mark``.
+
+    Raises
+    ------
+    InputError
+        When the text is no YAML value.
+
+    Examples
+    --------
+    >>> value_of("{value: 3 TB/s, low: 2 TB/s}", Mark(Path("x.yaml"))).plain()
+    {'value': '3 TB/s', 'low': '2 TB/s'}
+    """
+    node = _compose(text, mark.file)
+    problems: list[Problem] = []
+    place = Place(None, mark, mark) if node is None else _Reader(mark.file, problems).place(node, mark)
+    if problems:
+        raise InputError(problems)
+    return _at(place, mark)
+
+
+def _at(place: Place, mark: Mark) -> Place:
+    content = place.content
+    if isinstance(content, dict):
+        content = {key: _at(below, mark) for key, below in content.items()}
+    elif isinstance(content, list):
+        content = [_at(below, mark) for below in content]
+    return Place(content, mark, mark)
+
+
 def _compose(text: str, path: Path) -> Node | None:
     # Composing stops short of building values: every node still knows its place, and numbers their text.
     try:
