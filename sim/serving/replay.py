@@ -44,10 +44,15 @@ def trace_traffic(trace: Trace) -> TraceTraffic:
     gaps = np.diff(requests.arrival_s)
     if not np.any(gaps > 0):
         raise TraceError("a trace needs requests at two different times at least")
-    hit = None if trace.blocks is None else float(requests.cached.sum() / requests.prompt.sum())
+    hit = float(requests.cached.sum() / requests.prompt.sum()) if _names_reuse(trace) else None
     return TraceTraffic(
         fitted_lengths(requests.prompt), fitted_lengths(requests.output), float(gaps.std() / gaps.mean()), hit
     )
+
+
+def _names_reuse(trace: Trace) -> bool:
+    """Whether the trace says what of a prompt was there before."""
+    return trace.blocks is not None or trace.sessions is not None
 
 
 def fitted_lengths(lengths: NDArray[np.int32]) -> LengthDistribution:
@@ -66,7 +71,20 @@ def fitted_lengths(lengths: NDArray[np.int32]) -> LengthDistribution:
     (300, 136667, 600.0)
     """
     values = lengths.astype(np.float64)
-    mean, square, longest = float(values.mean()), float(np.mean(values**2)), float(values.max())
+    return lengths_with(float(values.mean()), float(np.mean(values**2)), float(values.max()))
+
+
+def lengths_with(mean: float, square: float, longest: float) -> LengthDistribution:
+    """The same from published moments: mean [token], mean square [token^2] and longest [token].
+
+    Examples
+    --------
+    A published mean of 1,000 with a standard deviation of 1,000 and nothing above 10,000.
+
+    >>> fit = lengths_with(1000.0, 1000.0**2 + 1000.0**2, 10_000.0)
+    >>> round(float(fit.mean)), round(float(fit.mean_square))
+    (1000, 2000000)
+    """
     if square <= mean**2 * (1 + 1e-12):
         return LengthDistribution(mean, 0.0, longest)
     low, high = 0.0, WIDEST
@@ -112,7 +130,7 @@ def replayed(trace: Trace, rate: float, count: int, prefix_hit: float, rng: np.r
     span = float(requests.arrival_s[-1]) * size / (size - 1)  # with a mean gap between the last and the first
     arrival = requests.arrival_s[rows] + rounds * span
     part = Requests(arrival, requests.prompt[rows], requests.output[rows], requests.cached[rows])
-    if trace.blocks is None:
+    if not _names_reuse(trace):
         part = replace(part, cached=np.minimum((part.prompt * prefix_hit).astype(np.int32), part.prompt - 1))
     return scaled_to(part, rate)
 

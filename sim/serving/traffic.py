@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import json
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+if TYPE_CHECKING:
+    from sim.serving.sessions import Sessions
+
 Array = NDArray[np.float64] | float
 Times = NDArray[np.float64]
 Counts = NDArray[np.int32]
-CACHE_BLOCK_TOKENS = 512  # prefix block of the Mooncake trace format
-LONGEST = 2**31 - 1  # what a column of token counts holds
 
 
 class TraceError(ValueError):
@@ -58,10 +55,13 @@ class Trace:
         As recorded; what a prefix cache without limit would hold is in ``cached``.
     blocks : tuple of sequences, optional
         Ids of the 512-token blocks of each prompt; None where the trace does not name them.
+    sessions : Sessions, optional
+        The same requests, where most wait for the answer to an earlier one.
     """
 
     requests: Requests
     blocks: tuple[Sequence[int], ...] | None = None
+    sessions: Sessions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,162 +193,3 @@ def scaled_to(requests: Requests, rate: float) -> Requests:
     span = requests.arrival_s[-1] - requests.arrival_s[0]
     factor = (len(requests) - 1) / rate / span if span > 0 else 1.0
     return replace(requests, arrival_s=(requests.arrival_s - requests.arrival_s[0]) * factor)
-
-
-def read_trace(path: Path | str, cache_blocks: float = float("inf")) -> Requests:
-    """Requests of a trace file behind a prefix cache of so many blocks of 512 tokens; see :func:`load_trace`."""
-    trace = load_trace(path)
-    if trace.blocks is None or np.isinf(cache_blocks):
-        return trace.requests
-    hits = np.minimum(prefix_hits(trace.blocks, cache_blocks), trace.requests.prompt - 1)
-    return replace(trace.requests, cached=hits)
-
-
-def load_trace(path: Path | str) -> Trace:
-    """An Azure CSV or a Mooncake JSONL trace, by file ending.
-
-    Raises
-    ------
-    TraceError
-        With file and line, when the file does not have the expected columns or a row is broken.
-    """
-    path = Path(path)
-    readers = {".csv": _azure_rows, ".jsonl": _mooncake_rows}
-    if path.suffix not in readers:
-        raise TraceError(f"{path}: a trace must end in .csv (Azure columns) or .jsonl (Mooncake keys)")
-    try:
-        rows, blocks = readers[path.suffix](path)
-    except UnicodeDecodeError:
-        raise TraceError(f"{path}: not a text in UTF-8; unpack or save it as UTF-8") from None
-    except csv.Error as error:
-        raise TraceError(f"{path}: not a table ({error})") from None
-    return _from_rows(rows, blocks, path)
-
-
-_Rows = list[tuple[float, int, int]]
-_Blocks = list[Sequence[int]] | None
-
-
-def _azure_rows(path: Path) -> tuple[_Rows, _Blocks]:
-    """CSV with TIMESTAMP, ContextTokens, GeneratedTokens (Azure LLM inference trace)."""
-    columns = ("TIMESTAMP", "ContextTokens", "GeneratedTokens")
-    rows: _Rows = []
-    with _opened(path) as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in columns if name not in (reader.fieldnames or ())]
-        if missing:
-            raise TraceError(f"{path}:1: column {missing[0]} is missing; expected {', '.join(columns)}")
-        for row in reader:
-            stamp, context, generated = (row[name] for name in columns)
-            rows.append(
-                (_moment(stamp, path, reader.line_num), *_lengths(context, generated, path, reader.line_num))
-            )
-    return rows, None
-
-
-def _mooncake_rows(path: Path) -> tuple[_Rows, _Blocks]:
-    """JSONL with timestamp [ms], input_length, output_length, hash_ids (Mooncake trace)."""
-    rows: _Rows = []
-    blocks: list[Sequence[int]] = []
-    named = False
-    with _opened(path) as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line)
-                stamp = float(record["timestamp"]) / 1000
-                lengths = record["input_length"], record["output_length"]
-                named |= "hash_ids" in record
-                blocks.append([int(block) for block in record.get("hash_ids", ())])
-                if not np.isfinite(stamp):
-                    raise ValueError(f"timestamp is {stamp}")
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise TraceError(
-                    f"{path}:{number}: not a request ({_plain(error)}); expected "
-                    '{"timestamp": ms, "input_length": tokens, "output_length": tokens, "hash_ids": [...]}'
-                ) from None
-            rows.append((stamp, *_lengths(*lengths, path, number)))
-    return rows, blocks if named else None
-
-
-def prefix_hits(prompts: Iterable[Sequence[int]], cache_blocks: float = float("inf")) -> Counts:
-    """Tokens of each prompt found in a shared prefix cache that drops the least recently used block.
-
-    Parameters
-    ----------
-    prompts : iterable of sequences
-        Ids of the 512-token blocks of each prompt, in order of arrival.
-    cache_blocks : float
-        Blocks the cache holds.
-
-    Returns
-    -------
-    ndarray (n,)
-        Leading run of known blocks, in tokens.
-
-    Examples
-    --------
-    >>> prefix_hits([[1, 2], [1, 2, 3], [9]]).tolist()
-    [0, 1024, 0]
-    """
-    cache: OrderedDict[int, None] = OrderedDict()
-    hits = []
-    for blocks in prompts:
-        known = 0
-        while known < len(blocks) and blocks[known] in cache:
-            known += 1
-        hits.append(known * CACHE_BLOCK_TOKENS)
-        for block in blocks:
-            cache[block] = None
-            cache.move_to_end(block)
-        while len(cache) > cache_blocks:
-            cache.popitem(last=False)
-    return np.array(hits, dtype=np.int32)
-
-
-def _opened(path: Path):  # type: ignore[no-untyped-def]
-    try:
-        return path.open(encoding="utf-8", newline="")
-    except OSError as error:
-        raise TraceError(f"{path}: cannot be opened ({error.strerror})") from None
-
-
-def _plain(error: Exception) -> str:
-    return f"key {error} is missing" if isinstance(error, KeyError) else str(error)
-
-
-def _moment(text: str | None, path: Path, line: int) -> float:
-    try:
-        stamp = datetime.fromisoformat((text or "")[:26].strip())
-    except ValueError:
-        message = f"{path}:{line}: TIMESTAMP is '{text}'; expected a time such as 2023-11-16 18:15:46.68"
-        raise TraceError(message) from None
-    return (stamp - datetime(1970, 1, 1, tzinfo=stamp.tzinfo)).total_seconds()
-
-
-def _lengths(prompt: object, output: object, path: Path, line: int) -> tuple[int, int]:
-    try:
-        counts = int(str(prompt)), int(str(output))
-    except ValueError:
-        raise TraceError(
-            f"{path}:{line}: lengths are '{prompt}' and '{output}'; expected whole token counts"
-        ) from None
-    if max(counts) > LONGEST:
-        raise TraceError(f"{path}:{line}: lengths are {prompt} and {output}; the most is {LONGEST:,} tokens")
-    if min(counts) < 0:
-        raise TraceError(
-            f"{path}:{line}: lengths are {prompt} and {output}; a token count cannot be negative"
-        )
-    return max(counts[0], 1), max(counts[1], 1)
-
-
-def _from_rows(rows: _Rows, blocks: _Blocks, path: Path) -> Trace:
-    if not rows:
-        raise TraceError(f"{path}: no requests in the file")
-    table = np.array(rows)
-    order = np.argsort(table[:, 0], kind="stable")
-    prompt, output = (table[order, column].astype(np.int32) for column in (1, 2))
-    named = None if blocks is None else tuple(blocks[row] for row in order)
-    hits = np.zeros_like(prompt) if named is None else np.minimum(prefix_hits(named), prompt - 1)
-    return Trace(Requests(table[order, 0] - table[order[0], 0], prompt, output, hits), named)

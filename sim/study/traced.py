@@ -9,7 +9,8 @@ from sim.profiles.messages import InputError, Problem, shown_path
 from sim.profiles.workload import Lengths, ServingTraffic, TrainingRecipe
 from sim.quantity import Quantity
 from sim.serving.replay import trace_traffic
-from sim.serving.traffic import LengthDistribution, Trace, TraceError, load_trace
+from sim.serving.traces import load_trace
+from sim.serving.traffic import LengthDistribution, Trace, TraceError
 
 TRACED = "traced"  # before the name of a number that a trace measures, so that no draw of the stated one reaches it
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.serving.replay import fitted_lengths, replayed, trace_traffic
-from sim.serving.traffic import Requests, Trace, TraceError, load_trace
+from sim.serving.traces import load_trace
+from sim.serving.traffic import Requests, Trace, TraceError
 
 TRACES = Path(__file__).parents[1] / "data" / "traces"
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sim.serving.traces import prefix_hits, read_trace
 from sim.serving.traffic import (
     LengthDistribution,
     TraceError,
@@ -16,8 +17,6 @@ from sim.serving.traffic import (
     gamma_arrivals,
     on_off_arrivals,
     poisson_arrivals,
-    prefix_hits,
-    read_trace,
     scaled_to,
 )
 
@@ -164,3 +163,10 @@ def test_public_traces_have_their_published_statistics():
     mooncake = read_trace(folder / "mooncake_fast25_conversation.jsonl")
     assert mooncake.prompt.mean() == pytest.approx(12035.1, abs=0.1)
     assert mooncake.cached.sum() / mooncake.prompt.sum() == pytest.approx(0.374, abs=0.002)
+
+
+def test_on_off_gaps_vary_as_theory_says():
+    """An interrupted Poisson process is a renewal process with squared variation 1 + 2 rate off^2 / (on + off)
+    (Kuczura 1973): 1 + 2 x 10 x 9 / 4 = 46 for bursts of 1 s and pauses of 3 s at 10 per second."""
+    times = on_off_arrivals(10.0, 1.0, 3.0, 400_000, np.random.default_rng(3))
+    assert cv(times) ** 2 == pytest.approx(46.0, rel=0.05)
