@@ -19,6 +19,7 @@ from sim.profiles.leaves import with_paths
 from sim.profiles.messages import InputError, Location, Problem, dotted, shown_path, unknown_id
 from sim.profiles.model import ModelProfile
 from sim.profiles.scenario import Scenario
+from sim.profiles.served import PriceList
 from sim.profiles.shelves import SHELVES, references
 from sim.profiles.tree import Tree
 from sim.profiles.workload import ServingTraffic, TrainingRecipe
@@ -184,6 +185,10 @@ class Catalogue:
         """Every rental series of a chip, by id; empty when there is none."""
         series = [cast(RentalSeries, self._load("rentals", id).document) for id in self.ids("rentals")]
         return [cast(RentalSeries, self.document("rentals", each.id)) for each in series if each.chip == chip]
+
+    def price_list(self, id: str) -> PriceList:
+        """What a provider asks for tokens."""
+        return cast(PriceList, self.document("price-lists", id))
 
     def scenario(self, path_or_id: str | Path) -> Scenario:
         """A question, from a file or by id; files beside it are found before shipped ones."""

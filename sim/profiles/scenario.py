@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from sim.profiles.fields import Date, Document, Id, Record
+from sim.profiles.served import ServedDay
 
 
 class ClusterChoice(Record):
@@ -58,3 +59,5 @@ class Scenario(Document):
     uncertainty: Uncertainty = Uncertainty()
     prices_as_of: Date | None = None
     """No price later than this date is used."""
+    served_day: ServedDay | None = None
+    """What the fleet of side a did over a published period: `parity capacity` sets it beside the model."""

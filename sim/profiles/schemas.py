@@ -13,6 +13,7 @@ from sim.profiles.fields import Document
 from sim.profiles.hardware import ChipProfile, KernelProfile, SystemProfile
 from sim.profiles.model import ModelProfile
 from sim.profiles.scenario import Scenario
+from sim.profiles.served import PriceList
 from sim.profiles.workload import ServingTraffic, TrainingRecipe
 
 SCHEMA_FILES: dict[type[Document], str] = {
@@ -24,6 +25,7 @@ SCHEMA_FILES: dict[type[Document], str] = {
     ServingTraffic: "scenarios/schema/serving.schema.json",
     Region: "scenarios/schema/region.schema.json",
     RentalSeries: "scenarios/schema/rental.schema.json",
+    PriceList: "scenarios/schema/price-list.schema.json",
     Scenario: "scenarios/schema/scenario.schema.json",
 }
 

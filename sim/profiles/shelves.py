@@ -13,6 +13,7 @@ from sim.profiles.hardware import ChipProfile, KernelProfile, SystemProfile
 from sim.profiles.messages import InputError, Location, Problem
 from sim.profiles.model import ModelProfile
 from sim.profiles.scenario import Scenario
+from sim.profiles.served import PriceList
 from sim.profiles.tree import Tree
 from sim.profiles.workload import ServingTraffic, TrainingRecipe
 from sim.units import did_you_mean
@@ -90,6 +91,7 @@ SHELVES: dict[str, Shelf] = {
     ),
     "regions": Shelf("region", "scenarios", "economics", {"region": Region}, "kind_of_file"),
     "rentals": Shelf("rental series", "scenarios", "economics", {"rental": RentalSeries}, "kind_of_file"),
+    "price-lists": Shelf("price list", "scenarios", "economics/price-lists", {"": PriceList}),
     "scenarios": Shelf("scenario", "scenarios", "", {"": Scenario}),
 }
 
@@ -107,6 +109,8 @@ def references(document: Document) -> Iterator[tuple[Location, str, str]]:
             yield ("chip",), "chips", document.chip
             if document.region != WORLD:
                 yield ("region",), "regions", document.region
+        case PriceList():
+            yield ("model",), "models", document.model
         case Scenario():
             for side, cluster in document.clusters.items():
                 yield ("clusters", side, "system"), "systems", cluster.system
@@ -114,3 +118,5 @@ def references(document: Document) -> Iterator[tuple[Location, str, str]]:
             for index, job in enumerate(document.jobs):
                 yield ("jobs", index, "model"), "models", job.model
                 yield ("jobs", index, "workload"), "workloads", job.workload
+            if document.served_day is not None:
+                yield ("served_day", "prices"), "price-lists", document.served_day.prices
