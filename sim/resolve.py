@@ -97,6 +97,9 @@ def _curve(fit: KernelFit, world: World) -> KernelCurve:
         bandwidth=world(fit.bandwidth),
         overhead_s=world(fit.overhead),
         half_rows=0.0 if fit.half_rows is None else world(fit.half_rows),
+        half_width=0.0 if fit.half_width is None else world(fit.half_width),
+        half_depth=0.0 if fit.half_depth is None else world(fit.half_depth),
+        wide=None if fit.wide is None else world(fit.wide),
     )
 
 
@@ -229,11 +232,28 @@ def resolve_ownership(
         name: float("nan") if quantity is None or quantity.is_unknown else world(quantity)
         for name, (_, _, quantity) in _prices(chip, system, region).items()
     }
+    stated = {name: world(quantity) for name, quantity in _habits(system, region).items() if quantity is not None}
     return Ownership(
         peak_power_w=world(chip.power.tdp) + world(system.power.server) + world(system.power.network),
         pue=world(region.pue),
+        depreciation=region.depreciation,
         **known,
+        **stated,
     )
+
+
+def _habits(system: SystemProfile, region: Region) -> dict[str, Quantity | None]:
+    """Fields of :class:`Ownership` that a file may leave out, where the default of the class holds."""
+    return {
+        "storage_usd": system.price.storage,
+        "spares_per_s": region.spares,
+        "software_per_s": region.software,
+        "cooling_share": region.cooling,
+        "residual": region.residual,
+        "value_loss_per_s": region.value_loss,
+        "revenue_share": region.revenue_share,
+        "pass_through": region.pass_through,
+    }
 
 
 def unknown_prices(chip: ChipProfile, system: SystemProfile, region: Region) -> dict[str, list[str]]:

@@ -17,11 +17,14 @@ Array = NDArray[np.float64] | float
 
 CAUSES: dict[str, tuple[str, ...]] = {
     "throughput": ("tokens_per_chip_s",),
-    "price": ("chip_usd", "server_usd", "network_usd", "duty", "grey_premium"),
+    "price": (
+        "chip_usd", "server_usd", "network_usd", "storage_usd", "duty", "revenue_share", "pass_through", "grey_premium",
+    ),
     "power": ("peak_power_w", "mean_power_w"),
     "facility and region": (
         "facility_usd_per_w", "pue", "electricity_usd_per_j", "cost_of_capital_per_s", "hardware_life_s",
-        "facility_life_s", "maintenance_per_s", "staff_per_s",
+        "facility_life_s", "maintenance_per_s", "staff_per_s", "spares_per_s", "software_per_s", "cooling_share",
+        "residual", "value_loss_per_s", "depreciation",
     ),
     "failures": ("goodput",),
     "utilisation": ("utilisation",),

@@ -9,15 +9,20 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.economics.depreciation import annuity_rate, plain, straight_line_rate, value_loss_rate
+from sim.economics.landed import Border, landed_chip
+
 Array = NDArray[np.float64] | float
 View = Literal["rental", "acquisition", "amortised"]
+Depreciation = Literal["straight line", "value loss"]
 Blocks = dict[str, Array]
 
 BLOCKS: tuple[str, ...] = (
-    "chip", "server", "network", "duty", "premium", "facility", "power", "staff", "maintenance", "capital",
+    "chip", "server", "network", "storage", "revenue share", "duty", "premium", "facility", "cooling", "power",
+    "staff", "maintenance", "spares", "software", "capital",
 )  # fmt: skip
 """Blocks of the amortised view, in the order in which charts stack them."""
-HOURS_PER_YEAR = 8760.0  # the accounting year of the published cost formulas
+BUILDING = ("facility", "cooling")  # live as long as the site; all else that is bought lives as long as the hardware
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +31,9 @@ class Ownership:
 
     Attributes
     ----------
-    chip_usd, server_usd, network_usd : Array
-        Official purchase price per chip: the chip, the rest of its server, the network outside it [USD/chip].
+    chip_usd, server_usd, network_usd, storage_usd : Array
+        Official purchase price per chip: the chip, the rest of its server, the network outside it, shared storage
+        [USD/chip].
     peak_power_w : Array
         IT power the facility is built for: chip, server and network at their highest load [W/chip].
     facility_usd_per_w : Array
@@ -40,12 +46,18 @@ class Ownership:
         Nominal yearly rate, continuously compounded [1/s].
     hardware_life_s, facility_life_s : Array
         Economic lives [s].
-    maintenance_per_s, staff_per_s : Array
-        Repair and spares; operations staff and software, as shares of the hardware price per time [1/s].
-    duty : Array
-        Import duty and tax over the official chip price [1].
-    grey_premium : Array
-        Price paid over official price, for chip and server [1]; 1 = bought officially.
+    maintenance_per_s, staff_per_s, spares_per_s, software_per_s : Array
+        Repair; people on site; replacement parts; licences and support: shares of the hardware price per time [1/s].
+    duty, revenue_share, pass_through, grey_premium : Array
+        As in :class:`sim.economics.landed.Border`.
+    cooling_share : Array
+        Share of the facility's price that is cooling plant [1]; the electricity of cooling is in the power block.
+    residual : Array
+        Share of the hardware price that its sale brings back at the end of its life [1].
+    value_loss_per_s : Array
+        Orders of magnitude that the value of hardware falls per time [1/s]; used by ``depreciation`` "value loss".
+    depreciation : str
+        "straight line" over the life, or "value loss" at the rate of better hardware.
     """
 
     chip_usd: Array
@@ -62,52 +74,55 @@ class Ownership:
     staff_per_s: Array
     duty: Array = 0.0
     grey_premium: Array = 1.0
+    revenue_share: Array = 0.0
+    pass_through: Array = 1.0
+    storage_usd: Array = 0.0
+    spares_per_s: Array = 0.0
+    software_per_s: Array = 0.0
+    cooling_share: Array = 0.0
+    residual: Array = 0.0
+    value_loss_per_s: Array = 0.0
+    depreciation: Depreciation = "straight line"
 
+    @property
+    def border(self) -> Border:
+        """What stands between the official price of the chip and the one that is paid."""
+        return Border(self.duty, self.revenue_share, self.pass_through, self.grey_premium)
 
-def annuity_rate(rate_per_s: Array, life_s: Array) -> Array:
-    """Constant payment per second that repays one dollar with interest over a life [1/s].
-
-    Notes
-    -----
-    a = r / (1 - exp(-r L)), the limit of the loan formula P i / (1 - (1 + i)^-n) for ever shorter periods at
-    the same nominal rate; 1 / L when r = 0. Monthly payments (the bank's formula) differ by less than 0.6 %
-    below 13 % a year.
-
-    Examples
-    --------
-    >>> round(annuity_rate(0.0, 5.0), 3), round(annuity_rate(0.09, 5.0), 4)
-    (0.2, 0.2484)
-    """
-    owed = np.asarray(rate_per_s * np.asarray(life_s, dtype=float))
-    factor = np.where(owed == 0, 1.0, owed / -np.expm1(-np.where(owed == 0, 1.0, owed)))
-    return _plain(factor / life_s)
+    @property
+    def hardware_usd(self) -> Array:
+        """Official price of everything that computes, stores or connects [USD/chip]."""
+        return self.chip_usd + self.server_usd + self.network_usd + self.storage_usd
 
 
 def purchase(ownership: Ownership) -> Blocks:
     """Cash that leaves the buyer's account for one chip with its share of everything [USD/chip], by block."""
-    paid_extra = ownership.grey_premium - 1.0
+    chip = landed_chip(ownership.chip_usd, ownership.border, ownership.server_usd)
+    building = ownership.facility_usd_per_w * ownership.peak_power_w
     return {
-        "chip": ownership.chip_usd,
+        "chip": chip["chip"],
         "server": ownership.server_usd,
         "network": ownership.network_usd,
-        "duty": ownership.chip_usd * ownership.duty,
-        "premium": (ownership.chip_usd + ownership.server_usd) * paid_extra,
-        "facility": ownership.facility_usd_per_w * ownership.peak_power_w,
+        "storage": ownership.storage_usd,
+        "revenue share": chip["revenue share"],
+        "duty": chip["duty"],
+        "premium": chip["premium"],
+        "facility": building * (1.0 - ownership.cooling_share),
+        "cooling": building * ownership.cooling_share,
     }
 
 
 def acquisition(ownership: Ownership) -> Blocks:
     """Cash view: the purchase, in proportion to the share of its life that is used [USD/chip/s], by block.
 
-    No interest, no electricity, no people: a run that takes a tenth of the economic life of the hardware
-    bears a tenth of its purchase price, and the building likewise over its own, longer life.
+    No interest, no electricity, no people, no sale at the end: a run that takes a tenth of the economic life of the
+    hardware bears a tenth of its purchase price, and the building likewise over its own, longer life.
     """
-    lives = _lives(ownership)
-    return {block: usd / lives[block] for block, usd in purchase(ownership).items()}
+    return {block: usd / _life(ownership, block) for block, usd in purchase(ownership).items()}
 
 
 def amortised(ownership: Ownership, mean_power_w: Array) -> Blocks:
-    """Owner's full cost: annuity of the purchase, electricity, staff, maintenance [USD/chip/s], by block.
+    """Owner's full cost: depreciation, interest, electricity, staff, maintenance [USD/chip/s], by block.
 
     Parameters
     ----------
@@ -116,20 +131,21 @@ def amortised(ownership: Ownership, mean_power_w: Array) -> Blocks:
 
     Notes
     -----
-    Blocks of purchased things are straight-line; ``capital`` holds what the annuities add for interest, so
-    that the same blocks can be compared with the cash view.
+    Blocks of purchased things hold their depreciation; ``capital`` holds the interest: what the annuities add to a
+    straight line, or, where hardware loses value at a rate of its own, the interest on what was paid for it.
     """
     paid = purchase(ownership)
-    lives = _lives(ownership)
-    hardware = ownership.chip_usd + ownership.server_usd + ownership.network_usd
-    blocks = {block: usd / lives[block] for block, usd in paid.items()}
-    blocks["power"] = mean_power_w * ownership.pue * ownership.electricity_usd_per_j
-    blocks["staff"] = hardware * ownership.staff_per_s
-    blocks["maintenance"] = hardware * ownership.maintenance_per_s
-    blocks["capital"] = sum(
-        usd * (annuity_rate(ownership.cost_of_capital_per_s, lives[block]) - 1.0 / lives[block])
-        for block, usd in paid.items()
-    )
+    written_off = {block: usd * _write_off(ownership, block) for block, usd in paid.items()}
+    hardware = ownership.hardware_usd
+    running = {
+        "power": mean_power_w * ownership.pue * ownership.electricity_usd_per_j,
+        "staff": hardware * ownership.staff_per_s,
+        "maintenance": hardware * ownership.maintenance_per_s,
+        "spares": hardware * ownership.spares_per_s,
+        "software": hardware * ownership.software_per_s,
+        "capital": sum(usd * _interest(ownership, block) for block, usd in paid.items()),
+    }
+    blocks = written_off | running
     return {block: blocks[block] for block in BLOCKS}
 
 
@@ -150,7 +166,7 @@ def views(
 
 def total(blocks: Mapping[str, Array]) -> Array:
     """Sum of the blocks."""
-    return _plain(sum(np.asarray(value, dtype=float) for value in blocks.values()))
+    return plain(sum(np.asarray(value, dtype=float) for value in blocks.values()))
 
 
 def scaled(blocks: Mapping[str, Array], factor: Array) -> Blocks:
@@ -158,36 +174,29 @@ def scaled(blocks: Mapping[str, Array], factor: Array) -> Blocks:
     return {block: value * factor for block, value in blocks.items()}
 
 
-def amortised_epoch(value_usd: Array, chip_s: Array, decline_oom_per_year: Array) -> Array:
-    """Amortised hardware cost of a run after Epoch AI [USD]: value lost during the run.
-
-    Parameters
-    ----------
-    value_usd : Array
-        Value of one chip with server and network at the start of the run [USD/chip].
-    chip_s : Array
-        Chip-seconds of the run [chip s].
-    decline_oom_per_year : Array
-        Orders of magnitude the value falls per year (r) [1/year].
-
-    Notes
-    -----
-    cost = value x chip-hours / 8760 x r ln 10: a value that falls as 10^(-r t) loses r ln 10 of itself per
-    year.
-
-    References
-    ----------
-    B. Cottier et al., "The rising costs of training frontier AI models", arXiv:2405.21015, appendix on
-    amortisation.
-    """
-    return value_usd * chip_s / 3600.0 / HOURS_PER_YEAR * decline_oom_per_year * np.log(10.0)
+def _life(ownership: Ownership, block: str) -> Array:
+    return ownership.facility_life_s if block in BUILDING else ownership.hardware_life_s
 
 
-def _lives(ownership: Ownership) -> dict[str, Array]:
-    hardware = dict.fromkeys(("chip", "server", "network", "duty", "premium"), ownership.hardware_life_s)
-    return {**hardware, "facility": ownership.facility_life_s}
+def _by_value(ownership: Ownership, block: str) -> bool:
+    return ownership.depreciation == "value loss" and block not in BUILDING
 
 
-def _plain(value: Array) -> Array:
-    """A zero-dimensional array as a float, so that a scalar question gets a scalar answer."""
-    return float(value) if np.ndim(value) == 0 else value
+def _residual(ownership: Ownership, block: str) -> Array:
+    return 0.0 if block in BUILDING else ownership.residual
+
+
+def _write_off(ownership: Ownership, block: str) -> Array:
+    """Share of a purchase that is written off per second [1/s]."""
+    if _by_value(ownership, block):
+        return value_loss_rate(ownership.value_loss_per_s)
+    return straight_line_rate(_life(ownership, block), _residual(ownership, block))
+
+
+def _interest(ownership: Ownership, block: str) -> Array:
+    """Interest on a purchase per second, as a share of it [1/s]."""
+    rate = ownership.cost_of_capital_per_s
+    if _by_value(ownership, block):
+        return rate
+    life, residual = _life(ownership, block), _residual(ownership, block)
+    return annuity_rate(rate, life, residual) - straight_line_rate(life, residual)

@@ -65,7 +65,13 @@ class Silicon(Record):
     ranks: int = 1
     """Devices that software sees in the package: 2 where each die is addressed on its own."""
     die_area: Area | None = None
-    """Logic area of all compute dies on a non-planar node."""
+    """Logic area of all dies on a non-planar node; a range where it is disputed which of them count."""
+    io_bandwidth: ByteRate | None = None
+    """Both directions added, all links of the package to other circuits but volatile memory."""
+    transistors: Ratio | None = None
+    """Of all logic dies."""
+    datacenter: bool = True
+    """Designed or marketed for data centres."""
     node: str = ""
     foundry: str = ""
 
@@ -117,6 +123,12 @@ class KernelFit(Record):
     """Fixed time of one launch."""
     half_rows: Ratio | None = None
     """Rows at which half of `compute` is reached."""
+    half_width: Ratio | None = None
+    """The same for the columns of the result: narrow matrices leave tiles unfilled. Used in training."""
+    half_depth: Ratio | None = None
+    """The same for the length over which products are summed. Used in training."""
+    wide: Share | None = None
+    """`compute` of wide matrices, for use with the two above; left out: `compute`."""
 
 
 class Activity(Record):
@@ -209,6 +221,8 @@ class SystemPrice(Record):
     """CPU, memory, boards, NIC, chassis, margin."""
     network: Money
     """Switches, optics, cables."""
+    storage: Money | None = None
+    """Shared file and object storage; left out: none."""
 
 
 class SystemProfile(Document):

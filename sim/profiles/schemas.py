@@ -8,10 +8,18 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from sim.profiles.economy import Region, RentalSeries
+from sim.profiles.economy import (
+    ChipPrices,
+    CurrencySeries,
+    PlacePrices,
+    Region,
+    RentalSeries,
+    SystemPrices,
+)
 from sim.profiles.fields import Document
 from sim.profiles.hardware import ChipProfile, KernelProfile, SystemProfile
 from sim.profiles.model import ModelProfile
+from sim.profiles.policy import ControlItems, ExportRule
 from sim.profiles.scenario import Scenario
 from sim.profiles.served import PriceList
 from sim.profiles.workload import ServingTraffic, TrainingRecipe
@@ -25,8 +33,14 @@ SCHEMA_FILES: dict[type[Document], str] = {
     ServingTraffic: "scenarios/schema/serving.schema.json",
     Region: "scenarios/schema/region.schema.json",
     RentalSeries: "scenarios/schema/rental.schema.json",
+    ChipPrices: "scenarios/schema/chip-price.schema.json",
+    SystemPrices: "scenarios/schema/system-price.schema.json",
+    PlacePrices: "scenarios/schema/place-price.schema.json",
+    CurrencySeries: "scenarios/schema/currency.schema.json",
     PriceList: "scenarios/schema/price-list.schema.json",
     Scenario: "scenarios/schema/scenario.schema.json",
+    ExportRule: "scenarios/schema/rule.schema.json",
+    ControlItems: "scenarios/schema/items.schema.json",
 }
 
 

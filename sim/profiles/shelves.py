@@ -7,11 +7,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sim.profiles.economy import Region, RentalSeries
+from sim.profiles.economy import (
+    ChipPrices,
+    CurrencySeries,
+    PlacePrices,
+    Region,
+    RentalSeries,
+    SystemPrices,
+)
 from sim.profiles.fields import Document
 from sim.profiles.hardware import ChipProfile, KernelProfile, SystemProfile
 from sim.profiles.messages import InputError, Location, Problem
 from sim.profiles.model import ModelProfile
+from sim.profiles.policy import ControlItems, ExportRule
 from sim.profiles.scenario import Scenario
 from sim.profiles.served import PriceList
 from sim.profiles.tree import Tree
@@ -92,6 +100,20 @@ SHELVES: dict[str, Shelf] = {
     "regions": Shelf("region", "scenarios", "economics", {"region": Region}, "kind_of_file"),
     "rentals": Shelf("rental series", "scenarios", "economics", {"rental": RentalSeries}, "kind_of_file"),
     "price-lists": Shelf("price list", "scenarios", "economics/price-lists", {"": PriceList}),
+    "prices": Shelf(
+        "dated price",
+        "scenarios",
+        "economics",
+        {
+            "chip-price": ChipPrices,
+            "system-price": SystemPrices,
+            "place-price": PlacePrices,
+            "currency": CurrencySeries,
+        },
+        "kind_of_file",
+    ),
+    "rules": Shelf("export rule", "scenarios", "policy/rules", {"": ExportRule}),
+    "items": Shelf("list of controlled items", "scenarios", "policy/items", {"": ControlItems}),
     "scenarios": Shelf("scenario", "scenarios", "", {"": Scenario}),
 }
 
@@ -111,6 +133,12 @@ def references(document: Document) -> Iterator[tuple[Location, str, str]]:
                 yield ("region",), "regions", document.region
         case PriceList():
             yield ("model",), "models", document.model
+        case ChipPrices():
+            yield ("chip",), "chips", document.chip
+        case SystemPrices():
+            yield ("system",), "systems", document.system
+        case PlacePrices():
+            yield ("region",), "regions", document.region
         case Scenario():
             for side, cluster in document.clusters.items():
                 yield ("clusters", side, "system"), "systems", cluster.system

@@ -8,13 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sim.economics.depreciation import amortised_epoch, annuity_rate
 from sim.economics.ownership import (
     BLOCKS,
     Ownership,
     acquisition,
     amortised,
-    amortised_epoch,
-    annuity_rate,
     purchase,
     rental,
     scaled,
