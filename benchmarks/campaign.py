@@ -7,7 +7,8 @@ import time
 import numpy as np
 
 from sim.training.campaign import simulate
-from sim.training.goodput import CampaignPlan, goodput
+from sim.training.campaign_plan import CampaignPlan, Cause
+from sim.training.goodput import goodput
 
 DAY = 86_400.0
 CHIPS = 20_000
@@ -15,8 +16,12 @@ PLAN = CampaignPlan(
     work_s=330 * DAY,
     chips=CHIPS,
     failure_rate=419 / (16_384 * 54 * DAY),  # arXiv:2407.21783, section 3.3.4
+    causes=(Cause("chip", 0.64), Cause("host", 0.21), Cause("software", 0.15, 0.0)),
     restart_s=600.0,
-    checkpoint_s=10.0,
+    swap_share=0.3,
+    swap_s=180.0,
+    checkpoint_s=2.0,
+    write_s=120.0,
     planned_downtime=0.01,
     spares=0.02,
     repair_s=3 * DAY,

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from sim.training.goodput import LOSSES, CampaignPlan, checkpoint_interval, goodput
+from sim.training.campaign_plan import LOSSES, CampaignPlan
+from sim.training.checkpoints import checkpoint_interval
+from sim.training.goodput import goodput
 
 Steps = Generator[simpy.Event, None, None]
 HOPELESS = 1e-3  # share of the calendar below which the events would never end
-HARDWARE, SOFTWARE = "server exchanged", "same servers"
+EXCHANGED, SWAPPED, KEPT = "server exchanged", "server swapped in place", "same servers"
 
 
 class CampaignEvent(NamedTuple):
@@ -41,6 +43,8 @@ class CampaignRun:
         Energy at the meter [J].
     losses : dict
         Share of the calendar lost, by cause (``LOSSES``).
+    causes : dict
+        Unplanned interruptions by what failed.
     events : tuple of CampaignEvent
         What happened, in order.
     """
@@ -50,6 +54,7 @@ class CampaignRun:
     stops: int
     energy_j: float
     losses: dict[str, float]
+    causes: dict[str, int]
     events: tuple[CampaignEvent, ...]
 
 
@@ -74,7 +79,8 @@ def simulate(plan: CampaignPlan, rng: np.random.Generator) -> CampaignRun:
     -----
     Change points are failures, ends of restarts and repairs, planned stops, deliveries, onsets and ends of
     slow servers. Checkpoints are not: between two change points the run is a fixed cycle of work and
-    checkpoint, so that its state follows from the time elapsed. The mean over many runs is that of
+    checkpoint, so that its state follows from the time elapsed, and so does whether the last checkpoint has been written
+    out in the background. The mean over many runs is that of
     :func:`sim.training.goodput.goodput`.
 
     Examples
@@ -83,7 +89,7 @@ def simulate(plan: CampaignPlan, rng: np.random.Generator) -> CampaignRun:
     >>> simulate(plan, np.random.default_rng(1)).wall_s
     1010000.0
     """
-    if any(np.ndim(getattr(plan, f.name)) for f in fields(plan) if f.name != "deliveries"):
+    if not plan.is_scalar:
         raise TypeError("the event engine runs one draw at a time: pass plan.at(draw)")
     if not goodput(plan).share > HOPELESS:
         raise ValueError("the run is interrupted faster than it recovers, and would not end")
@@ -115,9 +121,10 @@ class _Course:
         self.spent = dict.fromkeys(LOSSES, 0.0)
         self.left_s = float(plan.work_s)  # work not yet in a checkpoint, at the speed of the whole cluster
         self.position_s = 0.0  # progress since the last checkpoint, its writing included
+        self.copied_s = -np.inf  # when the last checkpoint was copied, if its write may not be complete
         self.slow_until_s = -1.0  # in running time
         self.running_s = 0.0
-        self.stops = 0
+        self.causes = dict.fromkeys((cause.name for cause in plan.causes), 0)
         self.energy_j = 0.0
         self.spares = simpy.Container(env)
         self.next_slow_s = self._after(0.0)
@@ -137,14 +144,15 @@ class _Course:
         owed = self._planned_owed()
         if owed > 0.0:
             yield from self._stand_still(owed, "planned")
-        self.log("end", f"{self.stops} stops")
+        self.log("end", f"{sum(self.causes.values())} stops")
 
     def result(self) -> CampaignRun:
         wall, work = self.env.now, float(self.plan.work_s)
         if self.plan.deliveries:
             self.spent["undelivered"] = wall - work - sum(self.spent.values())
         losses = {cause: seconds / wall for cause, seconds in self.spent.items()}
-        return CampaignRun(wall, work / wall, self.stops, self.energy_j, losses, tuple(self.events))
+        stops = sum(self.causes.values())
+        return CampaignRun(wall, work / wall, stops, self.energy_j, losses, self.causes, tuple(self.events))
 
     def log(self, kind: str, detail: str) -> None:
         self.events.append(CampaignEvent(self.env.now, kind, detail))
@@ -184,14 +192,14 @@ class _Course:
         self.energy_j += step * float(self.plan.power_w) * self.present
         if step == to_boundary:
             self._bank(cycles)
-            self.position_s = 0.0
-            if self._planned_owed() >= self.plan.planned_stop_s:
+            self.position_s, self.copied_s = 0.0, self.env.now
+            if not self.cycles:
+                yield from self._last_write()
+            elif self._planned_owed() >= self.plan.planned_stop_s:
                 yield from self._stand_still(self._planned_owed(), "planned")
                 self.log("resume", f"{self.left_s:.0f} s of work left")
         elif step == to_failure:
-            self._bank(int(self.position_s / self.cycle_s))
-            self.spent["repeated"] += self.position_s
-            self.position_s = 0.0
+            self._fall_back(speed)
             yield from self._recover()
         elif step == to_slow:
             self.slow_until_s = self.running_s + float(self.plan.straggler_s)
@@ -218,16 +226,39 @@ class _Course:
         self.position_s -= cycles * self.cycle_s
         self.spent["checkpoints"] += cycles * float(self.plan.checkpoint_s)
 
+    def _fall_back(self, speed: float) -> None:
+        """Lose what is not in a complete checkpoint; of a write that was under way, the whole part before it."""
+        passed = int(self.position_s / self.cycle_s)
+        self._bank(passed)
+        if passed:
+            self.copied_s = self.env.now - self.position_s / speed
+        if self.env.now < self.copied_s + float(self.plan.write_s):
+            self._bank(-1)
+        self.spent["repeated"] += self.position_s
+        self.position_s, self.copied_s = 0.0, -np.inf
+
+    def _last_write(self) -> Steps:
+        """Wait until the last checkpoint is complete; a stop before then costs the part that is in it."""
+        failed_after, write_s = self._after(self.rate), float(self.plan.write_s)
+        yield from self._stand_still(min(failed_after, write_s), "checkpoints")
+        if failed_after < write_s:
+            self._fall_back(1.0)
+            yield from self._recover()
+
     def _recover(self) -> Steps:
         """Exchange the server if it is broken, then restart; a restart that fails starts again."""
+        plan, shares = self.plan, [float(cause.share) for cause in self.plan.causes]
         while True:
-            self.stops += 1
-            broken = self.rng.random() < self.plan.broken_share
-            self.log("failure", HARDWARE if broken else SOFTWARE)
-            if broken and float(self.plan.repair_s) > 0.0:
+            cause = plan.causes[int(np.searchsorted(np.cumsum(shares[:-1]), self.rng.random(), side="right"))]
+            self.causes[cause.name] += 1
+            broken = self.rng.random() < cause.exchanged
+            swapped = broken and self.rng.random() < plan.swap_share
+            done = SWAPPED if swapped else EXCHANGED if broken else KEPT
+            self.log("failure", f"{cause.name}: {done}")
+            if broken and float(plan.repair_s) > 0.0:
                 yield from self._exchange()
             failed_after = self._after(self.rate)
-            restart_s = float(self.plan.restart_s)
+            restart_s = float(plan.swap_s if swapped else plan.restart_s)
             yield from self._stand_still(min(failed_after, restart_s), "restarts")
             if failed_after >= restart_s:
                 self.log("resume", f"{self.left_s:.0f} s of work left")

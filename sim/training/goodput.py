@@ -2,106 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, lambertw, pdtr
+from scipy.special import gammaln, pdtr
+
+from sim.training.campaign_plan import LOSSES, CampaignPlan
+from sim.training.checkpoints import checkpoint_interval
 
 Array = NDArray[np.float64] | float
-Delivery = tuple[float, float]
-
-LOSSES = ("checkpoints", "repeated", "restarts", "waiting", "planned", "stragglers", "undelivered")
-"""Where the calendar goes that is not work at full speed."""
-
-
-@dataclass(frozen=True, slots=True)
-class CampaignPlan:
-    """Weeks of one training run on one cluster.
-
-    Attributes
-    ----------
-    work_s : Array
-        Steps times step time on all chips, without a single stop [s].
-    chips : Array
-        Chips that train, spares not counted [chip].
-    failure_rate : Array
-        Unplanned interruptions of the run per chip and time, all causes [1/chip/s].
-    restart_s : Array
-        Detection, rescheduling, loading, warm-up after an interruption [s].
-    checkpoint_s : Array
-        Time for which training waits while a checkpoint is written [s]; see :func:`checkpoint_time`.
-    planned_downtime : Array
-        Share of the calendar lost to planned stops and evaluations [1].
-    planned_stop_s : float
-        Length of one planned stop, for the event engine [s].
-    checkpoint_every_s : Array or None
-        Training time between two checkpoints [s]; None: the interval that wastes least.
-    shortest_interval_s : Array
-        Checkpoints are never closer than this, usually one step [s].
-    spares : Array
-        Chips held ready, as a share of ``chips`` [1].
-    node_chips : float
-        Chips that leave together with a broken server [chip].
-    broken_share : Array
-        Share of interruptions after which a server must be exchanged [1].
-    repair_s : Array
-        Time until a broken server is back among the spares [s]; 0: there is always a spare.
-    straggler_rate, straggler_s, straggler_loss : Array
-        Slow servers: onsets per chip and time [1/chip/s], time until found [s], speed that the whole run
-        loses meanwhile [1].
-    power_w, stopped_power_w : Array
-        Power of the whole facility while training and while stopped [W].
-    deliveries : tuple of (time, chips)
-        Chips present from a time [s after the start] on, ascending; empty: all from the start. Speed follows
-        the chips.
-    """
-
-    work_s: Array
-    chips: Array
-    failure_rate: Array = 0.0
-    restart_s: Array = 0.0
-    checkpoint_s: Array = 0.0
-    planned_downtime: Array = 0.0
-    planned_stop_s: float = 4 * 3600.0
-    checkpoint_every_s: Array | None = None
-    shortest_interval_s: Array = 1.0
-    spares: Array = 0.0
-    node_chips: float = 8.0
-    broken_share: Array = 1.0
-    repair_s: Array = 0.0
-    straggler_rate: Array = 0.0
-    straggler_s: Array = 0.0
-    straggler_loss: Array = 0.0
-    power_w: Array = 0.0
-    stopped_power_w: Array = 0.0
-    deliveries: tuple[Delivery, ...] = ()
-
-    def __post_init__(self) -> None:
-        starts = [start for start, _ in self.deliveries]
-        if starts != sorted(starts) or any(chips <= 0 for _, chips in self.deliveries):
-            raise ValueError(f"deliveries must ascend in time and bring chips: {self.deliveries}")
-
-    def at(self, *index: int) -> CampaignPlan:
-        """The plan of one entry of the arrays, as plain numbers.
-
-        Parameters
-        ----------
-        *index : int
-            Index into the shape that all arrays broadcast to, such as (count, draw) or (draw,).
-        """
-        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "deliveries"}
-        arrays = {name: value for name, value in values.items() if value is not None}
-        shape = np.broadcast_shapes(*(np.shape(value) for value in arrays.values()))
-        entry: dict[str, Any] = {
-            name: float(np.broadcast_to(value, shape)[index]) for name, value in arrays.items()
-        }
-        return replace(self, **entry)
-
-    def phases(self) -> tuple[Delivery, ...]:
-        """Deliveries, or all chips from the start."""
-        return self.deliveries or ((0.0, self.chips),)  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +32,10 @@ class Goodput:
         Energy at the meter [J].
     losses : mapping of cause to Array
         Share of the calendar lost to each of ``LOSSES``; with ``share`` they add up to 1.
+    causes : mapping of component to Array
+        Unplanned interruptions by what failed [1].
+    present : Array
+        Mean share of the cluster that had been delivered [1].
     """
 
     share: Array
@@ -130,57 +44,8 @@ class Goodput:
     interval_s: Array
     energy_j: Array
     losses: dict[str, Array]
-
-
-def checkpoint_time(state_bytes: Array, bandwidth_per_chip: Array, chips: Array) -> Array:
-    """Time to write a checkpoint from all chips at once [s]: bytes over (chips times bandwidth)."""
-    return state_bytes / (bandwidth_per_chip * chips)
-
-
-def interval_young(checkpoint_s: Array, mtbf_s: Array) -> Array:
-    """First-order best time between checkpoints [s]: sqrt(2 delta M).
-
-    References
-    ----------
-    J. W. Young, "A first order approximation to the optimum checkpoint interval", CACM 17 (1974).
-    """
-    return np.sqrt(2.0 * checkpoint_s * mtbf_s)
-
-
-def interval_daly(checkpoint_s: Array, mtbf_s: Array) -> Array:
-    """Exact best time between checkpoints for exponential failures [s].
-
-    Notes
-    -----
-    Minimises (exp((tau + delta) / M) - 1) / tau, the expected time per unit of work (Daly's complete model),
-    hence tau = M (1 + W(-exp(-1 - delta / M))) with Lambert's W. Tends to Young's formula for delta << M.
-
-    References
-    ----------
-    J. T. Daly, "A higher order estimate of the optimum checkpoint interval for restart dumps", FGCS 22
-    (2006).
-
-    Examples
-    --------
-    >>> round(float(interval_daly(10.0, 10_000.0))), round(float(interval_young(10.0, 10_000.0)))
-    (441, 447)
-    """
-    ratio = np.asarray(checkpoint_s, dtype=float) / mtbf_s
-    found = mtbf_s * (1.0 + np.real(lambertw(np.asarray(-np.exp(-1.0 - ratio), dtype=float), 0)))
-    # Below 1e-12 the two terms cancel and only the first order is left in double precision.
-    return np.where(ratio < 1e-12, interval_young(checkpoint_s, mtbf_s), found)
-
-
-def checkpoint_interval(plan: CampaignPlan, chips: Array) -> Array:
-    """Training time between checkpoints with ``chips`` at work [s]: equal parts of the work."""
-    work_s = plan.work_s * (plan.chips / np.asarray(chips, dtype=float))
-    rate = np.asarray(plan.failure_rate * np.asarray(chips, dtype=float))
-    if plan.checkpoint_every_s is not None:
-        wanted = np.asarray(plan.checkpoint_every_s, dtype=float)
-    else:
-        best = interval_daly(plan.checkpoint_s, 1.0 / np.where(rate > 0, rate, 1.0))
-        wanted = np.where(rate > 0, np.maximum(best, plan.shortest_interval_s), np.inf)
-    return work_s / np.ceil(work_s / np.minimum(wanted, work_s) - 1e-9)
+    causes: dict[str, Array]
+    present: Array
 
 
 def waiting_share(plan: CampaignPlan, chips: Array) -> Array:
@@ -199,15 +64,31 @@ def waiting_share(plan: CampaignPlan, chips: Array) -> Array:
     return np.where(load > 0, probability, 0.0)
 
 
+def back_after_stop(plan: CampaignPlan, rate: Array) -> Array:
+    """Factor by which stops and restarts stretch the time that runs [1].
+
+    Notes
+    -----
+    A restart takes one of several times R_i, with probability q_i, and is itself interrupted at the rate of the run. The
+    expected time from a stop to the end of the restart that holds is (1 / phi - 1) M with phi = sum of q_i exp(-R_i / M);
+    for a single R that is Daly's M (exp(R / M) - 1).
+    """
+    swapped = np.asarray(plan.broken_share * plan.swap_share)
+    phi = swapped * np.exp(-rate * plan.swap_s) + (1.0 - swapped) * np.exp(-rate * plan.restart_s)
+    return 1.0 / phi
+
+
 def goodput(plan: CampaignPlan) -> Goodput:
     """Expected course of a run, for scalars or arrays of draws.
 
     Notes
     -----
     Work comes in equal parts of length tau, each followed by a checkpoint of length delta. Interruptions
-    strike at exponential times (mean M), also during restarts, and throw the run back to the last checkpoint.
-    The expected time of one part is then M exp(R / M) (exp((tau + delta) / M) - 1) (Daly 2006, complete
-    model): exact, also for large delta, R or tau. Waiting for a spare (Erlang B) and planned stops stretch
+    strike at exponential times (mean M), also during restarts, and throw the run back to the last complete
+    checkpoint. The expected time of one part is then M exp((w + R) / M) (exp((tau + delta) / M) - 1): Daly's complete
+    model (2006) with w = 0, and with a write of length w in the background the same as a restart longer by w, because a
+    stop before the write is complete costs the part before as well. Exact, also for large delta, R or tau, as long as
+    w is no longer than tau. Waiting for a spare (Erlang B) and planned stops stretch
     the calendar. Stragglers slow the run to 1 - loss (1 - exp(-rate x duration)) on average; tranches are
     walked one by one, each at its own rate.
 
@@ -219,8 +100,7 @@ def goodput(plan: CampaignPlan) -> Goodput:
     1000010.0
     """
     left = np.asarray(plan.work_s, dtype=float)
-    wall, stops, energy = (np.zeros_like(left) for _ in range(3))
-    spent = dict.fromkeys(LOSSES, np.zeros_like(left))
+    totals = {name: np.zeros_like(left) for name in ("wall", "stops", "energy", "present", *LOSSES)}
     phases = plan.phases()
     for index, (start_s, chips) in enumerate(phases):
         # A tranche is at work from its arrival until the next one comes; the last until the work is done.
@@ -228,21 +108,38 @@ def goodput(plan: CampaignPlan) -> Goodput:
         until = phases[index + 1][0] if index + 1 < len(phases) else np.inf
         done = np.minimum(left, np.maximum(until - start_s, 0.0) / per_work["wall"])
         left = left - done
-        wall = wall + done * per_work["wall"]
-        stops = stops + done * per_work["stops"]
-        energy = energy + done * per_work["energy"]
-        spent = {cause: spent[cause] + done * per_work[cause] for cause in LOSSES}
-    first_s = phases[0][0]
-    wall = wall + first_s
-    spent["undelivered"] = spent["undelivered"] + first_s
+        totals = {name: total + done * per_work[name] for name, total in totals.items()}
+    last = _last_write(plan)
+    totals = {name: total + last.get(name, 0.0) for name, total in totals.items()}
+    wall = totals["wall"] + phases[0][0]
+    lost = {cause: totals[cause] / wall for cause in LOSSES}
     return Goodput(
         share=plan.work_s / wall,
         wall_s=wall,
-        stops=stops,
+        stops=totals["stops"],
         interval_s=checkpoint_interval(plan, plan.chips),
-        energy_j=energy,
-        losses={cause: spent[cause] / wall for cause in LOSSES},
+        energy_j=totals["energy"],
+        losses=lost | {"undelivered": lost["undelivered"] + phases[0][0] / wall},
+        causes={cause.name: totals["stops"] * cause.share for cause in plan.causes},
+        present=totals["present"] / wall,
     )
+
+
+def _last_write(plan: CampaignPlan) -> dict[str, Array]:
+    """What the write of the last checkpoint adds, when nothing is left to do beside it."""
+    rate = np.asarray(plan.failure_rate * np.asarray(plan.chips, dtype=float))
+    write_s = np.asarray(plan.write_s, dtype=float)
+    active = np.where(rate > 0, np.expm1(rate * write_s) / np.where(rate > 0, rate, 1.0), write_s)
+    wall = active * back_after_stop(plan, rate)
+    return {
+        "wall": wall,
+        "stops": rate * wall,
+        "energy": wall * plan.stopped_power_w,
+        "present": wall,
+        "checkpoints": write_s,
+        "repeated": active - write_s,
+        "restarts": wall - active,
+    }
 
 
 def _time_per_work(plan: CampaignPlan, chips: Array) -> dict[str, Array]:
@@ -254,7 +151,8 @@ def _time_per_work(plan: CampaignPlan, chips: Array) -> dict[str, Array]:
     speed = 1.0 - plan.straggler_loss * -np.expm1(-plan.straggler_rate * np.asarray(chips) * plan.straggler_s)
     cycle = (tau + plan.checkpoint_s) / speed
     active = np.where(rate > 0, np.expm1(rate * cycle) / np.where(rate > 0, rate, 1.0), cycle) / tau
-    running = active * np.exp(rate * plan.restart_s)
+    active = active * np.exp(rate * plan.write_s)
+    running = active * back_after_stop(plan, rate)
     blocked = waiting_share(plan, chips)
     awake = running / (1.0 - blocked)
     wall = awake / (1.0 - np.asarray(plan.planned_downtime))
@@ -265,6 +163,7 @@ def _time_per_work(plan: CampaignPlan, chips: Array) -> dict[str, Array]:
         "wall": wall,
         "stops": rate * running,
         "energy": energy,
+        "present": present * wall,
         "checkpoints": checkpoints,
         "repeated": active * speed - 1.0 - checkpoints,
         "restarts": running - active,

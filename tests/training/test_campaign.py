@@ -9,16 +9,9 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
 from sim.training.campaign import simulate, simulate_many, spread
-from sim.training.goodput import (
-    LOSSES,
-    CampaignPlan,
-    checkpoint_interval,
-    checkpoint_time,
-    goodput,
-    interval_daly,
-    interval_young,
-    waiting_share,
-)
+from sim.training.campaign_plan import LOSSES, CampaignPlan, Cause
+from sim.training.checkpoints import checkpoint_interval, checkpoint_time, interval_daly, interval_young
+from sim.training.goodput import goodput, waiting_share
 
 DAY, HOUR = 86_400.0, 3_600.0
 LLAMA_RATE = 419 / (
@@ -137,10 +130,13 @@ def test_without_failures_both_are_the_same_number(cycles, every, delta, planned
         {"checkpoint_every_s": 2 * HOUR, "restart_s": HOUR},  # losses as large as the work
         {"planned_downtime": 0.05},
         {"spares": 0.004, "repair_s": DAY},  # 8 spare servers against 7.8 in repair on average
-        {"spares": 0.004, "repair_s": DAY, "broken_share": 0.5},
+        {"spares": 0.004, "repair_s": DAY, "causes": (Cause("chip", 0.5), Cause("software", 0.5, 0.0))},
+        {"checkpoint_every_s": HOUR, "write_s": 0.6 * HOUR},  # stops often strike before a write is complete
+        {"checkpoint_every_s": 2 * HOUR, "restart_s": HOUR, "write_s": HOUR, "work_s": 10 * DAY},
+        {"restart_s": HOUR, "swap_share": 0.7, "swap_s": 120.0},
         {"straggler_rate": 1.0 / (16_384 * DAY), "straggler_s": 4 * HOUR, "straggler_loss": 0.3},
         {"power_w": 2e7, "stopped_power_w": 5e6, "planned_downtime": 0.1},
-        {"deliveries": ((0.0, 4_096.0), (10 * DAY, 8_192.0), (20 * DAY, 16_384.0))},
+        {"deliveries": ((0.0, 0.25), (10 * DAY, 0.5), (20 * DAY, 1.0))},
     ],
 )
 def test_mean_of_many_runs_is_the_closed_form(changes):
@@ -156,6 +152,53 @@ def test_mean_of_many_runs_is_the_closed_form(changes):
         values = np.array([run.losses[cause] for run in runs])
         allowed = 4 * values.std(ddof=1) / np.sqrt(len(values)) + 0.003
         assert abs(values.mean() - float(expected.losses[cause])) <= allowed, cause
+
+
+def test_a_stop_during_a_write_goes_back_one_checkpoint_more():
+    # One part of work tau with copy time zero and a write of w: until the write is complete the run goes back to the
+    # start, so the run ends when tau + w have passed without a stop: M exp(R / M) (exp((tau + w) / M) - 1).
+    tau, w, restart, mean = 3_000.0, 2_000.0, 500.0, 4_000.0
+    plan = CampaignPlan(
+        work_s=tau, chips=1.0, failure_rate=1 / mean, restart_s=restart, write_s=w, checkpoint_every_s=tau
+    )
+    expected = mean * np.exp(restart / mean) * np.expm1((tau + w) / mean)
+    assert float(goodput(plan).wall_s) == pytest.approx(expected, rel=1e-12)
+    played = [run.wall_s for run in simulate_many(plan, rng(3), 4_000)]
+    assert np.mean(played) == pytest.approx(expected, abs=4 * np.std(played) / np.sqrt(len(played)))
+
+
+def test_asynchronous_beats_blocking_and_waits_for_the_last_write():
+    blocking, background = replace(PLAN, checkpoint_s=60.0), replace(PLAN, checkpoint_s=2.0, write_s=60.0)
+    assert goodput(background).share > goodput(blocking).share
+    quiet = replace(background, failure_rate=0.0)
+    assert float(goodput(quiet).wall_s) == pytest.approx(40 * DAY + 62.0)
+    assert simulate(quiet, rng()).wall_s == pytest.approx(40 * DAY + 62.0)
+    assert float(checkpoint_interval(replace(PLAN, checkpoint_s=0.0, write_s=900.0), 16_384.0)) >= 899.0
+
+
+def test_hot_swap_shortens_the_restart_of_exchanged_servers_alone():
+    # A hundred stops in expectation at little loss: restarts cost 30 x 1,000 s + 70 x 100 s = 37,000 s.
+    causes = (Cause("chip", 0.7, 1.0), Cause("software", 0.3, 0.0))
+    plan = CampaignPlan(
+        work_s=1e8, chips=1.0, failure_rate=1e-6, restart_s=1_000.0, swap_share=1.0, swap_s=100.0, causes=causes,
+        checkpoint_every_s=1.0,
+    )  # fmt: skip
+    result = goodput(plan)
+    assert float(result.losses["restarts"] * result.wall_s) == pytest.approx(37_000.0, rel=1e-2)
+    assert float(result.causes["chip"]) == pytest.approx(70.0, rel=1e-2)
+
+
+def test_stops_by_cause_follow_the_table_of_llama_3():
+    # arXiv:2407.21783, table 5: of 419 stops 268 by the GPU, 72 of them by its HBM; 63 by software.
+    causes = (Cause("chip", 196 / 419), Cause("memory", 72 / 419), Cause("other", 88 / 419), Cause("software", 63 / 419, 0.0))
+    plan = replace(PLAN, work_s=0.905 * 54 * DAY, planned_downtime=0.009, causes=causes)
+    runs = simulate_many(plan, rng(2), 40)
+    for name, count in (("chip", 196), ("memory", 72), ("software", 63)):
+        mean = float(np.mean([run.causes[name] for run in runs]))
+        assert mean == pytest.approx(float(goodput(plan).causes[name]), abs=4 * np.sqrt(count / 40))
+        assert mean == pytest.approx(count, rel=0.10)
+    with pytest.raises(ValueError, match="add up to 1"):
+        replace(plan, causes=(Cause("chip", 0.5),))
 
 
 def test_waiting_share_is_erlang_b():
@@ -227,12 +270,12 @@ def test_late_chips_cost_exactly_their_absence():
     # Half of the chips for 10 days, then all: 40 days of work take 5 days of full-speed work off, then 35
     # days: 45 days.
     plan = CampaignPlan(
-        work_s=40 * DAY, chips=64.0, deliveries=((0.0, 32.0), (10 * DAY, 64.0)), checkpoint_every_s=DAY
+        work_s=40 * DAY, chips=64.0, deliveries=((0.0, 0.5), (10 * DAY, 1.0)), checkpoint_every_s=DAY
     )
     assert float(goodput(plan).wall_s) == pytest.approx(45 * DAY)
     assert simulate(plan, rng()).wall_s == pytest.approx(45 * DAY)
     with pytest.raises(ValueError, match="ascend in time"):
-        replace(plan, deliveries=((DAY, 64.0), (0.0, 32.0)))
+        replace(plan, deliveries=((DAY, 1.0), (0.0, 0.5)))
 
 
 def test_a_run_that_never_ends_is_refused():
