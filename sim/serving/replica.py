@@ -1,5 +1,4 @@
-"""One engine instance: continuous batching, chunked prefill, a block-wise key-value limit, preemption by
-recompute.
+"""One engine instance: continuous batching, chunked prefill, a block-wise key-value limit, preemption.
 
 The engine jumps from change point to change point. Between two of them the same sequences take part in every
 step, and the time of k steps is a closed formula (:class:`sim.serving.steps.Segment`). Change points are: a
@@ -9,77 +8,17 @@ finished, the cache is full.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
-from heapq import heappop, heappush
+from collections.abc import Callable, Sequence
+from math import ceil
 
 import simpy
 
-from sim.serving.steps import BlockCount, ReplicaLimits, Rhythm, Segment, StepCost
+from sim.serving.kv_memory import KvMemory
+from sim.serving.lines import line_for
+from sim.serving.live import LiveRequest, ReplicaCounters
+from sim.serving.steps import ReplicaLimits, Rhythm, Segment, StepCost
 
-
-class LiveRequest:
-    """A request in flight."""
-
-    __slots__ = (
-        "admission",
-        "blocks",
-        "cached",
-        "generated",
-        "index",
-        "offset",
-        "output",
-        "prefill_left",
-        "prefilled",
-        "prompt",
-    )  # fmt: skip
-
-    def __init__(self, index: int, prompt: int, output: int, cached: int = 0, generated: int = 0) -> None:
-        self.index = index
-        self.prompt = prompt
-        self.output = output
-        self.cached = cached
-        self.generated = generated
-        self.prefilled = 0  # tokens of the context that are in the cache
-        self.prefill_left = 0 if generated else prompt - cached
-        self.admission = -1  # serial number of its admission; -1 while it waits
-        self.blocks = 0  # cache blocks held while its prompt is read
-        self.offset = 0
-
-
-@dataclass(slots=True)
-class ReplicaCounters:
-    """What a replica did, for checks and utilisation.
-
-    Attributes
-    ----------
-    busy_s : float
-        Time in steps [s].
-    steps, sequence_steps : int
-        Steps, and their sum over decoding sequences.
-    tokens : int
-        Output tokens made.
-    prefill_tokens, reread_tokens : int
-        Prompt tokens read, and those of them (with generated ones) that were read again after a preemption.
-    preemptions, refused : int
-        Requests pushed out, and requests too long for the cache.
-    """
-
-    busy_s: float = 0.0
-    steps: int = 0
-    sequence_steps: int = 0
-    tokens: int = 0
-    prefill_tokens: int = 0
-    reread_tokens: int = 0
-    preemptions: int = 0
-    refused: int = 0
-    batch_seconds: float = 0.0
-
-    def __add__(self, other: ReplicaCounters) -> ReplicaCounters:
-        mine, theirs = (tuple(getattr(each, name) for name in self.__slots__) for each in (self, other))
-        return ReplicaCounters(*(a + b for a, b in zip(mine, theirs, strict=True)))
-
+__all__ = ["LiveRequest", "Replica", "ReplicaCounters"]
 
 Notify = Callable[[LiveRequest, float], None]
 
@@ -117,25 +56,20 @@ class Replica:
         self.cost = cost
         self.limits = limits
         self.counters = ReplicaCounters()
-        self.waiting: deque[LiveRequest] = deque()
+        self.waiting = line_for(limits.classes)
         self.active = 0
         self.unread = 0  # prompt tokens still to be read, waiting requests included
+        self.on_empty: Callable[[], None] | None = None  # told when the last request of a draining replica has left
         self._notify_first, self._notify_finish, self._notify_refused = on_first_token, on_finish, on_refused
         self._trace = trace
-        self._rhythm = Rhythm(limits.accepted)
-        self._cache = BlockCount(limits.block_tokens)
-        self._prefilling: deque[LiveRequest] = deque()
-        self._prefill_blocks = 0
-        self._ends: list[
-            tuple[int, int, LiveRequest]
-        ] = []  # (tokens the rhythm must have emitted, admission, sequence)
-        self._admitted: list[
-            tuple[int, LiveRequest]
-        ] = []  # newest last; entries whose number is stale have left
-        self._offsets = 0
+        self._memory = KvMemory(limits, self.counters)
+        self._prefilling = line_for(limits.classes)
+        # By class, newest last; entries whose number is stale have left.
+        self._admitted: list[list[tuple[int, LiveRequest]]] = [[] for _ in range(limits.classes)]
         self._admissions = 0
         self._step = 0
-        self._emitted = 0  # tokens per sequence by this step
+        self._decoding = 0
+        self._began = 0.0
         self._segment: Segment | None = None
         self._chunks: list[tuple[LiveRequest, int]] = []
         self._event: simpy.Event | None = None
@@ -145,9 +79,21 @@ class Replica:
         """Requests waiting or being served."""
         return len(self.waiting) + self.active
 
+    @property
+    def empty(self) -> bool:
+        """Nothing waits, runs, or holds memory."""
+        return not self.load and not self.unread and self._memory.empty()
+
+    def known_tokens(self, hashes: Sequence[int]) -> int:
+        """Prompt tokens that its prefix cache knows at the last change point."""
+        prefix = self._memory.prefix
+        return prefix.match(hashes) * prefix.settings.block_tokens if prefix is not None else 0
+
     def submit(self, sequence: LiveRequest) -> None:
         """Hand over a request; it joins at the next step boundary at which there is room."""
-        if self.limits.blocks_for(sequence.prompt + sequence.output) > self.limits.kv_blocks:
+        limits = self.limits
+        tokens = sequence.prompt + sequence.output + self._memory.tracks[sequence.rhythm].lookahead
+        if tokens > limits.kv_blocks * limits.block_tokens:
             self.counters.refused += 1
             if self._notify_refused is not None:
                 self._notify_refused(sequence, self.environment.now)
@@ -157,8 +103,52 @@ class Replica:
         self.unread += sequence.prefill_left
         if self._event is None:
             self._schedule(0.0)
-        elif len(waiting) == 1 and self.active < self.limits.batch and self._segment is not None:
+        elif self.active < limits.batch and self._segment is not None and waiting[0] is sequence:
             self._cut_segment(self._segment)
+
+    def fail(self) -> list[LiveRequest]:
+        """Lose everything at once; the requests that were here, each to be read again."""
+        segment, now = self._segment, self.environment.now
+        if segment is not None:
+            steps, end = segment.boundary_after(now)
+            segment.steps = steps if segment.start_s + end <= now else steps - 1
+            self._complete(segment, now)
+        self._event = None
+        lost = [*self._prefilling, *self._running()]
+        for sequence in lost:
+            if not sequence.prefill_left:
+                emitted = self._memory.tracks[sequence.rhythm].emitted
+                sequence.generated = emitted + sequence.offset - sequence.prompt
+            sequence.admission, sequence.pinned = -1, 0
+        lost += self.waiting
+        counters = self.counters
+        counters.failures += 1
+        counters.retried += len(lost)
+        counters.reread_tokens += sum(sequence.read_again() for sequence in lost)
+        self._prefilling.clear()
+        self.waiting.clear()
+        self._chunks = []
+        self.active = self._decoding = self.unread = 0
+        self._memory.clear()
+        self._step = 0
+        return lost
+
+    def drain(self) -> list[LiveRequest]:
+        """Give back what waits; the rest is served to its end, then ``on_empty`` is told."""
+        handed = list(self.waiting)
+        self.waiting.clear()
+        for sequence in handed:
+            self.unread -= sequence.prefill_left
+            if sequence.swapped:
+                self._memory.forget_swapped(sequence)
+                self.counters.reread_tokens += sequence.read_again()
+        return handed
+
+    def _running(self) -> list[LiveRequest]:
+        """Sequences that decode, in order of admission."""
+        ends = [entry for track in self._memory.tracks for entry in track.ends]
+        live = sorted((admission, sequence.index, sequence) for _, admission, sequence in ends if sequence.admission == admission)
+        return [sequence for _, _, sequence in live]
 
     def _schedule(self, delay: float) -> None:
         event = self.environment.timeout(delay)
@@ -179,46 +169,53 @@ class Replica:
     def _at_boundary(self, event: simpy.Event) -> None:
         if event is not self._event:
             return  # the segment was cut short, this was its former end
-        now = self.environment.now
+        now, memory = self.environment.now, self._memory
         if self._segment is not None:
             self._complete(self._segment, now)
-        preempted = not self._surely_fits(self._emitted) and self._preempt()
+        preempted = not memory.fits(self._step) and self._preempt()
         if self.waiting and not preempted:
             self._admit()
+        if memory.prefix is not None:
+            memory.trim(self._step)
         if self._trace is not None:
             self._record(now)
         if self.active:
             self._begin_segment(now, preempted)
-        else:
-            self._event = None
+            return
+        self._event = None
+        if self.on_empty is not None and not self.waiting:
+            self.on_empty()
 
     def _complete(self, segment: Segment, now: float) -> None:
         """Book the steps of a segment and let those who are done go."""
         self._segment = None
-        counters, steps = self.counters, segment.steps
-        batch = self._cache.count
-        counters.busy_s += now - segment.start_s
-        counters.batch_seconds += batch * (now - segment.start_s)
+        counters, memory, steps, chunks = self.counters, self._memory, segment.steps, self._chunks
+        counters.busy_s += now - self._began
+        counters.batch_seconds += self._decoding * (now - self._began)
         counters.steps += steps
-        chunks = self._chunks
         if self.limits.mixed or not chunks:
+            if memory.prefix is not None and steps > 1:
+                memory.trim(self._step + steps - 1)
             self._step += steps
-            emitted = self._rhythm.emitted(self._step)
-            counters.tokens += batch * (emitted - self._emitted)
-            counters.sequence_steps += batch * steps
-            self._emitted = emitted
-            ends = self._ends
-            while ends and ends[0][0] <= emitted:
-                end, admission, sequence = heappop(ends)
-                if sequence.admission == admission:
-                    counters.tokens -= emitted - end  # drafts beyond the end are thrown away
+            counters.sequence_steps += self._decoding * steps
+            for track in memory.tracks:
+                counters.tokens += track.cache.count * track.advance(self._step)
+                while (done := track.finished()) is not None:
+                    thrown_away, sequence = done
+                    counters.tokens -= thrown_away
                     sequence.generated = sequence.output
-                    self._leave_decoding(sequence)
-                    self._notify_finish(sequence, now)
-        if chunks:
+                    memory.leave(sequence)
+                    self._decoding -= 1
+                    self._finish(sequence, now)
+        if chunks and steps:
             self._chunks = []
             for sequence, tokens in chunks:
                 self._advance_prompt(sequence, tokens * steps, now)
+
+    def _finish(self, sequence: LiveRequest, now: float) -> None:
+        self.active -= 1
+        sequence.admission = -1
+        self._notify_finish(sequence, now)
 
     def _advance_prompt(self, sequence: LiveRequest, tokens: int, now: float) -> None:
         self.counters.prefill_tokens += tokens
@@ -227,107 +224,80 @@ class Replica:
         sequence.prefill_left -= tokens
         if sequence.prefill_left:
             return
-        self._prefilling.popleft()  # chunks are cut first come, first served, so it is the head
-        self._prefill_blocks -= sequence.blocks
+        self._prefilling.popleft()  # chunks are cut in the order of the line, so it is the head
+        self._memory.prompt_read(sequence)
         sequence.generated += 1
         self.counters.tokens += 1
         if sequence.generated == 1:
             self._notify_first(sequence, now)
         if sequence.generated < sequence.output:
-            self._join_decoding(sequence)
+            self._memory.decode(sequence)
+            self._decoding += 1
         else:
-            self.active -= 1
-            sequence.admission = -1
-            self._notify_finish(sequence, now)
-
-    def _join_decoding(self, sequence: LiveRequest) -> None:
-        emitted = self._emitted
-        sequence.offset = sequence.prompt + sequence.generated - emitted
-        self._offsets += sequence.offset
-        self._cache.add(sequence.offset + self.limits.lookahead)
-        heappush(self._ends, (emitted + sequence.output - sequence.generated, sequence.admission, sequence))
-
-    def _leave_decoding(self, sequence: LiveRequest) -> None:
-        self._cache.remove(sequence.offset + self.limits.lookahead)
-        self._offsets -= sequence.offset
-        self.active -= 1
-        sequence.admission = -1
-
-    def _blocks_used(self, emitted: int) -> int:
-        """Cache blocks held when the rhythm has emitted so many tokens."""
-        return self._prefill_blocks + self._cache.at(emitted)
-
-    def _surely_fits(self, emitted: int) -> bool:
-        """Quick and on the safe side: a sequence of x tokens holds at most (x + size - 1) / size blocks."""
-        limits, batch = self.limits, self._cache.count
-        tokens = self._offsets + batch * (emitted + limits.lookahead + limits.block_tokens - 1)
-        return self._prefill_blocks + tokens // limits.block_tokens <= limits.kv_blocks
+            self._memory.unpin(sequence)
+            self._finish(sequence, now)
 
     def _preempt(self) -> bool:
-        """Push out the newest requests until the next step fits; they start again from their tokens so far.
-
-        True when there were any.
-        """
-        before = self.counters.preemptions
-        admitted, counters = self._admitted, self.counters
-        while self._blocks_used(self._emitted) > self.limits.kv_blocks:
-            admission, victim = admitted.pop()
+        """Push out the newest requests of the last class until the next step fits. True when there were any."""
+        memory, counters, limit = self._memory, self.counters, self.limits.kv_blocks
+        before = counters.preemptions
+        while memory.used(self._step) > limit:
+            admission, victim = next(line for line in reversed(self._admitted) if line).pop()
             if victim.admission != admission:
                 continue
             if victim.prefill_left:
                 self._prefilling.pop()
-                self._prefill_blocks -= victim.blocks
-                self.active -= 1
-                victim.admission = -1
             else:
-                victim.generated = self._emitted + victim.offset - victim.prompt
-                self._leave_decoding(victim)
-            again = victim.prompt + victim.generated - victim.cached
-            counters.reread_tokens += again - victim.prefill_left
-            self.unread += again - victim.prefill_left
-            victim.prefilled = victim.cached
-            victim.prefill_left = again
+                self._decoding -= 1
+            again = memory.push_out(victim)
+            counters.reread_tokens += again
+            self.unread += again
             counters.preemptions += 1
+            self.active -= 1
+            victim.admission = -1
             self.waiting.appendleft(victim)
         return counters.preemptions > before
 
     def _admit(self) -> None:
         """Admit waiting requests in order while batch and cache have room."""
-        waiting, limits = self.waiting, self.limits
-        used = self._blocks_used(self._emitted)
+        waiting, limits, memory = self.waiting, self.limits, self._memory
+        used = memory.used(self._step)
         while waiting and self.active < limits.batch:
             sequence = waiting[0]
-            to_read = sequence.prefill_left
-            blocks = limits.blocks_for(sequence.prompt + sequence.generated + (1 if to_read else 0))
-            room = limits.kv_blocks - (limits.spare_blocks if self.active else 0)
-            if used + blocks > room:
+            unread = sequence.prefill_left
+            sequence.admission = self._admissions
+            taken = memory.take(sequence, limits.kv_blocks - used - (limits.spare_blocks if self.active else 0))
+            if taken < 0:
+                sequence.admission = -1
                 break
             waiting.popleft()
-            used += blocks
+            used += taken
             self.active += 1
-            sequence.admission = self._admissions
             self._admissions += 1
-            self._admitted.append((sequence.admission, sequence))
-            if to_read:
-                sequence.prefilled = sequence.cached
-                sequence.blocks = blocks
-                self._prefill_blocks += blocks
+            line = self._admitted[sequence.priority]
+            line.append((sequence.admission, sequence))
+            if unread:
+                self.unread -= unread - sequence.prefill_left  # found in the prefix cache
                 self._prefilling.append(sequence)
             else:
-                self._join_decoding(sequence)
-        if len(self._admitted) > 4 * self.active + 64:
-            self._admitted = [entry for entry in self._admitted if entry[1].admission == entry[0]]
+                self._decoding += 1
+            if len(line) > 4 * self.active + 64:
+                line[:] = [entry for entry in line if entry[1].admission == entry[0]]
 
     def _begin_segment(self, now: float, preempted: bool) -> None:
         """Start the longest run of steps in which nothing changes."""
-        cost, batch = self.cost, self._cache.count
-        decoding = self.limits.mixed or not self._prefilling
-        running = batch if decoding else 0
-        first = cost.base_s[running]
-        growth = 0.0
-        if running:
-            first += cost.context_s * (self._offsets + batch * self._emitted)
-            growth = cost.context_s * batch
+        cost, memory = self.cost, self._memory
+        running, place, context = 0, 0.0, 0
+        growths: list[tuple[float, Rhythm]] = []
+        if self.limits.mixed or not self._prefilling:
+            for track in memory.tracks:
+                count = track.cache.count
+                if count:
+                    running += count
+                    place += count * track.weight
+                    context += track.offsets + count * track.emitted
+                    growths.append((cost.context_s * count, track.rhythm))
+        first = cost.base_s[ceil(place)] + cost.context_s * context
         steps, ramp = (1 << 60), 0.0
         if self._prefilling:
             steps, extra, ramp = self._cut_chunks(self.limits.chunk_tokens - running)
@@ -336,8 +306,10 @@ class Replica:
             steps = min(steps, self._steps_decoding())
         if preempted:
             steps = 1  # who was pushed out may find room at the very next boundary
-        self._segment = segment = Segment(now, steps, self._step, first, growth, ramp, self._rhythm)
-        self._schedule(segment.elapsed(steps))
+        stall, memory.stall_s = memory.stall_s, 0.0
+        self._began = now
+        self._segment = segment = Segment(now + stall, steps, self._step, first, growths, ramp)
+        self._schedule(stall + segment.elapsed(steps))
 
     def _cut_chunks(self, budget: int) -> tuple[int, float, float]:
         """Fill one step with prompt tokens: (steps that look the same, time of the first, growth per
@@ -360,18 +332,14 @@ class Replica:
 
     def _steps_decoding(self) -> int:
         """Steps until the first sequence is done or the cache is full."""
-        ends = self._ends
-        while ends[0][2].admission != ends[0][1]:
-            heappop(ends)  # left by preemption
-        steps = self._rhythm.first_step(ends[0][0]) - self._step
-        limit, emitted = self.limits.kv_blocks, self._rhythm.emitted
-        last = emitted(self._step + steps - 1)
-        if self._surely_fits(last) or self._blocks_used(last) <= limit:
+        memory, step = self._memory, self._step
+        steps = min(track.steps_to_end(step) for track in memory.tracks if track.cache.count)
+        if memory.fits(step + steps - 1):
             return steps
         fits, too_many = 1, steps
         while too_many - fits > 1:
             middle = (fits + too_many) // 2
-            if self._blocks_used(emitted(self._step + middle - 1)) <= limit:
+            if memory.fits(step + middle - 1):
                 fits = middle
             else:
                 too_many = middle
@@ -379,9 +347,6 @@ class Replica:
 
     def _record(self, now: float) -> None:
         assert self._trace is not None
-        decoding = sorted(
-            (entry[1], entry[2].index) for entry in self._ends if entry[2].admission == entry[1]
-        )
-        ids = tuple(index for _, index in decoding)
+        ids = tuple(sequence.index for sequence in self._running())
         if not self._trace or self._trace[-1][1] != ids:
             self._trace.append((now, ids))

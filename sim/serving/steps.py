@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, sqrt
 
+from sim.serving.prefix_cache import PrefixSettings
+
 
 @dataclass(frozen=True, slots=True)
 class StepCost:
@@ -39,6 +41,26 @@ class StepCost:
 
 
 @dataclass(frozen=True, slots=True)
+class Speculation:
+    """How sequences of one kind decode.
+
+    Attributes
+    ----------
+    accepted : Fraction
+        Tokens per step and sequence (1 without speculation).
+    lookahead : int
+        Cache slots kept for drafts beyond the context.
+    weight : float
+        Place a sequence takes in the batch on which the step time depends, over that of the first kind:
+        (drafts + 1) / (drafts of the first kind + 1).
+    """
+
+    accepted: Fraction = Fraction(1)
+    lookahead: int = 0
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class ReplicaLimits:
     """What an engine instance may hold and how it schedules.
 
@@ -61,6 +83,17 @@ class ReplicaLimits:
         Cache slots kept for drafts beyond the context.
     spare_blocks : int
         Blocks kept free when a request is admitted, so that it is not pushed out again at once.
+    swap_blocks : int
+        Blocks of host memory to which a request that is pushed out moves its cache; where it finds no room there (or
+        with 0), its cache is dropped and read again.
+    swap_token_s : float
+        Time to move the cache of a token over the host link, one way; the next step waits for it [s/token].
+    classes : int
+        Priority classes.
+    further : tuple of Speculation
+        Kinds of sequences beside the one that ``accepted`` and ``lookahead`` describe.
+    prefix : PrefixSettings, optional
+        Prefix cache in the memory that requests leave; without it only reuse that the traffic states counts.
     """
 
     batch: int
@@ -71,10 +104,22 @@ class ReplicaLimits:
     accepted: Fraction = Fraction(1)
     lookahead: int = 0
     spare_blocks: int = 0
+    swap_blocks: int = 0
+    swap_token_s: float = 0.0
+    classes: int = 1
+    further: tuple[Speculation, ...] = ()
+    prefix: PrefixSettings | None = None
 
-    def blocks_for(self, tokens: int) -> int:
-        """Blocks that hold ``tokens`` tokens and the draft slots."""
-        return -(-(tokens + self.lookahead) // self.block_tokens)
+    def __post_init__(self) -> None:
+        if self.prefix is not None and self.prefix.block_tokens % self.block_tokens:
+            raise ValueError(
+                f"prefix blocks of {self.prefix.block_tokens} tokens are no multiple of {self.block_tokens}"
+            )
+
+    @property
+    def speculations(self) -> tuple[Speculation, ...]:
+        """All kinds of sequences."""
+        return (Speculation(self.accepted, self.lookahead), *self.further)
 
 
 class Rhythm:
@@ -118,76 +163,30 @@ class Rhythm:
         return tokens * whole + turns * sums[self.per] + sums[rest]
 
 
-class BlockCount:
-    """Cache blocks of sequences that all grow in step.
-
-    A sequence is known by its offset: context minus the tokens the rhythm has emitted. Since all grow alike,
-    the offsets stay fixed and only their remainders by the block size decide who needs a new block when.
-    """
-
-    __slots__ = ("_by_remainder", "_size", "_whole", "count")
-
-    def __init__(self, block_tokens: int) -> None:
-        self._size = block_tokens
-        self._by_remainder = [0] * block_tokens
-        self._whole = 0
-        self.count = 0
-
-    def add(self, offset: int) -> None:
-        """A sequence joins."""
-        whole, remainder = divmod(offset, self._size)
-        self._whole += whole
-        self._by_remainder[remainder] += 1
-        self.count += 1
-
-    def remove(self, offset: int) -> None:
-        """A sequence leaves."""
-        whole, remainder = divmod(offset, self._size)
-        self._whole -= whole
-        self._by_remainder[remainder] -= 1
-        self.count -= 1
-
-    def at(self, emitted: int) -> int:
-        """Blocks held when the rhythm has emitted so many tokens: sum of ceil((offset + emitted) / size).
-
-        Examples
-        --------
-        >>> blocks = BlockCount(16)
-        >>> blocks.add(16); blocks.add(20)
-        >>> blocks.at(0), blocks.at(1), blocks.at(13)
-        (3, 4, 5)
-        """
-        whole, over = divmod(emitted, self._size)
-        counts = self._by_remainder
-        total = self._whole + self.count * (whole + 1)
-        if over == 0:
-            return total - counts[0]
-        return total + sum(counts[self._size - over + 1 :])
-
-
 @dataclass(slots=True)
 class Segment:
     """A run of steps with the same sequences in them.
 
-    Step j of it takes ``first_s + growth_s x (tokens emitted by step j) + ramp_s x j``.
+    Step j of it takes ``first_s + sum of growth_s x (tokens emitted in its rhythm by step j) + ramp_s x j``.
 
     Attributes
     ----------
     start_s : float
-        When it began [s].
+        When its first step began [s].
     steps : int
         How many steps it will have.
     step : int
         Step number at its start.
+    growths : sequence of (float, Rhythm)
+        Further time per emitted token, for each rhythm in the batch.
     """
 
     start_s: float
     steps: int
     step: int
     first_s: float
-    growth_s: float
+    growths: Sequence[tuple[float, Rhythm]]
     ramp_s: float
-    rhythm: Rhythm
 
     def elapsed(self, steps: int) -> float:
         """Time of its first ``steps`` steps [s].
@@ -199,8 +198,8 @@ class Segment:
         if steps == 1:
             return self.first_s
         time = steps * self.first_s
-        if self.growth_s:
-            time += self.growth_s * self.rhythm.growth(self.step, steps)
+        for growth_s, rhythm in self.growths:
+            time += growth_s * rhythm.growth(self.step, steps)
         if self.ramp_s:
             time += self.ramp_s * (steps * (steps - 1) // 2)
         return time
@@ -208,7 +207,9 @@ class Segment:
     def boundary_after(self, now: float) -> tuple[int, float]:
         """First step that ends at ``now`` or later, counted from 1, and the time until its end [s]."""
         wanted = now - self.start_s
-        slope = self.growth_s * self.rhythm.tokens / self.rhythm.per + self.ramp_s
+        slope = self.ramp_s
+        for growth_s, rhythm in self.growths:
+            slope += growth_s * rhythm.tokens / rhythm.per
         if slope > 0:
             linear = self.first_s - slope / 2
             guess = (sqrt(linear * linear + 2 * slope * max(wanted, 0.0)) - linear) / slope

@@ -8,9 +8,10 @@ import simpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sim.serving.batch import BlockCount
 from sim.serving.reference import run_step_by_step
 from sim.serving.replica import LiveRequest, Replica
-from sim.serving.steps import BlockCount, ReplicaLimits, Rhythm, StepCost
+from sim.serving.steps import ReplicaLimits, Rhythm, StepCost
 from sim.serving.traffic import Requests
 
 
