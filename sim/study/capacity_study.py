@@ -11,6 +11,7 @@ import numpy as np
 from sim.economics.ownership import total
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError, Problem, unknown_id
+from sim.profiles.served import PriceList, ServedDay
 from sim.profiles.workload import ServingTraffic
 from sim.report.content import Interval, RunIdentity
 from sim.resolve import MEDIAN
@@ -20,6 +21,7 @@ from sim.serving.sustained import Sustained, sustained_load
 from sim.serving.unit_run import play_unit
 from sim.study.events import LOAD, Check
 from sim.study.question import Side, Task, load_question, uncertain_inputs
+from sim.study.served_day import ServedDayStudy, study_served_day
 from sim.study.serving import ServingRuns, run_serving
 from sim.study.summary.report import inputs_hash
 from sim.study.summary.statistics import interval
@@ -40,6 +42,8 @@ class CapacityQuestion:
     ----------
     demand_tokens_per_s : float or None
         Prompt and output tokens to be served, averaged over the day [token/s]; None: what the cluster's own chips serve.
+    served_day : tuple of ServedDay and PriceList, or None
+        What the cluster did on a published day, and what its tokens were sold for.
     """
 
     side: Side
@@ -47,6 +51,7 @@ class CapacityQuestion:
     draws: int
     seed: int
     demand_tokens_per_s: float | None = None
+    served_day: tuple[ServedDay, PriceList] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,7 @@ class CapacityStudy:
     operating_point: Point
     reason: str
     identity: RunIdentity
+    served_day: ServedDayStudy | None = None
 
 
 def load_capacity_question(
@@ -137,13 +143,15 @@ def load_capacity_question(
     sides: dict[str, Side] = {side.key: side for side in asked.sides}
     if cluster is not None and cluster not in sides:
         raise InputError([Problem(f'--cluster: read "{cluster}", where a or b is expected')])
-    chosen = asked.scenario.uncertainty
+    chosen, day = asked.scenario.uncertainty, asked.scenario.served_day
+    published = None if day is None or cluster == "b" else (day, catalogue.price_list(day.prices))
     return CapacityQuestion(
         sides[cluster or "a"],
         serving[job or next(iter(serving))],
         chosen.draws if draws is None else draws,
         chosen.seed if seed is None else seed,
         None if demand is None else _demand(demand),
+        published,
     )
 
 
@@ -209,6 +217,7 @@ def study_capacity(catalogue: Catalogue, question: CapacityQuestion, command: st
         identity=RunIdentity(
             version("chip-parity"), command, question.seed, question.draws, 0, inputs_hash(files), files
         ),
+        served_day=None if question.served_day is None else study_served_day(*question.served_day, runs),
     )
 
 

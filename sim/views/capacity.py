@@ -24,6 +24,7 @@ from sim.report.outputs import write_all
 from sim.study.capacity_study import CapacityStudy, load_capacity_question, study_capacity, whole_units
 from sim.study.events import LOAD
 from sim.views.catalogue import Listing, print_listing
+from sim.views.served_day import served_day_tables
 
 VIEWS = {"rental": "rented", "acquisition": "bought, cash", "amortised": "amortised, power and operations"}
 
@@ -160,6 +161,8 @@ def capacity_tables(study: CapacityStudy) -> Iterator[Listing]:
     yield _needed(study)
     yield _units(study)
     yield _cost(study)
+    if study.served_day is not None:
+        yield from served_day_tables(study.served_day)
     yield _frontier(study)
     yield _events(study)
 

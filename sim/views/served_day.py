@@ -1,0 +1,79 @@
+"""A published day of a fleet in the terminal: the printed money from its rows, and the simulated day beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sim.report.content import Interval
+from sim.report.numbers import bounds, number, percent
+from sim.study.served_day import ServedDayStudy
+from sim.views.catalogue import Listing
+
+VIEWS = {"rental": "rented", "acquisition": "bought, cash", "amortised": "amortised, power and operations"}
+
+
+def served_day_tables(study: ServedDayStudy) -> Iterator[Listing]:
+    """Money of the rows, then servers and money of the model."""
+    yield _money(study)
+    yield _simulated(study)
+
+
+def _money(study: ServedDayStudy) -> Listing:
+    found = study.published
+    rows = [
+        ("rent of the fleet", _dollars(found.cost_published_usd), _dollars(found.cost_usd)),
+        ("income at the price list", _dollars(found.income_published_usd), _dollars(found.income_usd)),
+        (
+            "income with the cached tokens that it implies",
+            _dollars(found.income_published_usd),
+            _dollars(found.income_implied_usd),
+        ),
+        ("theoretical profit over cost", "", percent(found.margin)),
+    ]
+    agree = (
+        "which rounds to the printed number"
+        if found.rows_agree
+        else "which does not round to the printed number"
+    )
+    notes = [
+        f"Prices: {found.prices}. The printed token rows are rounded: all that rounds to them gives "
+        f"{_dollars(found.income_low_usd)} to {_dollars(found.income_high_usd)}. The printed income implies "
+        f"{found.cached_implied / 1e9:.3f} billion cached tokens, {agree}."
+    ]
+    return Listing(
+        "the published day: money from its token rows", ("quantity", "printed", "from the rows"), rows, notes
+    )
+
+
+def _simulated(study: ServedDayStudy) -> Listing:
+    rows = [
+        ("servers that read prompts", "", *_middle(study.prefill_servers)),
+        ("servers that decode", "", *_middle(study.decode_servers)),
+        ("servers", f"{study.servers_published:g}", *_middle(study.servers)),
+        *(
+            (f"cost of the day, {VIEWS.get(view, view)}, USD", _published(study, view), *_middle(usd))
+            for view, usd in study.cost_usd.items()
+        ),
+        *(
+            (f"the same on the published servers, {VIEWS.get(view, view)}, USD", "", *_middle(usd))
+            for view, usd in study.cost_published_servers_usd.items()
+        ),
+    ]
+    notes = [
+        "Simulated: servers whose highest load within the promise, times the mean utilisation of the traffic file, is the "
+        "day's mean rate; cost bottom up from prices and rents of the region."
+    ]
+    columns = ("quantity", "printed", "simulated, median", "90 % interval")
+    return Listing("the published day: bottom up", columns, rows, notes)
+
+
+def _published(study: ServedDayStudy, view: str) -> str:
+    return f"{study.published.cost_published_usd:,.0f}" if view == "rental" else ""
+
+
+def _middle(found: Interval) -> tuple[str, str]:
+    return number(found.p50), bounds(found) if found.p95 > found.p05 else ""
+
+
+def _dollars(usd: float) -> str:
+    return f"${usd:,.0f}"
