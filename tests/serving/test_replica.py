@@ -1,5 +1,6 @@
 """The jumping engine against the loop over single steps."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -9,14 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.serving.batch import BlockCount
+from sim.serving.prefix_cache import CacheTier, PrefixSettings
 from sim.serving.reference import run_step_by_step
 from sim.serving.replica import LiveRequest, Replica
-from sim.serving.steps import ReplicaLimits, Rhythm, StepCost
+from sim.serving.steps import ReplicaLimits, Rhythm, Speculation, StepCost
 from sim.serving.traffic import Requests
 
 
-def run_by_jumps(requests, cost, limits, prefilled=False):
+def run_by_jumps(requests, cost, limits, prefilled=False, **more):
     environment = simpy.Environment()
+    live: list[LiveRequest] = []
     first: dict[int, float] = {}
     finish: dict[int, float] = {}
     refused: list[int] = []
@@ -36,20 +39,18 @@ def run_by_jumps(requests, cost, limits, prefilled=False):
             delay = requests.arrival_s[i] - environment.now
             if delay > 0:
                 yield environment.timeout(delay)
-            replica.submit(
-                LiveRequest(
-                    i,
-                    int(requests.prompt[i]),
-                    int(requests.output[i]),
-                    int(requests.cached[i]),
-                    int(prefilled),
-                )
-            )
+            row = (requests.prompt[i], requests.output[i], requests.cached[i])
+            further = {name: column[i] for name, column in more.items()}
+            live.append(LiveRequest(i, *(int(value) for value in row), int(prefilled), **further))
+            replica.submit(live[-1])
         yield environment.timeout(0)
 
     environment.process(source())
     environment.run()
-    return first, finish, refused, batches, replica.counters
+    assert len(first) + len(refused) == len(requests) or prefilled
+    assert replica.empty  # no block, token or request is left behind
+    hits = {request.index: request.hit for request in live if request.hit >= 0}
+    return first, finish, refused, batches, hits, replica.counters
 
 
 @st.composite
@@ -91,16 +92,51 @@ def worlds(draw):
         lookahead=lookahead,
         spare_blocks=draw(st.sampled_from([0, 2])),
     )
-    return requests, cost, limits, prefilled
+    return requests, cost, limits, prefilled, {}
 
 
-@settings(max_examples=400, deadline=None)
-@given(worlds())
-def test_jumps_equal_single_steps(world):
-    """Same event times and the same batches, for every combination of features."""
-    requests, cost, limits, prefilled = world
-    slow = run_step_by_step(requests, cost, limits, prefilled=prefilled)
-    first, finish, refused, batches, counters = run_by_jumps(requests, cost, limits, prefilled)
+@st.composite
+def rich_worlds(draw):
+    """The same with priority classes, kinds of speculation, swapping, image encoding and a prefix cache, each on or off."""
+    requests, cost, limits, prefilled, _ = draw(worlds())
+    count, longest = len(requests), int(max(requests.prompt.max(), requests.output.max()))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    more = {}
+    if draw(st.booleans()):
+        limits = replace(limits, classes=3)
+        more["priority"] = rng.integers(0, 3, count).tolist()
+    if draw(st.booleans()):
+        kinds = (Speculation(Fraction(5, 2), 2, 1.5), Speculation(Fraction(1), 0, 0.5))
+        limits = replace(limits, further=kinds, kv_blocks=limits.kv_blocks + 2)
+        more["rhythm"] = rng.integers(0, 3, count).tolist()
+        cost = replace(cost, base_s=np.cumsum(rng.uniform(0.001, 0.01, 2 * limits.batch + 1)).tolist())
+    if draw(st.booleans()):
+        limits = replace(limits, swap_blocks=draw(st.sampled_from([3, 10**6])), swap_token_s=1.7e-5)
+    if draw(st.booleans()):
+        more["extra_s"] = np.where(rng.random(count) < 0.5, 0.031, 0.0).tolist()
+    if not prefilled and draw(st.booleans()):
+        unit = limits.block_tokens * draw(st.sampled_from([1, 2]))
+        tiers = draw(st.sampled_from([(), (CacheTier(3, 1e-5),), (CacheTier(2, 1e-5), CacheTier(40, 4e-5))]))
+        limits = replace(limits, prefix=PrefixSettings(unit, tiers))
+        more["hashes"] = [path(rng, int(tokens) // unit) for tokens in requests.prompt]
+        requests = replace(requests, cached=np.zeros(count, np.int32))
+    return requests, cost, limits, prefilled, more
+
+
+def path(rng, blocks):
+    """Ids of a prompt out of a tree with two branches at each node: an id tells the whole way to its block."""
+    ids, node = [], 1
+    for _ in range(blocks):
+        node = (2 * node + int(rng.random() < 0.2)) % (2**61 - 1)
+        ids.append(node)
+    return ids
+
+
+def compare(world):
+    requests, cost, limits, prefilled, more = world
+    slow = run_step_by_step(requests, cost, limits, prefilled=prefilled, **more)
+    first, finish, refused, batches, hits, counters = run_by_jumps(requests, cost, limits, prefilled, **more)
+    assert hits == slow.hits
     assert refused == slow.refused
     assert counters.preemptions == slow.preemptions
     assert counters.steps == slow.steps
@@ -108,6 +144,20 @@ def test_jumps_equal_single_steps(world):
     assert finish == pytest.approx(slow.finish_s, rel=1e-9)
     assert [ids for _, ids in batches] == [ids for _, ids in slow.batches]
     assert [t for t, _ in batches] == pytest.approx([t for t, _ in slow.batches], rel=1e-9)
+
+
+@settings(max_examples=200, deadline=None)
+@given(worlds())
+def test_jumps_equal_single_steps(world):
+    """Same event times and the same batches, for every combination of features."""
+    compare(world)
+
+
+@settings(max_examples=400, deadline=None)
+@given(rich_worlds())
+def test_jumps_equal_single_steps_with_every_feature(world):
+    """Priority, kinds of speculation, swapping, encoding, prefix cache with tiers: in any combination."""
+    compare(world)
 
 
 @settings(max_examples=200, deadline=None)
@@ -138,6 +188,6 @@ def test_one_request_by_hand():
         np.array([0.5]), np.array([10], np.int32), np.array([4], np.int32), np.array([0], np.int32)
     )
     cost = StepCost([0.1, 0.2], context_s=0.01, prefill_base_s=0.3, prefill_token_s=0.02)
-    first, finish, _, _, _ = run_by_jumps(requests, cost, ReplicaLimits(1, 100))
+    first, finish, *_ = run_by_jumps(requests, cost, ReplicaLimits(1, 100))
     assert first[0] == pytest.approx(0.5 + 0.1 + 0.3 + 10 * 0.02)
     assert finish[0] == pytest.approx(first[0] + 3 * 0.2 + 0.01 * (11 + 12 + 13))
