@@ -18,9 +18,11 @@ from sim.profiles.hardware import ChipProfile, KernelProfile, SystemProfile
 from sim.profiles.leaves import with_paths
 from sim.profiles.messages import InputError, Location, Problem, dotted, shown_path, unknown_id
 from sim.profiles.model import ModelProfile
+from sim.profiles.supply_scenario import PolicyScenario
 from sim.profiles.scenario import Scenario
 from sim.profiles.served import PriceList
 from sim.profiles.shelves import SHELVES, references
+from sim.profiles.supply import Supply
 from sim.profiles.tree import Tree
 from sim.profiles.workload import ServingTraffic, TrainingRecipe
 from sim.units import did_you_mean
@@ -192,25 +194,36 @@ class Catalogue:
 
     def scenario(self, path_or_id: str | Path) -> Scenario:
         """A question, from a file or by id; files beside it are found before shipped ones."""
-        path = self._scenario_path(str(path_or_id))
+        return cast(Scenario, self._asked("scenarios", str(path_or_id)))
+
+    def policy(self, path_or_id: str | Path) -> PolicyScenario:
+        """A policy scenario, from a file or by id; files beside it are found before shipped ones."""
+        return cast(PolicyScenario, self._asked("policies", str(path_or_id)))
+
+    def supply(self, id: str) -> Supply:
+        """How a country comes by its compute."""
+        return cast(Supply, self.document("supply", id))
+
+    def _asked(self, kind: str, path_or_id: str) -> Document:
+        path = self._asked_path(kind, path_or_id)
         beside = Root(path.parent.resolve(), loose=True)
         if beside not in self._roots:
             self._roots.insert(1, beside)
-        key = ("scenarios", str(path))
+        key = (kind, str(path))
         if key not in self._loaded:
-            self._loaded[key] = self.read("scenarios", path)
-        return cast(Scenario, self._used(self._loaded[key]))
+            self._loaded[key] = self.read(kind, path)
+        return self._used(self._loaded[key])
 
-    def _scenario_path(self, path_or_id: str) -> Path:
+    def _asked_path(self, kind: str, path_or_id: str) -> Path:
         path = Path(path_or_id)
         if path.is_file():
             return path
         if path.suffix in (".yaml", ".yml"):
-            hint = did_you_mean(path.stem, self.ids("scenarios"))
+            hint = did_you_mean(path.stem, self.ids(kind))
             raise InputError([Problem(f"{path_or_id}: no such file{hint}")])
-        found = self.path("scenarios", path_or_id)
+        found = self.path(kind, path_or_id)
         if found is None:
-            raise self._unknown("scenarios", path_or_id)
+            raise self._unknown(kind, path_or_id)
         return found
 
     # --- in general ----------------------------------------------------------------------------------------
@@ -241,6 +254,10 @@ class Catalogue:
     def document(self, kind: str, id: str) -> Document:
         """The checked document of a kind and id; what it rests on is kept in ``files_read``."""
         return self.scenario(id) if kind == "scenarios" else self._used(self._load(kind, id))
+
+    def glance(self, kind: str, id: str) -> Document:
+        """The checked document of a kind and id, to see whether an answer needs it: it is not kept in ``files_read``."""
+        return self._load(kind, id).document
 
     def error(self, document: Document, location: Location, message: str) -> InputError:
         """Error about a value of a loaded document, at its place in the file.

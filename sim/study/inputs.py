@@ -110,6 +110,7 @@ def readable(path: str, owners: Mapping[str, str]) -> str:
 def _documents(question: Question) -> Iterable[Document]:
     for side in question.sides:
         yield from (side.chip, side.kernels, side.system, side.region)
+        yield from side.price_files
         if side.rents is not None:
             yield side.rents
     for task in question.tasks:

@@ -18,6 +18,7 @@ from sim.profiles.scenario import ClusterChoice, Job, Scenario
 from sim.profiles.workload import ServingTraffic, TrainingRecipe
 from sim.quantity import Quantity
 from sim.serving.traffic import Trace
+from sim.study.prices import checked_date, priced_as_of
 from sim.study.traced import with_trace
 
 # Parts of a profile that document the chip and never enter a simulation.
@@ -34,7 +35,11 @@ class Side:
     rents : RentalSeries or None
         Rents of the chip in the region, else in the world; None when nobody quotes one.
     rent : Quantity or None
-        The one that was known on the scenario's date.
+        The one that was known on the question's date.
+    price_files : tuple of Document
+        Dated series that a price came from.
+    late : tuple of str
+        Prices that nobody had stated by the question's date, in plain sentences.
     """
 
     key: Literal["a", "b"]
@@ -45,6 +50,8 @@ class Side:
     region: Region
     rents: RentalSeries | None
     rent: Quantity | None
+    price_files: tuple[Document, ...] = ()
+    late: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -81,6 +88,8 @@ class Question:
     ----------
     inputs : tuple of Quantity
         Uncertain inputs of all files involved, each once, in a fixed order: the columns of a draw.
+    as_of : str or None
+        No price later than this date is used.
     """
 
     scenario: Scenario
@@ -88,6 +97,7 @@ class Question:
     b: Side
     tasks: tuple[Task, ...]
     inputs: tuple[Quantity, ...]
+    as_of: str | None = None
 
     @property
     def sides(self) -> tuple[Side, Side]:
@@ -95,8 +105,13 @@ class Question:
         return self.a, self.b
 
 
-def load_question(catalogue: Catalogue, scenario: str | Path) -> Question:
+def load_question(catalogue: Catalogue, scenario: str | Path, as_of: str | None = None) -> Question:
     """Load a scenario and all it names.
+
+    Parameters
+    ----------
+    as_of : str, optional
+        No price later than this date is used, instead of the scenario's own date.
 
     Raises
     ------
@@ -104,22 +119,37 @@ def load_question(catalogue: Catalogue, scenario: str | Path) -> Question:
         When a file is missing or wrong; the message says where and how to mend it.
     """
     asked = catalogue.scenario(scenario)
-    a, b = _side(catalogue, asked, "a"), _side(catalogue, asked, "b")
+    as_of = checked_date(as_of) or asked.prices_as_of
+    a, b = (load_side(catalogue, asked.clusters[key], as_of, key) for key in ("a", "b"))
     tasks = tuple(
         Task(job, catalogue.model(job.model), *with_trace(catalogue, catalogue.workload(job.workload)))
         for job in asked.jobs
     )
-    return Question(asked, a, b, tasks, uncertain_inputs((a, b), tasks))
+    return Question(asked, a, b, tasks, uncertain_inputs((a, b), tasks), as_of)
 
 
-def _side(catalogue: Catalogue, scenario: Scenario, key: Literal["a", "b"]) -> Side:
-    choice = scenario.clusters[key]
+def load_side(
+    catalogue: Catalogue, choice: ClusterChoice, as_of: str | None = None, key: Literal["a", "b"] = "a"
+) -> Side:
+    """One cluster with every file it names, and the prices that were known on a date.
+
+    Raises
+    ------
+    InputError
+        When a file is missing or wrong.
+    """
     system = catalogue.system(choice.system)
     chip = catalogue.chip(system.chip)
-    region = catalogue.region(choice.region)
+    priced = priced_as_of(catalogue, chip, system, catalogue.region(choice.region), as_of)
+    region = priced.region
     rents = _rents(catalogue.rentals(chip.id), region.rents_of or region.id)
-    rent = None if rents is None else _known(rents, scenario.prices_as_of)
-    return Side(key, choice, system, chip, catalogue.kernels(chip.kernels), region, rents, rent)
+    rent = None if rents is None else _known(rents, as_of)
+    late = priced.late
+    if rents is not None and rent is None:
+        first = next(quote.date for quote in rents.quotes if quote.market)
+        late += (f"No rent of {chip.name} in {region.name} was known by {as_of}: the first is of {first}.",)
+    kernels = catalogue.kernels(chip.kernels)
+    return Side(key, choice, priced.system, priced.chip, kernels, region, rents, rent, priced.files, late)
 
 
 def _rents(series: list[RentalSeries], region: str) -> RentalSeries | None:

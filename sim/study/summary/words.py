@@ -15,14 +15,14 @@ VIEW_NOTES = {
     "rental": "Market rent of a chip with everything around it",
     "acquisition": "Purchase price of chips, servers, network and facility, in proportion to the share of their life used; "
     "no interest, power or people",
-    "amortised": "What an owner pays: straight-line cost, interest, electricity, staff, maintenance",
+    "amortised": "What an owner pays: depreciation, interest, electricity, staff, repair, parts, software",
 }
 
 NOT_MODELLED = (
     "Whether either cluster can be bought: export rules, quotas and supply",
     "People and research: failed experiments, data, porting software to another chip",
     "Model quality: both clusters are taken to train and serve the same model equally well",
-    "Storage, and networks beyond one site",
+    "Networks beyond one site",
     "Learning over the run: software is frozen at the state of its sources",
     "Mixed fleets, multi-tenancy and several models on one cluster",
 )
@@ -46,6 +46,7 @@ def unpriced(question: Question) -> list[str]:
         places = [f"{listed(keys)} in {file}" for file, keys in missing.items()]
         if places:
             found.append(f"{side.label}: what owning it costs is unknown, for want of {'; '.join(places)}.")
+        found += [f"{side.label}: {sentence}" for sentence in side.late]
     return found
 
 
