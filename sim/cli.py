@@ -8,7 +8,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from sim.commands import calibrate, models, profiles, questions
+from sim.commands import calibrate, models, profiles, questions, rules, sweep
 
 
 class _PlainEnd(TyperGroup):
@@ -58,7 +58,9 @@ app = typer.Typer(
 app.add_typer(profiles.app, name="profiles")
 app.add_typer(models.app, name="models")
 app.add_typer(questions.app)
+app.add_typer(sweep.app)
 app.add_typer(calibrate.app, name="calibrate")
+app.add_typer(rules.app, name="rules")
 
 
 def _version(asked: bool) -> None:

@@ -51,6 +51,8 @@ class Rule:
         First day it holds; None: never took effect.
     ended : date or None
         First day it no longer holds.
+    suspended : pair of date, or None
+        First day of a suspension, and first day after it.
     unverified_from : date or None
         From this day on it is not known to us whether it holds.
     destinations : tuple of str
@@ -65,6 +67,7 @@ class Rule:
     title: str
     effective: datetime.date | None
     ended: datetime.date | None = None
+    suspended: tuple[datetime.date, datetime.date] | None = None
     unverified_from: datetime.date | None = None
     destinations: tuple[str, ...] = ()
     addressees: Test | None = None
@@ -73,6 +76,8 @@ class Rule:
     def in_force(self, date: datetime.date) -> bool | None:
         """Whether it holds on a day; None where we do not know."""
         if self.effective is None or date < self.effective or (self.ended is not None and date >= self.ended):
+            return False
+        if self.suspended is not None and self.suspended[0] <= date < self.suspended[1]:
             return False
         if self.unverified_from is not None and date >= self.unverified_from:
             return None

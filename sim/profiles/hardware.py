@@ -127,8 +127,10 @@ class KernelFit(Record):
     """The same for the columns of the result: narrow matrices leave tiles unfilled. Used in training."""
     half_depth: Ratio | None = None
     """The same for the length over which products are summed. Used in training."""
+    half_length: Ratio | None = None
+    """The same for the tokens of a sequence, in the attention core. Used in training."""
     wide: Share | None = None
-    """`compute` of wide matrices, for use with the two above; left out: `compute`."""
+    """`compute` far above the three lines before, for use with them; left out: `compute`."""
 
 
 class Activity(Record):

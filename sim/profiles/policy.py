@@ -39,6 +39,9 @@ Day = Annotated[Date, AfterValidator(_whole)]
 """A full date: rules begin and end on a day."""
 
 
+DayText = Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")]
+
+
 class Condition(Record):
     """A test on an item: exactly one of all, any, not, field, label, rule."""
 
@@ -48,7 +51,7 @@ class Condition(Record):
     field: FigureName | None = None
     """Figure of the item: TPP, density [TPP/mm2], bandwidths [GB/s], billions of transistors, yes (1) or no (0), date."""
     op: Literal[">=", ">", "<=", "<", "=="] | None = None
-    value: float | Date | None = None
+    value: float | DayText | None = None
     """Threshold in the unit of the rule; a date where the field is `date`."""
     label: LabelName | None = None
     among: list[str] = Field(default_factory=list)

@@ -1,0 +1,349 @@
+"""Export rules for people and programs: one chip, all chips, a table of expected results."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from sim.policy.rule_rows import RowAnswer
+from sim.policy.rules import NOT_APPLICABLE, NOT_DECIDABLE, NOT_IN_FORCE, OUT_OF_SCOPE, Margin, Result
+from sim.policy.truth import UNKNOWN, Bounds
+from sim.profiles.catalogue import Catalogue
+from sim.profiles.messages import InputError, Problem
+from sim.profiles.policy import ExportRule
+from sim.report.outputs import write_all
+from sim.study.rules import Classification, RuleBook, check_table, chip_ids, classify_chip, load_rules
+from sim.views.catalogue import Listing, print_listing
+
+DISCLAIMER = "Not legal advice: rules in our own words, figures from public sources."
+FIGURES = {
+    "tpp": "TPP",
+    "pd": "performance density, TPP/mm2",
+    "dram_bw_gbs": "DRAM bandwidth, GB/s",
+    "io_bw_gbs": "I/O bandwidth, both ways, GB/s",
+    "dram_plus_io_bw_gbs": "DRAM and I/O, GB/s",
+    "transistors_bn": "transistors, billions",
+    "memory_bandwidth_density": "memory bandwidth density, GB/s/mm2",
+}
+WORDS = {
+    NOT_DECIDABLE: "not decidable from public data",
+    "nac_eligible": "licence exception NAC possible",
+    "fee_15_percent": "15 % of revenue",
+    "duty_25_percent": "25 % duty",
+    "no_duty_under_this_annex": "no duty under this annex",
+    "case_by_case_ndrc": "case by case (NDRC)",
+    "use_anywhere_may_breach_gp10": "use anywhere may breach GP 10",
+    "presumed_3a090a_unless_designer_attests": "presumed 3A090.a unless the designer attests",
+    "licence_required_for_d5_firms_anywhere": "licence required for D:5 firms anywhere",
+}
+SILENT = (NOT_IN_FORCE, OUT_OF_SCOPE, NOT_APPLICABLE)
+
+
+def said(result: str) -> str:
+    """A result in words."""
+    return WORDS.get(result, result.replace("_", " "))
+
+
+def day(text: str | None) -> datetime.date | None:
+    """A date as typed.
+
+    Raises
+    ------
+    InputError
+        When it is none.
+    """
+    if text is None:
+        return None
+    try:
+        return datetime.date.fromisoformat(text)
+    except ValueError:
+        message = f'--date: read "{text}", expected a full date such as 2026-01-15'
+        raise InputError([Problem(message)]) from None
+
+
+# --- one chip ----------------------------------------------------------------------------------------------
+
+
+def show_classification(
+    catalogue: Catalogue,
+    chip: str | None,
+    date: str | None,
+    destination: str,
+    to: TextIO,
+    *,
+    every: bool = False,
+    as_json: bool = False,
+) -> None:
+    """Print what every rule says of a chip.
+
+    Raises
+    ------
+    InputError
+        When there is no such chip, date or destination.
+    """
+    if chip is None:
+        raise InputError([Problem("name a chip, as in `parity rules classify h20`, or a table with --rows FILE")])
+    book = load_rules(catalogue)
+    answer = classify_chip(catalogue, book, chip, day(date), destination)
+    if as_json:
+        to.write(_dumped(classification_record(answer, book)))
+        return
+    for listing in classification_tables(answer, book, every):
+        print_listing(listing, to)
+
+
+def classification_tables(answer: Classification, book: RuleBook, every: bool = False) -> list[Listing]:
+    """Figures, results and margins of a chip."""
+    shown = [result for result in answer.results if every or result.result not in SILENT]
+    return [_figures(answer), _results(answer, book, shown), _margins(shown, book)]
+
+
+def _figures(answer: Classification) -> Listing:
+    rows = []
+    for name, words in FIGURES.items():
+        bounds = answer.item.figures.get(name, UNKNOWN)
+        if name != "memory_bandwidth_density":
+            rows.append((words, _range(bounds)))
+    facts = answer.facts
+    rows.append(("for data centres", "yes" if facts.datacenter else "no"))
+    notes = ["Dense rates only, highest product of rate and bit length, all dies of the package."]
+    notes += list(answer.item.notes)
+    return Listing(f"{facts.name}: figures that the rules test", ("figure", "value"), rows, notes)
+
+
+def _results(answer: Classification, book: RuleBook, shown: Sequence[Result]) -> Listing:
+    rows = []
+    for result in shown:
+        document = book.files[result.rule]
+        chance = ", ".join(
+            f"{100 * share:.0f} % {said(name)}" for name, share in result.probability.items() if share < 1
+        )
+        rows.append((result.rule, said(result.result), result.branch, chance, _standing(document, result)))
+    title = f"{answer.facts.name} to {answer.destination} on {answer.date.isoformat()}"
+    silent = [r for r in answer.results if r.result in SILENT]
+    notes = [
+        f"{len(silent)} further rules are not in force on the day, out of scope, or do not bear on it (--all shows them).",
+        "Probability: share of draws over the published ranges; none where the figures are exact.",
+        *_alleged(shown, book),
+        DISCLAIMER,
+    ]
+    return Listing(title, ("rule", "result", "branch", "probability", "standing"), rows, notes)
+
+
+def _standing(document: ExportRule, result: Result) -> str:
+    words = document.standing.replace("_", " ")
+    if result.in_force is None:
+        words = "not verified whether in force"
+    elif document.solidity == "press" or document.alleged_by:
+        words += ", alleged" if document.alleged_by else ", press"
+    return words
+
+
+def _alleged(shown: Sequence[Result], book: RuleBook) -> list[str]:
+    files = [book.files[result.rule] for result in shown]
+    return [f"{f.id}: alleged by {f.alleged_by}." for f in files if f.alleged_by]
+
+
+def _margins(shown: Sequence[Result], book: RuleBook) -> Listing:
+    rows = []
+    for result in shown:
+        for margin in result.margins:
+            met = {1.0: "met", 0.0: "not met"}.get(margin.truth, "open")
+            chance = "" if margin.probability in (None, 0.0, 1.0) else f"{100 * (margin.probability or 0):.0f} %"
+            threshold = f"{FIGURES.get(margin.field, margin.field).partition(',')[0]} {margin.op} {margin.threshold:g}"
+            rows.append((result.rule, margin.branch, threshold, _distance(margin), met, chance))
+    columns = ("rule", "branch", "test", "figure above the line by", "", "probability")
+    return Listing("margin to each threshold", columns, rows)
+
+
+def _distance(margin: Margin) -> str:
+    low, high = (f"{100 * end:+.1f} %" if np.isfinite(end) else "unknown" for end in (margin.low, margin.high))
+    return low if low == high else f"{low} to {high}"
+
+
+def _range(bounds: Bounds) -> str:
+    low, high = float(np.asarray(bounds.low)), float(np.asarray(bounds.high))
+    if not np.isfinite(low) and not np.isfinite(high):
+        return "not published"
+    return f"{_short(low)}" if low == high else f"{_short(low)} to {_short(high)}"
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def classification_record(answer: Classification, book: RuleBook) -> dict[str, Any]:
+    """A classification for programs."""
+    return {
+        "chip": answer.facts.id,
+        "name": answer.facts.name,
+        "date": answer.date.isoformat(),
+        "destination": answer.destination,
+        "figures": {name: _ends(answer.item.figures.get(name, UNKNOWN)) for name in FIGURES},
+        "notes": list(answer.item.notes),
+        "rules": [_result_record(result, book) for result in answer.results],
+        "disclaimer": DISCLAIMER,
+    }
+
+
+def _result_record(result: Result, book: RuleBook) -> dict[str, Any]:
+    document = book.files[result.rule]
+    return {
+        "rule": result.rule,
+        "title": document.name,
+        "result": result.result,
+        "branch": result.branch,
+        "in_force": result.in_force,
+        "possible": list(result.possible),
+        "probability": dict(result.probability),
+        "margins": [{key: _finite(value) for key, value in asdict(margin).items()} for margin in result.margins],
+        "notes": list(result.notes),
+        "standing": document.standing,
+        "solidity": document.solidity,
+        "alleged_by": document.alleged_by,
+        "effective": document.effective,
+        "ended": document.ended,
+        "sources": [source.url for source in document.sources.values()],
+    }
+
+
+def _ends(bounds: Bounds) -> dict[str, float | None]:
+    return {"low": _finite(float(np.asarray(bounds.low))), "high": _finite(float(np.asarray(bounds.high)))}
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _dumped(record: Any) -> str:
+    return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+
+
+# --- a table of expected results ---------------------------------------------------------------------------
+
+
+def show_rows(catalogue: Catalogue, path: Path, to: TextIO, *, as_json: bool = False) -> None:
+    """Check a table from its own figures, and print where it agrees.
+
+    Raises
+    ------
+    InputError
+        When the table cannot be read.
+    """
+    answers = check_table(path, load_rules(catalogue))
+    if as_json:
+        keys = ("chip_id", "rule", "expected", "got", "branch", "agrees")
+        to.write(_dumped({"rows": [{key: getattr(answer, key) for key in keys} for answer in answers]}))
+        return
+    print_listing(_row_table(answers), to)
+
+
+def _row_table(answers: Sequence[RowAnswer]) -> Listing:
+    rows = [
+        (a.chip_id, a.rule, a.expected, a.got, a.branch, "yes" if a.agrees else "NO", "; ".join(a.notes))
+        for a in answers
+    ]
+    agreed = sum(answer.agrees for answer in answers)
+    title = f"{agreed} of {len(answers)} rows agree"
+    return Listing(title, ("chip", "rule", "expected", "got", "branch", "agrees", "notes"), rows, [DISCLAIMER])
+
+
+# --- all chips ---------------------------------------------------------------------------------------------
+
+
+def show_matrix(
+    catalogue: Catalogue,
+    date: str | None,
+    destination: str,
+    to: TextIO,
+    *,
+    as_json: bool = False,
+    out: Path | None = None,
+) -> None:
+    """Print all chips against all rules that say something, and write table and picture.
+
+    Raises
+    ------
+    InputError
+        When date or destination is wrong, or ``out`` is a file.
+    OSError
+        When a file cannot be written.
+    """
+    if out is not None and out.exists() and not out.is_dir():
+        raise InputError([Problem(f"--out {out}: is a file; name a folder")])
+    book = load_rules(catalogue)
+    answers = [classify_chip(catalogue, book, id, day(date), destination) for id in chip_ids(catalogue, book)]
+    rules = speaking(answers)
+    written = [] if out is None else _write_matrix(out, answers, book, rules)
+    if as_json:
+        to.write(_dumped({"chips": [classification_record(answer, book) for answer in answers]}))
+        return
+    print_listing(_matrix(answers, book, rules), to)
+    for path in written:
+        print(f"wrote {path}", file=to)
+
+
+def speaking(answers: Sequence[Classification]) -> list[str]:
+    """Rules that give at least one chip a result of its own."""
+    return [r.rule for i, r in enumerate(answers[0].results) if any(a.results[i].result not in SILENT for a in answers)]
+
+
+def _matrix(answers: Sequence[Classification], book: RuleBook, rules: Sequence[str]) -> Listing:
+    rows = [(a.facts.id, _range(a.item.figures["tpp"]), *_cells(a, rules)) for a in answers]
+    title = f"rules in force on {answers[0].date.isoformat()}, to {answers[0].destination}"
+    notes = ["A dash: the rule does not bear on the chip.", DISCLAIMER]
+    return Listing(title, ("chip", "TPP", *rules), rows, notes)
+
+
+def _cells(answer: Classification, rules: Sequence[str]) -> list[str]:
+    by_rule = {result.rule: result for result in answer.results}
+    return ["-" if by_rule[r].result in SILENT else said(by_rule[r].result) for r in rules]
+
+
+def _write_matrix(
+    out: Path, answers: Sequence[Classification], book: RuleBook, rules: Sequence[str]
+) -> list[Path]:
+    from sim.views.rule_pictures import matrix_files
+
+    files = matrix_files(answers, book, rules)
+    files["matrix.csv"] = _csv(answers)
+    files["matrix.json"] = _dumped({"chips": [classification_record(a, book) for a in answers]}).encode()
+    write_all(out, files)
+    return [out / name for name in files]
+
+
+def _csv(answers: Sequence[Classification]) -> bytes:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(("chip_id", "rule", "date", "destination", "result", "branch", "in_force", "possible"))
+    for answer in answers:
+        for r in answer.results:
+            fields = (r.rule, answer.date.isoformat(), answer.destination, r.result, r.branch, r.in_force)
+            writer.writerow((answer.facts.id, *fields, " | ".join(r.possible)))
+    return stream.getvalue().encode()
+
+
+# --- all rules ---------------------------------------------------------------------------------------------
+
+
+def show_rules(catalogue: Catalogue, to: TextIO, *, as_json: bool = False) -> None:
+    """Print the rules by date of effect."""
+    book = load_rules(catalogue)
+    if as_json:
+        to.write(_dumped({"rules": [document.model_dump(mode="json", by_alias=True) for document in book.files.values()]}))
+        return
+    rows = [
+        (f.id, f.effective or "-", f.ended or "", f.standing, f.solidity, f.name, f.instrument)
+        for f in book.files.values()
+    ]
+    columns = ("id", "from", "until (not on)", "standing", "known from", "name", "instrument")
+    notes = [f"{f.id}: alleged by {f.alleged_by}." for f in book.files.values() if f.alleged_by]
+    print_listing(Listing("export rules", columns, rows, [*notes, DISCLAIMER]), to)
