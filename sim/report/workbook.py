@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
+import pandas as pd
 from openpyxl import Workbook
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
@@ -64,6 +65,20 @@ def workbook(content: ReportContent, timestamp: int | None = None) -> bytes:
     book.properties.creator = f"Chip Parity {content.identity.version}"
     book.properties.title = content.title
     return _stable(book, max(when, EARLIEST))
+
+
+def plain_workbook(tables: Mapping[str, pd.DataFrame]) -> bytes:
+    """Tables as sheets, the same bytes for the same tables; empty ones are left out."""
+    book = Workbook()
+    book.remove(book.active)
+    for name, table in tables.items():
+        if len(table) or len(tables) == 1:
+            rows = [
+                [cell if isinstance(cell, str | int) else float(cell) for cell in row]
+                for row in table.itertuples(index=False)
+            ]
+            _sheet(book, name, list(table.columns), rows)
+    return _stable(book, EARLIEST)
 
 
 def _sheet(book: Workbook, name: str, head: Row, rows: Sequence[Row]) -> None:

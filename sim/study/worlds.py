@@ -41,6 +41,16 @@ def sobol_probabilities(draws: int, dimensions: int, seed: int) -> Matrix:
     return np.clip(points[:draws], 1e-9, 1 - 1e-9)
 
 
+def sobol_rows(first: int, rows: int, dimensions: int, seed: int) -> Matrix:
+    """Some rows of the sequence of :func:`sobol_probabilities`, (rows, dimensions); needs none of those before."""
+    if dimensions == 0:
+        return np.zeros((rows, 0))
+    points = qmc.Sobol(dimensions, scramble=True, rng=np.random.default_rng(seed))
+    if first:
+        points.fast_forward(first)
+    return np.clip(points.random(rows), 1e-9, 1 - 1e-9)
+
+
 def one_at_a_time(dimensions: int, low: float = 0.1, high: float = 0.9) -> Matrix:
     """Each input alone at ``low``, then each alone at ``high``: (2 x dimensions, dimensions)."""
     middle = np.full((2 * dimensions, dimensions), 0.5)

@@ -1,0 +1,54 @@
+"""``parity sweep``: one question at many values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sim.commands.common import Profiles, catalogue
+
+app = typer.Typer()
+
+
+@app.command("sweep")
+def sweep(
+    scenario: Annotated[str, typer.Argument(help="Scenario file, or the id of a shipped one.")],
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH=VALUE,...",
+            help="What varies: clusters.a.chips=10000,20000 or chips/h100-sxm#price=20 kUSD,30 kUSD. Several "
+            "give all combinations.",
+        ),
+    ] = None,
+    draws: Annotated[
+        int | None, typer.Option(min=1, help="Worlds to draw, instead of the scenario's own.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of the draws, instead of the scenario's own.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=1024, help="Processes on this machine.")] = 1,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler to use instead, tcp://HOST:PORT.")
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where finished blocks are kept; reports/.cache when left out."),
+    ] = None,
+    keep_draws: Annotated[bool, typer.Option("--keep-draws", help="Also write every draw.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where to write; reports/<id>-sweep when left out."),
+    ] = None,
+    profiles: Profiles = None,
+) -> None:
+    """Ask a question again with other values; stop it at any time, the same command goes on."""
+    from sim.study.sweep.grid import axis
+    from sim.views.sweep import CACHE, SweepRequest, sweep_and_write
+
+    axes = tuple(axis(each) for each in vary or ())
+    request = SweepRequest(scenario, axes, draws, seed, workers, cluster, cache or CACHE, keep_draws)
+    for line in sweep_and_write(catalogue(profiles), request, out):
+        print(line)

@@ -1,0 +1,145 @@
+"""One piece of a sweep: a job of a point in a fixed block of draws. It needs no file and may run anywhere."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.profiles.messages import InputError
+from sim.quantity import UnknownQuantityError
+from sim.study.answer import CannotRunError, ServingStudy, TrainingStudy, prepare
+from sim.study.metrics import Metrics, metrics
+from sim.study.question import Question
+from sim.study.worlds import sobol_rows, world_at
+
+DRAWS = 256  # of a block: the unit that is kept, so that more draws or another grouping recompute nothing
+STUDIES = 4  # prepared jobs that a worker keeps at hand
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A job of a point, wherever it is computed.
+
+    Attributes
+    ----------
+    question : Question
+        With the values of the point.
+    job : int
+        Index of the task.
+    columns : tuple of int
+        Dimension of the Sobol sequence that each uncertain input of the question follows: an input keeps its dimension
+        in all points, so that they see the same worlds.
+    dimensions : int
+        Of the sequence.
+    key : str
+        Hash of everything the results follow from, save the number of the block.
+    """
+
+    question: Question
+    job: int
+    columns: tuple[int, ...]
+    dimensions: int
+    seed: int
+    key: str
+
+    def block_key(self, block: int) -> str:
+        """Name under which a block is kept."""
+        return hashlib.sha256(f"{self.key}/{block}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A piece that has no answer, and why."""
+
+    reason: str
+
+
+def piece(question: Question, job: int, order: Sequence[str], seed: int) -> Piece:
+    """The piece of a job, with its hash.
+
+    Parameters
+    ----------
+    order : sequence of str
+        Paths of the inputs of the whole sweep; what a question has beyond them follows.
+    """
+    place = {path: index for index, path in enumerate(order)}
+    for quantity in question.inputs:
+        place.setdefault(quantity.path, len(place))
+    columns = tuple(place[quantity.path] for quantity in question.inputs)
+    task = question.tasks[job]
+    trace = (
+        b""
+        if task.trace is None
+        else b"".join(np.ascontiguousarray(part).tobytes() for part in _arrays(task.trace))
+    )
+    said = repr(
+        (
+            code_version(),
+            question.a,
+            question.b,
+            task.job,
+            task.model,
+            task.workload,
+            columns,
+            len(place),
+            seed,
+        )
+    )
+    key = hashlib.sha256(said.encode() + trace).hexdigest()
+    return Piece(question, job, columns, len(place), seed, key)
+
+
+def _arrays(trace: object) -> list[NDArray[np.float64]]:
+    names = getattr(trace, "__slots__", None) or vars(trace)
+    values = (getattr(trace, name) for name in names)
+    return [value for value in values if isinstance(value, np.ndarray)]
+
+
+@lru_cache(maxsize=1)
+def code_version() -> str:
+    """Version of the package with a hash of its modules: other code, other results."""
+    root = Path(__file__).parents[2]
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    return f"{version('chip-parity')}+{digest.hexdigest()[:16]}, numpy {np.__version__}"
+
+
+def compute(work: Piece, blocks: Sequence[int]) -> list[Metrics | Refused]:
+    """Results of some blocks of a piece, :data:`DRAWS` draws each; runs in a worker.
+
+    A question that cannot be answered gives :class:`Refused`, so that one bad point never ends a sweep.
+    """
+    try:
+        study = _prepared(work)
+    except (CannotRunError, UnknownQuantityError, InputError) as error:
+        return [Refused(str(error))] * len(blocks)
+    return [_block(work, study, block) for block in blocks]
+
+
+def _block(work: Piece, study: TrainingStudy | ServingStudy, block: int) -> Metrics | Refused:
+    rows = sobol_rows(block * DRAWS, DRAWS, work.dimensions, work.seed)
+    world = world_at(work.question.inputs, rows[:, list(work.columns)])
+    try:
+        return metrics(study, study.answer(world), DRAWS)
+    except (UnknownQuantityError, InputError) as error:
+        return Refused(str(error))
+
+
+_STUDIES: dict[str, TrainingStudy | ServingStudy] = {}
+
+
+def _prepared(work: Piece) -> TrainingStudy | ServingStudy:
+    """The study of a piece; layouts are searched once in every worker."""
+    if work.key not in _STUDIES:
+        while len(_STUDIES) >= STUDIES:
+            del _STUDIES[next(iter(_STUDIES))]
+        _STUDIES[work.key] = prepare(work.question, work.question.tasks[work.job])
+    return _STUDIES[work.key]

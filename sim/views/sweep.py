@@ -1,0 +1,226 @@
+"""Sweeps for people and programs: progress in the terminal, tables and a chart in a folder."""
+
+from __future__ import annotations
+
+import io
+import json
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from sim.profiles.catalogue import Catalogue
+from sim.report.charts.sweep import parity_over_axis
+from sim.report.content import Interval, RunIdentity
+from sim.report.document import standalone
+from sim.report.figures import Chart, drawing
+from sim.report.outputs import write_all
+from sim.report.workbook import plain_workbook
+from sim.study.summary.report import inputs_hash
+from sim.study.sweep.block import code_version
+from sim.study.sweep.cache import Cache
+from sim.study.sweep.grid import Axis
+from sim.study.sweep.run import Plan, plan_sweep, run_sweep
+from sim.study.sweep.run import Progress as State
+from sim.study.sweep.table import draws_table, failures_table, results_table
+from sim.study.sweep.workers import workers
+
+CACHE = Path("reports") / ".cache"
+
+
+@dataclass(frozen=True, slots=True)
+class SweepRequest:
+    """What was typed.
+
+    Attributes
+    ----------
+    workers : int
+        Processes of this machine.
+    cluster : str or None
+        Address of a Dask scheduler, instead.
+    keep_draws : bool
+        Also write every draw.
+    """
+
+    scenario: str
+    axes: Sequence[Axis]
+    draws: int | None = None
+    seed: int | None = None
+    workers: int = 1
+    cluster: str | None = None
+    cache: Path = CACHE
+    keep_draws: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SweepResult:
+    """Tables of a sweep, in memory.
+
+    Attributes
+    ----------
+    results : DataFrame
+        Quantiles, long: point, the varied values, job, cluster, metric, unit, statistic, value.
+    failures : DataFrame
+        Jobs of points without an answer, and why.
+    draws : DataFrame or None
+        Every draw.
+    """
+
+    plan: Plan
+    results: pd.DataFrame
+    failures: pd.DataFrame
+    draws: pd.DataFrame | None
+
+
+def sweep(catalogue: Catalogue, request: SweepRequest) -> SweepResult:
+    """Compute every point of a sweep, or take it from the cache.
+
+    Raises
+    ------
+    InputError
+        When a file, a value or an address is wrong.
+    OSError
+        When the cache cannot be written.
+    """
+    plan = plan_sweep(catalogue, request.scenario, request.axes, request.draws, request.seed)
+    cache = Cache(request.cache)
+    with workers(request.workers, request.cluster) as crew, _bar() as tell:
+        refused = run_sweep(plan, cache, crew, tell)
+    draws = draws_table(plan, cache, refused) if request.keep_draws else None
+    return SweepResult(plan, results_table(plan, cache, refused), failures_table(plan, refused), draws)
+
+
+def sweep_and_write(catalogue: Catalogue, request: SweepRequest, out: Path | None) -> list[str]:
+    """Sweep, write the tables, and say what came out and where it is."""
+    found = sweep(catalogue, request)
+    directory = out or Path("reports") / f"{found.plan.questions[0].scenario.id}-sweep"
+    write_all(directory, sweep_files(found, _command(request)))
+    return [
+        *_lines(found),
+        "",
+        f"tables {directory}/results.csv (.parquet, .xlsx)",
+        f"chart  {directory}/parity.png",
+    ]
+
+
+def sweep_files(found: SweepResult, command: str) -> dict[str, bytes]:
+    """All files of a sweep by name; the same for the same sweep, however it was computed."""
+    files = {
+        "results.csv": found.results.to_csv(index=False, lineterminator="\n").encode(),
+        "results.parquet": _parquet(found.results),
+        "results.xlsx": plain_workbook({"results": wide(found.results), "failures": found.failures}),
+        "parity.png": _picture(found, _identity(found.plan, command)),
+    }
+    if found.draws is not None:
+        files["draws.parquet"] = _parquet(found.draws)
+    if len(found.failures):
+        files["failures.csv"] = found.failures.to_csv(index=False, lineterminator="\n").encode()
+    record = {**asdict(_identity(found.plan, command)), "axes": [asdict(axis) for axis in found.plan.axes]}
+    files["sweep.json"] = (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
+    return files
+
+
+def wide(results: pd.DataFrame) -> pd.DataFrame:
+    """One row per point, job, cluster and metric, the quantiles side by side."""
+    keys = [name for name in results.columns if name not in ("statistic", "value")]
+    table = results.set_index([*keys, "statistic"])["value"].unstack("statistic").reset_index()
+    table.columns.name = None
+    return table.sort_values(keys, ignore_index=True)
+
+
+def _identity(plan: Plan, command: str) -> RunIdentity:
+    files = tuple(dict.fromkeys(file for each in plan.files for file in each))
+    return RunIdentity(
+        version=code_version().split("+")[0],
+        command=command,
+        seed=plan.seed,
+        draws=plan.draws,
+        event_draws=0,
+        inputs_hash=inputs_hash(files),
+        files=files,
+        scenario=plan.questions[0].scenario.id,
+    )
+
+
+def _command(request: SweepRequest) -> str:
+    axes = (f"--vary {shlex.quote(axis.path + '=' + ','.join(axis.texts))}" for axis in request.axes)
+    options = (("draws", request.draws), ("seed", request.seed))
+    chosen = (f"--{name} {value}" for name, value in options if value is not None)
+    return " ".join(["parity sweep", shlex.quote(request.scenario), *axes, *chosen])
+
+
+def _parquet(table: pd.DataFrame) -> bytes:
+    stream = io.BytesIO()
+    table.to_parquet(stream, index=False, compression="zstd")
+    return stream.getvalue()
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[State], None]]:
+    """Blocks done, rate and time left on a terminal; silent elsewhere."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total} blocks"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        row = bar.add_task("sweep")
+
+        def tell(state: State) -> None:
+            refused = f", {state.refused} without an answer" if state.refused else ""
+            bar.update(
+                row,
+                total=state.total,
+                completed=state.kept + state.done,
+                description=f"{state.kept} kept, {state.done} computed{refused}",
+            )
+
+        yield tell
+
+
+def _lines(found: SweepResult) -> list[str]:
+    """The answer at every point in a line, then what has none."""
+    plan, b = found.plan, found.plan.questions[0].b.label
+    table = wide(found.results)
+    shown = table[table["metric"] == "equal_count"] if len(table) else table
+    lines = [f"chips of {b} that do the same work: median (90 % interval)"]
+    order = [task.job.id for task in plan.questions[0].tasks]
+    for row in sorted(shown.to_dict("records"), key=lambda row: (row["point"], order.index(row["job"]))):
+        values = ", ".join(f"{axis.path}={row[axis.path]}" for axis in plan.axes)
+        lines.append(
+            f"{values or 'as it stands'}: {row['job']} {row['p50']:,.0f} ({row['p05']:,.0f} to {row['p95']:,.0f})"
+        )
+    for row in found.failures.to_dict("records"):
+        values = ", ".join(f"{axis.path}={row[axis.path]}" for axis in plan.axes)
+        lines.append(f"{values or 'as it stands'}: {row['job']} has no answer: {row['reason']}")
+    return lines
+
+
+def _picture(found: SweepResult, identity: RunIdentity) -> bytes:
+    plan = found.plan
+    jobs = {task.job.id: task.label for task in plan.questions[0].tasks}
+    points = ["\n".join(change.text for change in point) or "as it stands" for point in plan.points]
+    axis = " × ".join(axis.path for axis in plan.axes)
+    answered = _series(found.results)
+    series = {label: answered[job] for job, label in jobs.items() if job in answered}
+    draw = partial(parity_over_axis, identity, axis, points, series, plan.questions[0].b.label)
+    return standalone({"parity": drawing(Chart("parity", draw))})["parity"][1]
+
+
+def _series(results: pd.DataFrame) -> Mapping[str, Mapping[int, Interval]]:
+    """Equal counts by job and point."""
+    series: dict[str, dict[int, Interval]] = {}
+    table = wide(results)
+    for row in table[table["metric"] == "equal_count"].to_dict("records"):
+        levels = (row[name] for name in ("p05", "p25", "p50", "p75", "p95"))
+        series.setdefault(str(row["job"]), {})[int(row["point"])] = Interval(*levels)
+    return series

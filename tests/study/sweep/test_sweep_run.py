@@ -1,0 +1,179 @@
+"""A sweep gives the same results wherever and however often it runs, and whatever dies on the way."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sim.profiles.catalogue import Catalogue
+from sim.profiles.messages import InputError
+from sim.study.answer import prepare
+from sim.study.question import load_question
+from sim.study.sweep.block import DRAWS, Piece, compute
+from sim.study.sweep.cache import Cache
+from sim.study.sweep.grid import axis
+from sim.study.sweep.run import Plan, Progress, Results, plan_sweep, run_sweep
+from sim.study.sweep.table import draws_table, failures_table, results_table
+from sim.study.sweep.workers import workers
+from sim.study.worlds import sobol_probabilities, world_at
+
+CHIPS = "clusters.a.chips=16,24"
+
+
+def plan(scenario: str, *vary: str, draws: int = 300) -> Plan:
+    return plan_sweep(Catalogue(), scenario, [axis(text) for text in vary], draws, 1)
+
+
+def swept(asked: Plan, folder: Path, processes: int = 1) -> list[Progress]:
+    """Run, and give what was told on the way."""
+    told: list[Progress] = []
+
+    def tell(state: Progress) -> None:
+        told.append(Progress(state.total, state.kept, state.done, state.refused))
+
+    with workers(processes, None) as crew:
+        assert run_sweep(asked, Cache(folder), crew, tell) == {}
+    return told
+
+
+def test_a_point_equals_the_question_asked_alone(scenario: str, tmp_path: Path) -> None:
+    asked = plan(scenario, CHIPS, draws=DRAWS)
+    swept(asked, tmp_path / "cache")
+    table = draws_table(asked, Cache(tmp_path / "cache"), {})
+    question = load_question(Catalogue(), scenario)
+    rows = sobol_probabilities(DRAWS, len(question.inputs), 1)
+    alone = prepare(question, question.tasks[1]).equal(world_at(question.inputs, rows))
+    here = (table["point"] == 0) & (table["job"] == "train") & (table["metric"] == "equal_count")
+    np.testing.assert_array_equal(table[here]["value"], alone)
+
+
+def test_points_see_the_same_worlds(scenario: str, tmp_path: Path) -> None:
+    """What A does is the same draw by draw, whether or not an input of B still varies."""
+    found = []
+    for vary in ([], ["chips/h800#memory.bandwidth=3.0 TB/s"]):
+        asked = plan(scenario, *vary, draws=DRAWS)
+        swept(asked, tmp_path)
+        table = draws_table(asked, Cache(tmp_path), {})
+        found.append(table[(table["metric"] == "throughput") & (table["job"] == "chat")])
+    a, b = ([each[each["cluster"] == key]["value"].to_numpy() for each in found] for key in "ab")
+    np.testing.assert_array_equal(*a)
+    assert not np.array_equal(*b)
+
+
+def test_more_draws_and_more_points_recompute_nothing(scenario: str, tmp_path: Path) -> None:
+    swept(plan(scenario, "clusters.a.chips=16"), tmp_path)
+    more = swept(plan(scenario, CHIPS, draws=3 * DRAWS), tmp_path)[-1]
+    # Two jobs, two points, three blocks each; two blocks of the first point are there.
+    assert (more.total, more.kept, more.done) == (12, 4, 8)
+    assert swept(plan(scenario, CHIPS, draws=3 * DRAWS), tmp_path)[-1].done == 0
+
+
+def test_another_value_another_seed_other_results(scenario: str, tmp_path: Path) -> None:
+    first = plan(scenario)
+    keys = {work.block_key(0) for work in first.pieces}
+    keys |= {work.block_key(0) for work in plan(scenario, "clusters.a.chips=24").pieces}
+    keys |= {work.block_key(0) for work in plan_sweep(Catalogue(), scenario, [], 300, 2).pieces}
+    assert len(keys) == 6
+
+
+def die_once(work: Piece, blocks: Sequence[int]) -> Results:
+    """Kills its worker the first time it gets the second job."""
+    marker = Path(os.environ["PARITY_TEST_MARKER"])
+    if work.job == 1 and not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return compute(work, blocks)
+
+
+def die_always(work: Piece, blocks: Sequence[int]) -> Results:
+    """Kills its worker whenever it gets the second job of the second point."""
+    if work.job == 1 and work.question.a.choice.chips == 24:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return compute(work, blocks)
+
+
+def test_a_dead_worker_loses_nothing(scenario: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PARITY_TEST_MARKER", str(tmp_path / "died"))
+    asked = plan(scenario, CHIPS)
+    with workers(2, None) as crew:
+        assert run_sweep(asked, Cache(tmp_path / "two"), crew, work=die_once) == {}
+    assert (tmp_path / "died").exists()
+    swept(asked, tmp_path / "one")
+    one, two = (results_table(asked, Cache(tmp_path / name), {}) for name in ("one", "two"))
+    assert one.to_csv() == two.to_csv()
+
+
+def test_a_poisoned_point_is_reported_and_skipped(scenario: str, tmp_path: Path) -> None:
+    asked = plan(scenario, CHIPS)
+    with workers(2, None) as crew:
+        refused = run_sweep(asked, Cache(tmp_path), crew, work=die_always)
+    assert failures_table(asked, refused).to_dict("records") == [
+        {
+            "point": 1,
+            "clusters.a.chips": "24",
+            "job": "train",
+            "reason": "its worker died each time it was tried",
+        }
+    ]
+    table = results_table(asked, Cache(tmp_path), refused)
+    assert set(zip(table["point"], table["job"], strict=True)) == {(0, "chat"), (0, "train"), (1, "chat")}
+
+
+def test_a_point_without_an_answer_does_not_end_the_sweep(scenario: str, tmp_path: Path) -> None:
+    asked = plan(scenario, "jobs.chat.model=llama-3.1-8b,deepseek-v3", "jobs.train.model=deepseek-v3")
+    with workers(1, None) as crew:
+        refused = run_sweep(asked, Cache(tmp_path), crew)
+    assert len(failures_table(asked, refused)) == 2  # V3 cannot be trained on 16 chips
+    assert "Train on 16 H100" in next(iter(refused.values()))
+
+
+def test_killed_in_the_middle_and_run_again(scenario: str, tmp_path: Path) -> None:
+    """The process and its workers get SIGKILL; the same command then gives the bytes of an undisturbed run."""
+
+    def command(name: str) -> list[str]:
+        words = ["sweep", scenario, "--vary", "clusters.a.chips=16,24,32", "--draws", "600", "--workers", "2"]
+        folders = ["--cache", str(tmp_path / name / "cache"), "--out", str(tmp_path / name / "out")]
+        return [sys.executable, "-m", "sim.cli", *words, *folders]
+
+    started = subprocess.Popen(command("killed"), start_new_session=True, stdout=subprocess.DEVNULL)
+    cache = tmp_path / "killed" / "cache"
+    while started.poll() is None and len(list(cache.glob("*/*.parquet"))) < 3:
+        time.sleep(0.02)
+    os.killpg(started.pid, signal.SIGKILL)
+    started.wait()
+    assert not (tmp_path / "killed" / "out").exists(), "it was over before it was killed"
+    for name in ("killed", "whole"):
+        subprocess.run(command(name), check=True, stdout=subprocess.DEVNULL)
+    files = sorted((tmp_path / "whole" / "out").iterdir())
+    assert len(files) == 5
+    for file in files:
+        assert file.read_bytes() == (tmp_path / "killed" / "out" / file.name).read_bytes(), file.name
+
+
+def test_a_damaged_block_is_told_and_removed(scenario: str, tmp_path: Path) -> None:
+    asked = plan(scenario)
+    swept(asked, tmp_path)
+    block = next(tmp_path.glob("*/*.parquet"))
+    block.write_bytes(block.read_bytes()[:100])
+    with pytest.raises(InputError, match="was damaged and is removed; run the same command again"):
+        results_table(asked, Cache(tmp_path), {})
+    assert swept(asked, tmp_path)[-1].done == 1
+
+
+@pytest.mark.parametrize(
+    ("vary", "said"),
+    [
+        ("clusters.a.chips=16,x", "with clusters.a.chips=x: "),
+        ("chips/b200#power.tdp=900 W", "uses no such file, so nothing would change"),
+        ("clusters.c.chips=1", "with clusters.c.chips=1"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_computed(scenario: str, vary: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        plan(scenario, vary)
