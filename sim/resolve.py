@@ -99,6 +99,7 @@ def _curve(fit: KernelFit, world: World) -> KernelCurve:
         half_rows=0.0 if fit.half_rows is None else world(fit.half_rows),
         half_width=0.0 if fit.half_width is None else world(fit.half_width),
         half_depth=0.0 if fit.half_depth is None else world(fit.half_depth),
+        half_length=0.0 if fit.half_length is None else world(fit.half_length),
         wide=None if fit.wide is None else world(fit.wide),
     )
 

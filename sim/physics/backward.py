@@ -45,6 +45,10 @@ def backward_operators(
                     token_bytes=operator.token_bytes * moved,
                     weight_bytes=operator.weight_bytes * weights,
                     layers=operator.layers * (2 if products and part == "all" else 1),
+                    # Both products of a backward pass have the outputs of the forward pass as inputs; the one for the
+                    # weights sums over all rows, which is never narrow.
+                    inputs=operator.outputs * flop,
+                    outputs=operator.inputs * _share((1.0, 0.0), part),
                 )
             )
     return tuple(found)

@@ -28,12 +28,38 @@ class KernelCurve:
         Fixed time of one kernel (t0) [s].
     half_rows : Array
         Rows at which the compute share has risen to half of ``compute`` [rows]; 0 = no row effect.
+    half_width, half_depth : Array
+        The same for the columns of the result, and for the length over which products are summed [1]: tiles that a
+        narrow matrix does not fill.
+    half_length : Array
+        The same for the length of a sequence, in the attention core [token].
+    wide : Array or None
+        ``compute`` far above the half widths, depth and length, for jobs that count them, where ``compute`` is that of a
+        mix. None: ``compute``.
     """
 
     compute: Array
     bandwidth: Array
     overhead_s: Array
     half_rows: Array = 0.0
+    half_width: Array = 0.0
+    half_depth: Array = 0.0
+    half_length: Array = 0.0
+    wide: Array | None = None
+
+    def narrow_flop(self, inputs: Array, outputs: Array) -> Array:
+        """Arithmetic that matrix products seem to need on top of their own because they are narrow [FLOP].
+
+        Parameters
+        ----------
+        inputs, outputs : Array
+            Elements that enter and leave the products [1]: rows times K, rows times N.
+
+        Notes
+        -----
+        Efficiency a N/(N + n) K/(K + k) is, to first order, work 2 M N K (1 + n/N + k/K): 2 (n M K + k M N) more.
+        """
+        return 2.0 * (self.half_width * inputs + self.half_depth * outputs)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ def _precision(part: Matrices, precisions: Precisions) -> str:
     return precisions.expert if part.component == ROUTED else precisions.linear
 
 
-def _matrix_operator(part: Matrices, batch: _Batch, job: _Job) -> Operator:
+def _matrix_operator(part: Matrices, hidden: float, batch: _Batch, job: _Job) -> Operator:
     size, precision = job.precisions.activation_bytes, _precision(part, job.precisions)
     moved = part.inputs * (1.0 if precision in EIGHT_BIT else size) + part.outputs * size
     stored = part.layers * part.weights * stored_width(part, job.precisions)
@@ -100,6 +100,9 @@ def _matrix_operator(part: Matrices, batch: _Batch, job: _Job) -> Operator:
         rows=tokens,
         layers=part.layers,
         sharding="none" if part.sixteen_bit or part.component == "indexer" else "tensor",
+        inputs=tokens * (used * part.inputs),
+        outputs=tokens * (used * part.outputs),
+        uncut=tokens * (used * hidden),
     )
     if part.component != ROUTED:
         return plain
@@ -116,6 +119,9 @@ def _matrix_operator(part: Matrices, batch: _Batch, job: _Job) -> Operator:
         token_bytes=tokens * (used * moved),
         rows=rows,
         sharding="expert",
+        inputs=tokens * (used * part.inputs),
+        outputs=tokens * (used * part.outputs),
+        uncut=tokens * (used * part.row),
     )
 
 
@@ -219,8 +225,9 @@ def _logits(architecture: Architecture, rows: Array, wide: float, size: float) -
     weights = float(architecture.vocab * architecture.hidden)
     moved = rows * ((architecture.vocab + architecture.hidden) * size)
     return Operator(
-        "logits", "gemm", "bf16", rows * (2 * weights), weights * wide, moved, rows, 1.0, on_edge=True
-    )
+        "logits", "gemm", "bf16", rows * (2 * weights), weights * wide, moved, rows, 1.0, on_edge=True,
+        inputs=rows * architecture.hidden, outputs=rows * architecture.vocab, uncut=rows * architecture.hidden,
+    )  # fmt: skip
 
 
 def _batch(sequences: Array, new: Array, past: Array, group_tokens: Array | None) -> _Batch:
@@ -296,7 +303,7 @@ def _layer_operators(
 ) -> list[Operator]:
     if not parts:
         return []
-    found = [_matrix_operator(part, batch, job) for part in parts]
+    found = [_matrix_operator(part, hidden, batch, job) for part in parts]
     found += [operator for part in parts if (operator := _quantise_operator(part, batch, job))]
     for group in attention:
         found += _core_operators(group, batch, job)

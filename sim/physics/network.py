@@ -138,6 +138,33 @@ def reduce_scatter_time(payload: Array, members: Array, stride: Array, network: 
     return _ring(payload, members, stride, network, passes=1.0)
 
 
+def ring_latency(members: Array, stride: Array, network: Network) -> Array:
+    """Time of the empty messages of one flat ring over a group: one reduce-scatter or one all-gather [s].
+
+    Notes
+    -----
+    A chunk visits all other members one after the other, so the time grows with their number, not its logarithm:
+    libraries run these two collectives as rings, and trees only for all-reduce (NCCL before 2.23). A hop counts the
+    latency of the tier it crosses; ranks of a domain follow each other.
+
+    Examples
+    --------
+    16 chips in two domains of eight: 14 hops inside, one between.
+
+    >>> near = Tier("near", 8, 1e9, 1.0, 1.0, 1.0, 0.0)
+    >>> far = Tier("far", np.inf, 1e9, 10.0, 1.0, 1.0, 0.0)
+    >>> float(ring_latency(16, 1, Network((near, far))))
+    24.0
+    """
+    groups: Array = np.asarray(members, dtype=float)
+    total: Array = 0.0
+    for tier, reached in zip(network.tiers, network.reach(members, stride), strict=True):
+        left = members / reached
+        total = total + np.maximum(groups - left, 0.0) * tier.latency_s
+        groups = left
+    return total
+
+
 def all_to_all_time(payload: Array, members: Array, stride: Array, network: Network) -> Array:
     """Time of a uniform exchange in which each member sends 1/members of its buffer to every other [s].
 

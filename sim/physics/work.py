@@ -52,6 +52,11 @@ class Operator:
     token_shards : float
         Largest tensor-parallel degree that divides ``token_bytes``: the key-value heads, or 1 for a latent
         that all heads share and every rank reads whole; inf where nothing limits it.
+    inputs, outputs : Array
+        Matrix products: elements that enter and leave them, summed over layers and uses [1].
+    uncut : Array
+        How many of either tensor parallelism leaves whole on every rank: the hidden vector, on the way in and out of a
+        block [1].
     """
 
     component: str
@@ -65,6 +70,9 @@ class Operator:
     sharding: Sharding = "tensor"
     on_edge: bool = False
     token_shards: float = float("inf")
+    inputs: Array = 0.0
+    outputs: Array = 0.0
+    uncut: Array = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ class Setting:
                 "tensor_exposed", era if era and overlap in ("", "none") else overlap
             ),
             "expert_exposed": self.rule("expert_exposed", "any"),
-            "data_exposed": self.rule("data_exposed", era or "any"),
+            "data_exposed": self.rule("data_exposed", era or case.text("stack_class")),
             "jitter": self.rule("jitter", "any"),
             "attention_speed": self.rule(
                 "attention_speed", "unfused" if unfused else case.text("stack_class")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,16 +145,26 @@ def _operator_time(
         rows = operator.rows / context
         bytes_split = np.minimum(split, operator.token_shards * context)
     weights = operator.weight_bytes / (split if operator.sharding == "expert" else split / context)
+    curve = _curve(operator, job, chip, columns, backward)
     seconds = kernel_time(
-        operator.flop / split,
+        operator.flop / split + _narrow(operator, curve, split, columns),
         weights + operator.token_bytes / bytes_split,
         chip.matrix_peak[operator.precision],
         chip.memory_bandwidth,
-        _curve(operator, job, chip, backward),
+        curve,
         rows,
         operator.layers,
     )
     return seconds / chip.speed_factor.get((job.precisions.linear, "training"), 1.0)
+
+
+def _narrow(operator: Operator, curve: KernelCurve, split: NDArray[np.float64], columns: Columns) -> Array:
+    """Work that narrow products seem to add on one chip [FLOP]; tensor ranks leave one side of a product whole."""
+    if operator.family not in ("gemm", "grouped_gemm"):
+        return 0.0
+    cut = columns["etp"] if operator.sharding == "expert" else split / columns["cp"]
+    whole = operator.uncut * (cut - 1.0) / split
+    return curve.narrow_flop(operator.inputs / split + whole, operator.outputs / split + whole)
 
 
 def _split(operator: Operator, job: TrainingJob, columns: Columns) -> NDArray[np.float64]:
@@ -168,15 +178,23 @@ def _split(operator: Operator, job: TrainingJob, columns: Columns) -> NDArray[np
     return columns["cp"]
 
 
-def _curve(operator: Operator, job: TrainingJob, chip: Chip, backward: bool) -> KernelCurve:
+def _curve(operator: Operator, job: TrainingJob, chip: Chip, columns: Columns, backward: bool) -> KernelCurve:
+    """Kernel curve of an operator in one pass, with what the stack and the length of the sequences make of it."""
     curve = chip.curve(operator.family, operator.precision)
-    factor: Array = 1.0
+    large = curve.compute if curve.wide is None else curve.wide
     if operator.family == "attention_prefill":
-        slower = chip.attention_backward if job.software.fused_attention else 1.0 / UNFUSED_OVER_FUSED
-        factor = job.software.attention_speed * (slower if backward else 1.0)
-    elif operator.family in ("gemm", "grouped_gemm") and backward:
-        factor = chip.linear_backward
-    return KernelCurve(curve.compute * factor, curve.bandwidth, curve.overhead_s, curve.half_rows)
+        if not job.software.fused_attention:  # plain batched products: no effect of length
+            return replace(
+                curve,
+                compute=curve.compute
+                * job.software.attention_speed
+                / (UNFUSED_OVER_FUSED if backward else 1.0),
+            )
+        length = job.sequence / columns["cp"]  # a ring works on one block of keys at a time
+        large = large * length / (length + curve.half_length) * job.software.attention_speed
+        return replace(curve, compute=large * (chip.attention_backward if backward else 1.0))
+    products = operator.family in ("gemm", "grouped_gemm")
+    return replace(curve, compute=large * (chip.linear_backward if products and backward else 1.0))
 
 
 def repeated_share(component: str, policy: Recompute, job: TrainingJob) -> float:

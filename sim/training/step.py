@@ -12,7 +12,13 @@ from sim.layout.schedule import apart, both_ended, bubble_time
 from sim.layout.stages import KINDS, rank_contents
 from sim.physics.chip import Chip
 from sim.physics.memory import block_parameters
-from sim.physics.network import Network, all_gather_time, all_reduce_time, reduce_scatter_time
+from sim.physics.network import (
+    Network,
+    all_gather_time,
+    all_reduce_time,
+    reduce_scatter_time,
+    ring_latency,
+)
 from sim.training.blocks import Columns, Compute, Times, compute_times
 from sim.training.exchange import Exchange, exchange_times
 from sim.training.job import TrainingJob
@@ -276,10 +282,12 @@ def _per_step(
         (shared, columns["tp"], replicas, shard),
         (expert, columns["ep"] * columns["etp"], expert_replicas, expert_shard),
     )
+    calls = np.maximum(counts["dense"] + counts["moe"], 1.0)
     traffic = sum(
         (
-            _gradient_traffic(software.gradient_bytes, software.gather_bytes, *group, columns, network)
+            _gradient_traffic(software.gradient_bytes, software.gather_bytes, calls, *group, columns, network)
             for group in groups
+            if np.any(group[0])
         ),
         start=0.0,
     )
@@ -296,6 +304,7 @@ def _per_step(
 def _gradient_traffic(
     gradient_bytes: float,
     gather_bytes: float,
+    calls: Array,
     parameters: Array,
     stride: Array,
     replicas: Array,
@@ -307,11 +316,12 @@ def _gradient_traffic(
 
     ZeRO-0 all-reduces; 1 and 2 scatter gradients and gather weights once; 3 gathers for the forward and
     again for the backward pass of every micro-batch. Shard groups smaller than all replicas add an
-    all-reduce of the shards.
+    all-reduce of the shards. Every layer is a collective of its own (``calls``), which runs as a ring.
     """
     gradients, weights = parameters * gradient_bytes, parameters * gather_bytes
-    scatter = reduce_scatter_time(gradients, shard, stride, network)
-    gather = all_gather_time(weights, shard, stride, network)
+    hops = calls * ring_latency(shard, stride, network)
+    scatter = reduce_scatter_time(gradients, shard, stride, network) + hops
+    gather = all_gather_time(weights, shard, stride, network) + hops
     across = all_reduce_time(gradients / shard, replicas / shard, stride * shard, network)
     once = scatter + gather + across
     always = columns["micro_batches"] * (scatter + 2.0 * gather) + across
