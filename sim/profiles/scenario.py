@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from sim.profiles.fields import Date, Document, Id, Record
 from sim.profiles.served import ServedDay
+
+
+class Tranche(Record):
+    """Chips that arrive later than the others."""
+
+    date: Date
+    """Day from which they work."""
+    chips: int = Field(gt=0, le=10_000_000)
+    """Chip packages."""
 
 
 class ClusterChoice(Record):
@@ -23,6 +33,24 @@ class ClusterChoice(Record):
     """Name in charts; the chip's name when left out."""
     start: Date | None = None
     """First day of the training runs."""
+    tranches: list[Tranche] = Field(default_factory=list)
+    """Parts of `chips` that arrive after the start; the others are there from it on. With other counts of chips, in
+    proportion."""
+
+    @model_validator(mode="after")
+    def _tranches_fit(self) -> Self:
+        late = sum(tranche.chips for tranche in self.tranches)
+        if late > self.chips:
+            raise PydanticCustomError(
+                "tranches",
+                "tranches: {late} chips arrive, but the cluster has {chips}",
+                {"late": f"{late:,}", "chips": f"{self.chips:,}", "part": "tranches"},
+            )
+        if self.tranches and self.start is None:
+            raise PydanticCustomError(
+                "tranches", "tranches: dates count from `start`, which is missing", {"part": "tranches"}
+            )
+        return self
 
 
 class Job(Record):

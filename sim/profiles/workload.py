@@ -7,7 +7,8 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from sim.profiles.fields import ByteRate, Bytes, Document, Ratio, Record, Seconds, Share, Tokens
+from sim.profiles.fields import Bytes, Document, Ratio, Record, Seconds, Share, Tokens
+from sim.profiles.reliability import BatchStage, Reliability
 
 Choice = Literal["none", "partial", "full"]
 TrainingPrecision = Literal["best", "bf16", "fp8", "fp4"]
@@ -45,23 +46,6 @@ class TrainingSoftware(Record):
     """Share of the device memory that runtime, collectives and fragmentation take."""
 
 
-class Reliability(Record):
-    """How a long run stops and comes back."""
-
-    restart: Seconds
-    """Detection, rescheduling, loading and warm-up after a failure."""
-    checkpoint_bandwidth: ByteRate
-    """Bytes per second and chip that a checkpoint writes to storage while training waits."""
-    planned_downtime: Share
-    """Share of the calendar lost to planned stops and evaluation."""
-    spares: Share
-    """Chips held ready beyond those that train, as a share."""
-    repair: Seconds | None = None
-    """Time until a broken server is back among the spares; left out: there is always a spare."""
-    hardware: Share | None = None
-    """Share of the interruptions after which a server is exchanged; left out: all."""
-
-
 class TrainingRecipe(Document):
     """One pre-training run, whatever the cluster."""
 
@@ -73,6 +57,8 @@ class TrainingRecipe(Document):
     """Tokens per sequence."""
     global_batch: Tokens
     """Tokens per optimizer step."""
+    batch_ramp: list[BatchStage] = Field(default_factory=list)
+    """Stages at a smaller batch before it, in order; their tokens are part of `tokens`."""
     precision: TrainingPrecision = "best"
     """`best`: fp8 where the chip runs it, else bf16."""
     optimizer: Literal["adamw", "muon"] = "adamw"

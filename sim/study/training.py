@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.layout.layouts import Layouts, concatenate
-from sim.physics.counts import parameter_counts
 from sim.profiles.workload import TrainingRecipe
 from sim.quantity import UnknownQuantityError
 from sim.resolve import MEDIAN, World, resolve_training
+from sim.study.campaign import Crew, campaign_plan, deliveries, run_time, scale_up_domain, state_bytes
 from sim.study.cluster import Cluster, resolve_cluster
 from sim.study.question import Side, Task
-from sim.training.goodput import CampaignPlan, Goodput, checkpoint_time, goodput
+from sim.training.campaign_plan import CampaignPlan
+from sim.training.goodput import Goodput, goodput
 from sim.training.job import TrainingJob
 from sim.training.search import SearchResult, search
 from sim.training.step import StepTime, step_time
@@ -107,7 +108,13 @@ def plan_training(side: Side, task: Task, counts: tuple[int, ...]) -> TrainingPl
 
 
 def run_training(plan: TrainingPlan, world: World) -> TrainingRuns:
-    """The job in every world of ``world``, in the best of the planned layouts."""
+    """The job in every world of ``world``, in the best of the planned layouts.
+
+    Raises
+    ------
+    UnknownQuantityError
+        When nobody has stated how often the chip interrupts a run.
+    """
     recipe = plan.task.workload
     assert isinstance(recipe, TrainingRecipe)
     cluster = resolve_cluster(plan.side, world)
@@ -116,7 +123,9 @@ def run_training(plan: TrainingPlan, world: World) -> TrainingRuns:
     candidates = times.total.reshape(len(plan.counts), TOP, -1)
     choice = candidates.argmin(axis=1)
     step_s = candidates.min(axis=1)
-    weeks = campaign_plan(plan, cluster, job, recipe, step_s, world)
+    rows = choice + TOP * np.arange(len(plan.counts))[:, None]
+    work_s = run_time(recipe, job, cluster, plan.layouts, rows, step_s, world)
+    weeks = _weeks(plan, recipe, job, cluster, work_s, world)
     course = goodput(weeks)
     return TrainingRuns(
         job, cluster, times, step_s, choice, weeks, course,
@@ -125,53 +134,27 @@ def run_training(plan: TrainingPlan, world: World) -> TrainingRuns:
     )  # fmt: skip
 
 
-def campaign_plan(
+def _weeks(
     plan: TrainingPlan,
-    cluster: Cluster,
-    job: TrainingJob,
     recipe: TrainingRecipe,
-    step_s: Vector,
+    job: TrainingJob,
+    cluster: Cluster,
+    work_s: Vector,
     world: World,
 ) -> CampaignPlan:
-    """The weeks of the run, (counts, draws).
-
-    Notes
-    -----
-    Where servers break so often that the idle chips of the layout cannot stand in for those under repair, the run gives
-    up data-parallel replicas until they can: the mean number under repair plus two standard deviations.
-
-    Raises
-    ------
-    UnknownQuantityError
-        When nobody has stated how often the chip interrupts a run.
-    """
     if plan.side.chip.failure_rate is None:
         raise UnknownQuantityError(
             f"{plan.side.chip.name} ({plan.side.chip.id}) has no failure rate, so the weeks of a training run cannot be "
             "told: add `failure_rate` to its file, for instance that of h100-sxm with a wide range"
         )
-    rules = recipe.reliability
-    owned = np.array(plan.counts, dtype=float)[:, None]
-    working = np.array([found.layouts.chips[0] for found in plan.searches], dtype=float)[:, None]
-    node = float(plan.side.system.chips_per_server)
-    broken = 1.0 if rules.hardware is None else world(rules.hardware)
-    repair_s = 0.0 if rules.repair is None else world(rules.repair)
-    under_repair = cluster.failure_rate * owned * broken * repair_s
-    spares = np.maximum(owned - working, node * (under_repair + 2.0 * np.sqrt(under_repair)))
-    training = owned - spares
-    state = parameter_counts(job.architecture).total * (job.state.weight + job.state.optimizer)
-    idle_w, pue = cluster.power(0.0), cluster.ownership.pue
-    return CampaignPlan(
-        work_s=np.asarray(job.steps * step_s) * (working / training),
-        chips=training,
+    crew = Crew(
+        owned=np.array(plan.counts, dtype=float)[:, None],
+        working=np.array([found.layouts.chips[0] for found in plan.searches], dtype=float)[:, None],
+        server=float(plan.side.system.chips_per_server),
+        domain=scale_up_domain(plan.side.system),
         failure_rate=cluster.failure_rate,
-        restart_s=world(rules.restart),
-        checkpoint_s=checkpoint_time(state, world(rules.checkpoint_bandwidth), training),
-        planned_downtime=world(rules.planned_downtime),
-        spares=spares / training,
-        node_chips=node,
-        broken_share=broken,
-        repair_s=repair_s,
-        power_w=(training * cluster.power(1.0) + spares * idle_w) * pue,
-        stopped_power_w=owned * idle_w * pue,
+        busy_w=cluster.power(1.0) * cluster.ownership.pue,
+        idle_w=cluster.power(0.0) * cluster.ownership.pue,
     )
+    weeks = campaign_plan(recipe.reliability, state_bytes(job), crew, work_s, world)
+    return replace(weeks, deliveries=deliveries(plan.side.choice))

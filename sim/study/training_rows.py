@@ -6,7 +6,35 @@ import re
 from dataclasses import replace
 
 from sim.physics.memory import FULL, NO_RECOMPUTE, SELECTIVE, Recompute
-from sim.study.validation import CannotPredict, Case
+from sim.study.cases import CannotPredict, Case
+
+LARGEST = {  # of what a table can mean; anything beyond is a slip of the pen, and would take for ever
+    "n_chips": 1e7, "seq_len": 1e9, "global_batch_tokens": 1e12, "tp": 1e6, "pp": 1e4, "cp": 1e6, "dp": 1e7, "ep": 1e6,
+    "vpp": 1e3, "micro_batch": 1e6, "num_micro_batches": 1e6, "zero_shard_size": 1e7, "scale_up_domain": 1e7,
+    "chips_per_node": 1e6,
+}  # fmt: skip
+POSITIVE = ("nic_gbps_per_chip", "mfu_peak_tflops", "tokens_total_T", "duration_days")
+
+
+def check_plausible(case: Case) -> None:
+    """See to it that counts are whole numbers from one on, and amounts above zero.
+
+    Raises
+    ------
+    CannotPredict
+        When a cell holds something else.
+    """
+    for column, largest in LARGEST.items():
+        count = case.number(column, 1.0)
+        if count != int(count) or not 1 <= count <= largest:
+            raise CannotPredict(
+                f'{column}: read "{case.text(column)}", where a whole number up to {largest:,.0f} is expected'
+            )
+    for column in POSITIVE:
+        if case.number(column, 1.0) <= 0:
+            raise CannotPredict(
+                f'{column}: read "{case.text(column)}", where a number above zero is expected'
+            )
 
 
 def global_batch(case: Case) -> float:

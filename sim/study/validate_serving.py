@@ -16,25 +16,23 @@ from sim.profiles.catalogue import Catalogue
 from sim.profiles.engines import EngineRules
 from sim.profiles.messages import InputError
 from sim.quantity import UnknownQuantityError
+from sim.study.cases import CannotPredict, Case, Table, validation_catalogue
 from sim.study.serving_cases import ServingSetting, look_up, read_engine_rules
 from sim.study.serving_points import measure
 from sim.study.validation import (
     Z80,
-    CannotPredict,
-    Case,
     Prediction,
     ValidationResult,
     median_by_group,
-    read_cases,
+    predicted_or_refused,
     score,
-    validation_catalogue,
-    validation_folder,
 )
 from sim.study.worlds import sobol_probabilities, world_at
 
 THROUGHPUT = frozenset({"tokens_per_s_per_chip", "total_tokens_per_s_per_chip"})
 HEADLINE = THROUGHPUT | {"tpot_ms", "tokens_per_s_per_user"}
 COLUMNS = ("case_id", "model_id", "chip", "n_chips", "phase", "metric", "value")
+TABLE = Table("inference.csv", "engines.yaml", COLUMNS)
 DRAWS = 32
 PREFACE = """
 Every line of `inference.csv` is one published number, with its source there. `parity validate serving` makes this page
@@ -82,15 +80,14 @@ _ERROR_FACTOR = {
 
 def predict(case: Case, catalogue: Catalogue, rules: EngineRules, draws: int = DRAWS) -> Prediction:
     """Prediction of one row with its 80 % interval, or the reason why there is none."""
-    try:
-        setting = look_up(case, catalogue, rules)
-        point = measure(setting)
-        inputs = setting.inputs()
-        many = measure(setting, world_at(inputs, sobol_probabilities(draws, len(inputs), seed=1)))
-    except (CannotPredict, UnknownQuantityError, InputError) as refusal:
-        return Prediction(case, reason=str(refusal))
-    except (KeyError, ValueError) as refusal:
-        return Prediction(case, reason=f"the row does not fit together: {refusal}")
+    return predicted_or_refused(case, lambda: _predict(case, catalogue, rules, draws))
+
+
+def _predict(case: Case, catalogue: Catalogue, rules: EngineRules, draws: int) -> Prediction:
+    setting = look_up(case, catalogue, rules)
+    point = measure(setting)
+    inputs = setting.inputs()
+    many = measure(setting, world_at(inputs, sobol_probabilities(draws, len(inputs), seed=1)))
     middle = float(np.ravel(point.value)[0])
     spread = float(np.std(np.log(np.ravel(many.value))))
     wide = float(np.exp(Z80 * np.hypot(spread, model_error(setting))))
@@ -118,13 +115,13 @@ def _what(case: Case) -> str:
 def groups_of(case: Case, catalogue: Catalogue) -> Mapping[str, str]:
     """Chip family, phase, dense or mixture of experts, metric, engine."""
     try:
-        family = FAMILIES.get(catalogue.chip(case.text("chip")).family, "other")
-    except InputError:
+        family = FAMILIES.get(catalogue.chip(case.id("chip")).family, "other")
+    except (CannotPredict, InputError):
         family = "other"
     try:
-        model = catalogue.model(case.text("model_id")).architecture
+        model = catalogue.model(case.id("model_id")).architecture
         kind = "unknown" if model is None else "moe" if model.moe else "dense"
-    except InputError:
+    except (CannotPredict, InputError):
         kind = "unknown"
     metric = case.text("metric")
     name = "throughput" if metric in THROUGHPUT else metric.removesuffix("_ms")
@@ -158,13 +155,9 @@ def validate_serving(
     InputError
         When the table or the engine table cannot be read.
     """
-    cases_path = cases_path or validation_folder() / "inference.csv"
-    known = catalogue or validation_catalogue()
-    beside = cases_path.parent / "engines.yaml"
-    rules = read_engine_rules(
-        rules_path or (beside if beside.is_file() else validation_folder() / "engines.yaml")
-    )
-    cases = read_cases(cases_path, COLUMNS, lambda case: groups_of(case, known))
+    table, engines = TABLE.files(cases_path, rules_path)
+    known, rules = catalogue or validation_catalogue(), read_engine_rules(engines)
+    cases = TABLE.read(table, lambda case: groups_of(case, known))
     predictions = tuple(predict(case, known, rules) for case in cases)
     return ServingValidation("serving", predictions, HEADLINE, _baselines(predictions, known))
 
@@ -226,31 +219,31 @@ def _baselines(predictions: Sequence[Prediction], catalogue: Catalogue) -> dict[
     for p in predictions:
         share = _flop_share(p.case, catalogue)
         if share is not None and p.case.text("metric") in HEADLINE:
-            shares[p.case.case_id] = share
-    fitted = [p.case for p in predictions if p.case.use == "calibrate" and p.case.case_id in shares]
+            shares[p.case.key] = share
+    fitted = [p.case for p in predictions if p.case.use == "calibrate" and p.case.key in shares]
     names = {
         "constant per phase": lambda case: case.text("phase"),
         "constant per family, kind and phase": lambda case: "|".join(
             (case.groups["family"], case.groups["kind"], case.text("phase"))
         ),
     }
-    common = float(np.median([shares[case.case_id] for case in fitted])) if fitted else float("nan")
+    common = float(np.median([shares[case.key] for case in fitted])) if fitted else float("nan")
     found: dict[str, dict[str, float]] = {}
     for name, key in names.items():
         constants = median_by_group(shares, fitted, key)
         found[name] = {}
         for p in predictions:
-            if p.case.case_id in shares:
-                factor = constants.get(key(p.case), common) / shares[p.case.case_id]
+            if p.case.key in shares:
+                factor = constants.get(key(p.case), common) / shares[p.case.key]
                 slower = p.case.text("metric") == "tpot_ms"
-                found[name][p.case.case_id] = p.case.measured / factor if slower else p.case.measured * factor
+                found[name][p.case.key] = p.case.measured / factor if slower else p.case.measured * factor
     return found
 
 
 def _flop_share(case: Case, catalogue: Catalogue) -> float | None:
     """Matrix work per second of a row over the dense peak of its precision; None where the row does not tell."""
     try:
-        model, chip = catalogue.model(case.text("model_id")), catalogue.chip(case.text("chip"))
+        model, chip = catalogue.model(case.id("model_id")), catalogue.chip(case.id("chip"))
         peaks = chip.compute.matrix
         precision = case.text("compute_dtype")
         peak = peaks.get(precision, peaks["bf16"]).median  # type: ignore[call-overload]

@@ -2,87 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.profiles.catalogue import Catalogue, shipped_root
-from sim.profiles.messages import InputError, Problem
-from sim.units import did_you_mean
+from sim.profiles.messages import InputError
+from sim.quantity import UnknownQuantityError
+from sim.study.cases import CannotPredict, Case
+
+__all__ = ["CannotPredict", "Case", "Prediction", "Score", "ValidationResult", "score"]
+
+PAGES = {"training": "training", "serving": "inference"}
+"""File name, less its ending, of the table, the page and the record of a kind of job."""
 
 COVERAGE = 0.8  # what the stated intervals claim to hold
 Z80 = 1.2815515655446004  # 90th percentile of the standard normal: an 80 % interval lies between plus and minus this
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One published number.
-
-    Attributes
-    ----------
-    row : mapping of str to str
-        The line of the table, by column.
-    line : int
-        Its line in the file.
-    groups : mapping of str to str
-        What it is counted under: family, precision, kind, scale ...
-    """
-
-    row: Mapping[str, str]
-    line: int
-    groups: Mapping[str, str] = field(default_factory=dict)
-
-    def text(self, column: str) -> str:
-        """A cell; "" where the table lacks the column."""
-        return (self.row.get(column) or "").strip()
-
-    def number(self, column: str, default: float | None = None) -> float:
-        """A number in a cell.
-
-        Raises
-        ------
-        CannotPredict
-            When it is empty and there is no default, or no number.
-        """
-        written = self.text(column)
-        if not written:
-            if default is None:
-                raise CannotPredict(f"{column} is not published")
-            return default
-        try:
-            return float(written)
-        except ValueError:
-            raise CannotPredict(f'{column}: read "{written}", where a number is expected') from None
-
-    @property
-    def case_id(self) -> str:
-        """Key of the row."""
-        return self.text("case_id")
-
-    @property
-    def use(self) -> str:
-        """calibrate, validate or context."""
-        return self.text("use") or "validate"
-
-    @property
-    def weight(self) -> float:
-        """How much the row counts."""
-        return self.number("weight", 1.0)
-
-    @property
-    def measured(self) -> float:
-        """The published number, in the unit of its row; NaN when it has none."""
-        return self.number("value", float("nan"))
-
-
-class CannotPredict(Exception):
-    """A row that cannot be simulated; the message says why, in words for the user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +77,27 @@ class Prediction:
             **{name: (value if np.isfinite(value) else None) for name, value in numbers.items()},
             "reason": self.reason,
             "note": self.note,
-            "breakdown": {name: round(seconds, 6) for name, seconds in self.breakdown.items()},
+            "breakdown": {name: round(s, 6) for name, s in self.breakdown.items() if np.isfinite(s)},
         }
+
+
+def predicted_or_refused(case: Case, attempt: Callable[[], Prediction]) -> Prediction:
+    """A prediction, or the reason why there is none.
+
+    A table is written by strangers: whatever its cells say, a row ends in a number or in a sentence.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            found = attempt()
+    except (CannotPredict, UnknownQuantityError) as refusal:
+        return Prediction(case, reason=str(refusal))
+    except InputError as refusal:
+        return Prediction(case, reason=refusal.problems[0].message)
+    except (LookupError, ValueError, TypeError, ArithmeticError, MemoryError) as refusal:
+        return Prediction(case, reason=f"the row does not fit together: {refusal}")
+    if not found.reason and not 0.0 < found.low <= found.predicted <= found.high < np.inf:
+        return Prediction(case, reason="the row does not fit together: its numbers lead to no finite result")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +144,7 @@ def weighted_quantile(values: NDArray[np.float64], weights: NDArray[np.float64],
     >>> weighted_quantile(np.array([3.0, 1.0, 2.0]), np.array([1.0, 1.0, 2.0]), 0.5)
     2.0
     """
-    if len(values) == 0:
+    if len(values) == 0 or not weights.sum() > 0:
         return float("nan")
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(weights[order]) / np.sum(weights)
@@ -210,7 +167,7 @@ def score(predictions: Sequence[Prediction]) -> Score:
         median=weighted_quantile(absolute, weights, 0.5),
         p90=weighted_quantile(absolute, weights, 0.9),
         bias=weighted_quantile(signed, weights, 0.5),
-        coverage=float(np.average(held, weights=done_weights)) if done else float("nan"),
+        coverage=float(np.average(held, weights=done_weights)) if done_weights.sum() > 0 else float("nan"),
         width=weighted_quantile(width, done_weights, 0.5),
     )
 
@@ -228,7 +185,7 @@ class ValidationResult:
     headline : frozenset of str
         Metrics that count in the headline.
     baselines : mapping of str to (mapping of str to float)
-        Predictions of simpler models, by name and case id.
+        Predictions of simpler models, by name and key of the case.
     """
 
     kind: str
@@ -257,7 +214,7 @@ class ValidationResult:
                 value: score([p for p in rows if p.case.groups[name] == value]).as_dict() for value in values
             }
         for name, values_by_case in self.baselines.items():
-            alternative = [Prediction(p.case, values_by_case.get(p.case.case_id, float("nan"))) for p in rows]
+            alternative = [Prediction(p.case, values_by_case.get(p.case.key, float("nan"))) for p in rows]
             scored = score(alternative).as_dict()
             found.setdefault("baselines", {})[name] = {
                 k: scored[k] for k in ("rows", "median", "p90", "bias")
@@ -272,43 +229,7 @@ class ValidationResult:
 
     def to_json(self) -> str:
         """Everything as one JSON document."""
-        return json.dumps(self.as_dict(), indent=1)
-
-
-def validation_folder() -> Path:
-    """Folder of the shipped tables, and of the chips and models that only they need."""
-    return shipped_root() / "validation"
-
-
-def validation_catalogue(extra: Sequence[Path] = ()) -> Catalogue:
-    """The shipped catalogue with the chips, systems and models of published runs."""
-    folder = validation_folder()
-    return Catalogue([*extra, *([folder] if folder.is_dir() else [])])
-
-
-def read_cases(path: Path, needed: Sequence[str], groups: Callable[[Case], Mapping[str, str]]) -> list[Case]:
-    """Rows of a CSV table.
-
-    Raises
-    ------
-    InputError
-        When the file is missing, is no table, or lacks a column that every prediction needs.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.DictReader(lines)
-            columns = list(reader.fieldnames or [])
-            rows = [(reader.line_num, row) for row in reader]
-    except OSError:
-        raise InputError([Problem(f"{path}: no such file")]) from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError([Problem(f"{path}: not a CSV table: {error}")]) from None
-    for name in needed:
-        if name not in columns:
-            hint = did_you_mean(name, columns)
-            raise InputError([Problem(f"{path}:1: the table needs a column `{name}`{hint}")])
-    cases = [Case(row, line) for line, row in rows]
-    return [Case(case.row, case.line, groups(case)) for case in cases]
+        return json.dumps(self.as_dict(), indent=1, allow_nan=False)
 
 
 def huber_centre(values: NDArray[np.float64], weights: NDArray[np.float64], scale: float = 0.1) -> float:
@@ -341,6 +262,6 @@ def median_by_group(
     """Median over the cases of a group, by the group's key."""
     found: dict[str, list[float]] = {}
     for case in cases:
-        if np.isfinite(values.get(case.case_id, float("nan"))):
-            found.setdefault(key(case), []).append(values[case.case_id])
+        if np.isfinite(values.get(case.key, float("nan"))):
+            found.setdefault(key(case), []).append(values[case.key])
     return {group: float(np.median(members)) for group, members in found.items()}

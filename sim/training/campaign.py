@@ -136,7 +136,7 @@ class _Course:
         for index, (_, chips) in enumerate(phases):
             if self.left_s <= 0.0:
                 break
-            yield from self._take_in(chips)
+            yield from self._take_in(float(chips))
             self.log("start" if index == 0 else "delivery", f"{chips:.0f} chips")
             until = phases[index + 1][0] if index + 1 < len(phases) else np.inf
             while self.cycles and self.env.now < until:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,8 +44,8 @@ class Goodput:
     stops: Array
     interval_s: Array
     energy_j: Array
-    losses: dict[str, Array]
-    causes: dict[str, Array]
+    losses: Mapping[str, Array]
+    causes: Mapping[str, Array]
     present: Array
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from sim.report.outputs import write_all
 from sim.study import validate_serving as serving
 from sim.study import validate_training as training
-from sim.study.validation import ValidationResult, validation_catalogue
+from sim.study.cases import validation_catalogue
+from sim.study.validation import ValidationResult
 from sim.study.validation_page import markdown_page
 
 Maker = Callable[[Path | None, Any], ValidationResult]

@@ -10,7 +10,8 @@ from sim.profiles.messages import InputError
 from sim.study.calibrate_serving import fit_serving_factors, phase_of
 from sim.study.serving_cases import read_engine_rules
 from sim.study.validate_serving import COLUMNS, PREFACE, groups_of, rank_correlation, validate_serving
-from sim.study.validation import Case, Prediction, read_cases, validation_catalogue, validation_folder
+from sim.study.cases import Case, read_cases, validation_catalogue, validation_folder
+from sim.study.validation import Prediction
 
 PICKED = (
     "dsprofile-decode", "cm384-decode-50ms", "ant-h20-decode-bs12", "mooncake-h20-kvxfer-32k",

@@ -4,15 +4,16 @@ import json
 
 import pytest
 
+from sim.study.cases import validation_folder
 from sim.study.summary.trust import committed_record
 from sim.study.validate_serving import validate_serving
 from sim.study.validate_training import validate_training
-from sim.study.validation import validation_folder
+from sim.study.validation import PAGES
 
 
 @pytest.mark.parametrize(("kind", "maker"), [("training", validate_training), ("serving", validate_serving)])
 def test_committed_record_is_current(kind: str, maker) -> None:
-    committed = json.loads((validation_folder() / f"{kind}.json").read_text(encoding="utf-8"))
+    committed = json.loads((validation_folder() / f"{PAGES[kind]}.json").read_text(encoding="utf-8"))
     now, then = (
         {row["case_id"]: row["predicted"] or float("nan") for row in rows}
         for rows in (maker().as_dict()["rows"], committed["rows"])

@@ -190,7 +190,12 @@ def test_hot_swap_shortens_the_restart_of_exchanged_servers_alone():
 
 def test_stops_by_cause_follow_the_table_of_llama_3():
     # arXiv:2407.21783, table 5: of 419 stops 268 by the GPU, 72 of them by its HBM; 63 by software.
-    causes = (Cause("chip", 196 / 419), Cause("memory", 72 / 419), Cause("other", 88 / 419), Cause("software", 63 / 419, 0.0))
+    causes = (
+        Cause("chip", 196 / 419),
+        Cause("memory", 72 / 419),
+        Cause("other", 88 / 419),
+        Cause("software", 63 / 419, 0.0),
+    )
     plan = replace(PLAN, work_s=0.905 * 54 * DAY, planned_downtime=0.009, causes=causes)
     runs = simulate_many(plan, rng(2), 40)
     for name, count in (("chip", 196), ("memory", 72), ("software", 63)):

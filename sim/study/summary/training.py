@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 
 import numpy as np
 
 from sim.economics.attribution import CostCase, cost_gap
-from sim.economics.ownership import Blocks, View, total
-from sim.economics.token import training_cost
+from sim.economics.ownership import total
 from sim.profiles.workload import TrainingRecipe
 from sim.report.content import Interval, JobContent, JobSide
 from sim.resolve import MEDIAN
 from sim.study.answer import TrainingAnswer, TrainingStudy
+from sim.study.bills import power_per_chip, training_bills
+from sim.study.campaign import first_day
 from sim.study.events import campaign_course, campaign_events, pipeline_events
 from sim.study.parity import whole_units
 from sim.study.question import Question
@@ -76,7 +77,7 @@ def _side(plan: TrainingPlan, runs: TrainingRuns, median: TrainingRuns, seed: in
     chips = plan.counts[0]
     row = most_common(runs.choice[0])
     wall = np.asarray(runs.goodput.wall_s)[0]
-    bills = _bills(runs, chips)
+    bills = training_bills(runs, chips)
     step = runs.times.pick(row)
     found = plan.searches[0]
     timeline, _ = pipeline_events(plan, median, row)
@@ -113,7 +114,7 @@ def _end(plan: TrainingPlan, days: Interval) -> tuple[str, str, str] | None:
     start = plan.side.choice.start
     if start is None:
         return None
-    first = date.fromisoformat(start if len(start) == 10 else f"{start}-01"[:10])
+    first = first_day(start)
     return tuple((first + timedelta(days=d)).isoformat() for d in (days.p05, days.p50, days.p95))  # type: ignore[return-value]
 
 
@@ -125,25 +126,16 @@ def _gap(
     cases = [_case(run, side.choice.chips) for run, side in ((b, question.b), (a, question.a))]
     causes = {cause: float(np.ravel(delta)[0]) * millions for cause, delta in cost_gap(*cases).items()}
     medians = [
-        interval(total(_bills(run, side.choice.chips)["amortised"])).p50
+        interval(total(training_bills(run, side.choice.chips)["amortised"])).p50
         for run, side in ((answer.b, question.b), (answer.a, question.a))
     ]
     return gap_steps(((question.b.label, medians[0]), (question.a.label, medians[1])), causes)
 
 
-def _bills(runs: TrainingRuns, chips: int) -> dict[View, Blocks]:
-    """Cost of the run by view and block (draws,) [USD]."""
-    power = runs.power_w[0] / chips / runs.cluster.ownership.pue
-    wall = np.asarray(runs.goodput.wall_s)[0]
-    return {
-        view: training_cost(blocks, chips, wall) for view, blocks in runs.cluster.cost_blocks(power).items()
-    }
-
-
 def _case(runs: TrainingRuns, chips: int) -> CostCase:
-    power = runs.power_w[0] / chips / runs.cluster.ownership.pue
+    power = power_per_chip(runs, chips)
     at_work = runs.job.global_batch / runs.step_s[0] / chips
-    share = runs.tokens_per_s[0] / (at_work * chips)
+    share = runs.tokens_per_s[0] / (at_work * chips * np.asarray(runs.goodput.present)[0])
     return CostCase(runs.cluster.ownership, power, at_work, goodput=share)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from sim.report.content import ValidationGroup, ValidationRecord
-from sim.study.validation import validation_folder
+from sim.study.cases import validation_folder
+from sim.study.validation import PAGES
 
 WORST = 5  # misses named
 FEWEST = 3  # rows a group needs to be shown
@@ -25,11 +26,11 @@ NAMES = {"moe": "MoE", "both": "prefill and decode together", "tpot": "TPOT"}
 
 
 def committed_record(kind: str) -> ValidationRecord | None:
-    """Record of the release for a kind of job (``validation/<kind>.json``); None where there is none.
+    """Record of the release for a kind of job (``validation/training.json``, ``inference.json``); None where there is none.
 
     A test sees to it that the record is what the code of the release predicts.
     """
-    path = validation_folder() / f"{kind}.json"
+    path = validation_folder() / f"{PAGES[kind]}.json"
     return validation_record(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
 
 
