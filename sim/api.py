@@ -19,7 +19,12 @@ REPORTS = Path("reports")
 
 
 def run_and_report(
-    catalogue: Catalogue, scenario: str | Path, draws: int | None, seed: int | None, out: Path | None
+    catalogue: Catalogue,
+    scenario: str | Path,
+    draws: int | None,
+    seed: int | None,
+    out: Path | None,
+    as_of: str | None = None,
 ) -> list[str]:
     """Answer the question of a scenario, write the report, and say what came out and where it is.
 
@@ -34,7 +39,8 @@ def run_and_report(
     """
     if out is not None:
         _check_folder(out)
-    options = [f"--{name} {value}" for name, value in (("draws", draws), ("seed", seed)) if value is not None]
+    asked = (("draws", draws), ("seed", seed), ("as-of", as_of))
+    options = [f"--{name} {shlex.quote(str(value))}" for name, value in asked if value is not None]
     command = " ".join(["parity run", shlex.quote(str(scenario)), *options])
     with _bar() as bar:
         row = bar.add_task("", total=1.0)
@@ -45,6 +51,7 @@ def run_and_report(
             seed,
             command,
             lambda what, share: bar.update(row, description=what, completed=share),
+            as_of,
         )
         bar.update(row, description="writing the report")
         directory = out or REPORTS / result.content.identity.scenario

@@ -14,6 +14,10 @@ Profiles = Annotated[
     list[Path] | None,
     typer.Option("--profiles", metavar="DIR", help="Look for files here, too. May be given several times."),
 ]
+AsOf = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="DATE", help="Use no price later than this date: YYYY, YYYY-MM or YYYY-MM-DD."),
+]
 Sources = Annotated[bool, typer.Option("--sources", help="Also print the sources and the notes.")]
 
 

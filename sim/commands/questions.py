@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from sim.commands.common import Profiles, catalogue
+from sim.commands.common import AsOf, Profiles, catalogue
 
 app = typer.Typer()
 
@@ -27,12 +27,13 @@ def run(
         Path | None,
         typer.Option(metavar="DIR", help="Where to write; reports/<id of the scenario> when left out."),
     ] = None,
+    as_of: AsOf = None,
     profiles: Profiles = None,
 ) -> None:
     """Answer the question of a scenario and write its report."""
     from sim.api import run_and_report
 
-    for line in run_and_report(catalogue(profiles), scenario, draws, seed, out):
+    for line in run_and_report(catalogue(profiles), scenario, draws, seed, out, as_of):
         print(line)
 
 
@@ -118,12 +119,13 @@ def capacity(
         Path | None,
         typer.Option(metavar="DIR", help="Also write JSON, the frontier as table and picture there."),
     ] = None,
+    as_of: AsOf = None,
     profiles: Profiles = None,
 ) -> None:
     """Say how much a fleet serves within its promise, which units do it, and what a demand needs."""
     from sim.views.capacity import CapacityRequest, show_capacity
 
-    request = CapacityRequest(scenario, job, cluster, demand, draws, seed)
+    request = CapacityRequest(scenario, job, cluster, demand, draws, seed, as_of)
     show_capacity(catalogue(profiles), request, sys.stdout, as_json=json, out=out)
 
 

@@ -124,6 +124,7 @@ def break_even(cost: Callable[[Array], Array], target: Array, at: tuple[Array, A
     return plain(np.where(finite & (slope != 0.0), found, np.nan))
 
 
-def reachable(found: Array, low: Array = 0.0, high: Array = np.inf) -> Array:
+def reachable(found: Array, low: Array = 0.0, high: Array = np.inf) -> NDArray[np.bool_]:
     """True where a break-even lies within the range in which it means anything."""
-    return np.isfinite(found) & (np.asarray(found) >= low) & (np.asarray(found) <= high)
+    values = np.asarray(found, dtype=float)
+    return np.asarray(np.isfinite(values) & (values >= low) & (values <= high))

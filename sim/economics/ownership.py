@@ -22,7 +22,10 @@ BLOCKS: tuple[str, ...] = (
     "staff", "maintenance", "spares", "software", "capital",
 )  # fmt: skip
 """Blocks of the amortised view, in the order in which charts stack them."""
-BUILDING = ("facility", "cooling")  # live as long as the site; all else that is bought lives as long as the hardware
+BUILDING = (
+    "facility",
+    "cooling",
+)  # live as long as the site; all else that is bought lives as long as the hardware
 
 
 @dataclass(frozen=True, slots=True)

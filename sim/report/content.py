@@ -185,6 +185,7 @@ class RunIdentity:
     inputs_hash: str  # short hash of all input files
     files: Sequence[tuple[str, str]]  # (file, hash)
     scenario: str = ""  # id of the scenario
+    as_of: str = ""  # no price later than this date was used; empty: all there are
 
 
 @dataclass(frozen=True, slots=True)

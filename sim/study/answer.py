@@ -134,16 +134,23 @@ def prepare(question: Question, task: Task) -> TrainingStudy | ServingStudy:
         When the model cannot be trained on one of the clusters, or a chip lacks the number format asked for.
     """
     for side in question.sides:
-        _check_precision(side, task)
+        check_precision(side, task)
     if not isinstance(task.workload, TrainingRecipe):
         return ServingStudy(task, question)
-    a, b = (_plan(side, task) for side in question.sides)
+    a, b = (plan_side(side, task) for side in question.sides)
     ratio = run_training(a, MEDIAN).tokens_per_s[0, 0] / run_training(b, MEDIAN).tokens_per_s[0, 0]
     centre = float(question.b.choice.chips * ratio)
     return TrainingStudy(task, a, b, _curve(question, task, centre))
 
 
-def _check_precision(side: Side, task: Task) -> None:
+def check_precision(side: Side, task: Task) -> None:
+    """See that a chip computes in the number format a job asks for.
+
+    Raises
+    ------
+    CannotRunError
+        When it does not.
+    """
     wanted, own = task.workload.precision, side.chip.compute.matrix
     widened = isinstance(task.workload, ServingTraffic) and wanted == "fp4"  # 4-bit weights, wider arithmetic
     if wanted == "best" or wanted in own or widened:
@@ -156,7 +163,14 @@ def _check_precision(side: Side, task: Task) -> None:
     )
 
 
-def _plan(side: Side, task: Task) -> TrainingPlan:
+def plan_side(side: Side, task: Task) -> TrainingPlan:
+    """Layouts of a training job on one cluster.
+
+    Raises
+    ------
+    CannotRunError
+        When the model fits in none.
+    """
     try:
         return plan_training(side, task, (side.choice.chips,))
     except NoLayoutError as error:

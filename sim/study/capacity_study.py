@@ -52,6 +52,7 @@ class CapacityQuestion:
     seed: int
     demand_tokens_per_s: float | None = None
     served_day: tuple[ServedDay, PriceList] | None = None
+    as_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,7 @@ def load_capacity_question(
     demand: str | None = None,
     draws: int | None = None,
     seed: int | None = None,
+    as_of: str | None = None,
 ) -> CapacityQuestion:
     """Find the job and the cluster of a scenario.
 
@@ -126,13 +128,15 @@ def load_capacity_question(
         "a" or "b"; a when left out.
     demand : str, optional
         Such as ``"140e12 token/day"``.
+    as_of : str, optional
+        No price later than this date is used.
 
     Raises
     ------
     InputError
         When a file is wrong, there is no such serving job or cluster, or the demand is no token rate.
     """
-    asked = load_question(catalogue, scenario)
+    asked = load_question(catalogue, scenario, as_of)
     serving = {task.job.id: task for task in asked.tasks if isinstance(task.workload, ServingTraffic)}
     if not serving:
         raise InputError(
@@ -152,6 +156,7 @@ def load_capacity_question(
         chosen.seed if seed is None else seed,
         None if demand is None else _demand(demand),
         published,
+        asked.as_of,
     )
 
 
@@ -215,7 +220,8 @@ def study_capacity(catalogue: Catalogue, question: CapacityQuestion, command: st
         operating_point=median.operating_point,
         reason=capacity.reason,
         identity=RunIdentity(
-            version("chip-parity"), command, question.seed, question.draws, 0, inputs_hash(files), files
+            version("chip-parity"), command, question.seed, question.draws, 0, inputs_hash(files), files,
+            as_of=question.as_of or "",
         ),
         served_day=None if question.served_day is None else study_served_day(*question.served_day, runs),
     )

@@ -46,7 +46,9 @@ class _Desk:
     files: list[Document] = field(default_factory=list)
     late: list[str] = field(default_factory=list)
 
-    def known(self, now: Quantity | None, earlier: Sequence[tuple[Document, Dated]], what: str) -> Quantity | None:
+    def known(
+        self, now: Quantity | None, earlier: Sequence[tuple[Document, Dated]], what: str
+    ) -> Quantity | None:
         """The last value that was stated by the date; unknown where all are later."""
         if now is None or now.is_unknown or now.kind == OWN or not now.as_of:
             return now
@@ -76,7 +78,9 @@ def priced_as_of(
     price = desk.known(chip.price, list(_quotes(series, ChipPrices, "price")), f"the price of {chip.name}")
     parts = {
         part: desk.known(
-            getattr(system.price, part), list(_quotes(series, SystemPrices, part)), f"the {part} price of {system.name}"
+            getattr(system.price, part),
+            list(_quotes(series, SystemPrices, part)),
+            f"the {part} price of {system.name}",
         )
         for part in ("server", "network", "storage")
     }
@@ -106,6 +110,11 @@ def price_lists_of(catalogue: Catalogue, model: str, as_of: str | None = None) -
     return sorted(found, key=lambda each: last_day(each.valid_from) if each.valid_from else last_day("1970"))
 
 
+def current_list(lists: Sequence[PriceList]) -> tuple[PriceList, ...]:
+    """The newest of some price lists, oldest first; of several of one day the first by id. Empty where there is none."""
+    return tuple(each for each in lists if each.valid_from == lists[-1].valid_from)[:1]
+
+
 def published_by(prices: PriceList, as_of: str | None) -> bool:
     """Whether a list was out on a date."""
     return as_of is None or prices.valid_from is None or last_day(prices.valid_from) <= last_day(as_of)
@@ -121,7 +130,9 @@ def exchange_rate(catalogue: Catalogue, currency: str, as_of: str | None = None)
     """
     series = [d for d in _series(catalogue) if isinstance(d, CurrencySeries) and d.currency == currency]
     if not series:
-        raise InputError([Problem(f"--currency {currency}: no series of it; add one (kind_of_file: currency)")])
+        raise InputError(
+            [Problem(f"--currency {currency}: no series of it; add one (kind_of_file: currency)")]
+        )
     quotes = [(quote.date, quote.per_usd) for each in series for quote in each.quotes]
     try:
         return value_as_of(quotes, as_of, f"the rate of {currency}")
@@ -165,9 +176,7 @@ def _of_home(series: Sequence[Document], now: Quantity) -> list[Document]:
     return [document for document in series if isinstance(document, PlacePrices) and document.region == home]
 
 
-def _quotes(
-    series: Sequence[Document], kind: type[Document], key: str
-) -> Iterator[tuple[Document, Dated]]:
+def _quotes(series: Sequence[Document], kind: type[Document], key: str) -> Iterator[tuple[Document, Dated]]:
     for document in series:
         if isinstance(document, kind):
             for quote in getattr(document, "quotes", ()):

@@ -60,6 +60,7 @@ def run_scenario(
     seed: int | None = None,
     command: str = "",
     progress: Progress = lambda _what, _share: None,
+    as_of: str | None = None,
 ) -> ScenarioRun:
     """Answer the question of a scenario file.
 
@@ -71,6 +72,8 @@ def run_scenario(
         What the reader types to run it again.
     progress : callable
         Told what is being done, and the share of the whole that is behind.
+    as_of : str, optional
+        No price later than this date is used, instead of the scenario's own date.
 
     Raises
     ------
@@ -80,7 +83,7 @@ def run_scenario(
         When an answer rests on a number that nobody has published.
     """
     progress("reading files", 0.0)
-    question = load_question(catalogue, scenario)
+    question = load_question(catalogue, scenario, as_of)
     chosen = question.scenario.uncertainty
     draws = chosen.draws if draws is None else draws
     seed = chosen.seed if seed is None else seed
@@ -124,6 +127,7 @@ def run_scenario(
         inputs_hash=inputs_hash(files),
         files=files,
         scenario=question.scenario.id,
+        as_of=question.as_of or "",
     )
     report = report_content(question, world, findings, inputs, identity, _validation(question))
     progress("done", 1.0)

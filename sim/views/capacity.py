@@ -39,6 +39,7 @@ class CapacityRequest:
     demand: str | None = None
     draws: int | None = None
     seed: int | None = None
+    as_of: str | None = None
 
     @property
     def command(self) -> str:
@@ -46,7 +47,7 @@ class CapacityRequest:
         options = {
             name: value for name, value in asdict(self).items() if name != "scenario" and value is not None
         }
-        words = [f"--{name} {shlex.quote(str(value))}" for name, value in options.items()]
+        words = [f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in options.items()]
         return " ".join(["parity capacity", shlex.quote(self.scenario), *words])
 
 
@@ -68,7 +69,8 @@ def show_capacity(
         When a file cannot be written.
     """
     question = load_capacity_question(
-        catalogue, request.scenario, request.job, request.cluster, request.demand, request.draws, request.seed
+        catalogue, request.scenario, request.job, request.cluster, request.demand, request.draws, request.seed,
+        request.as_of,
     )
     study = study_capacity(catalogue, question, request.command)
     files = {} if out is None else capacity_files(study)

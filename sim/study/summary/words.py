@@ -9,7 +9,7 @@ from sim.report.content import JobContent
 from sim.report.numbers import bounds, number
 from sim.report.wording import listed
 from sim.resolve import unknown_prices
-from sim.study.question import Question
+from sim.study.question import Question, Side
 
 VIEW_NOTES = {
     "rental": "Market rent of a chip with everything around it",
@@ -39,15 +39,17 @@ def answers(question: Question, jobs: Sequence[JobContent]) -> list[str]:
 
 
 def unpriced(question: Question) -> list[str]:
-    """Sides whose cost of owning cannot be given, and the keys that would have to be filled in."""
-    found = []
-    for side in question.sides:
-        missing = unknown_prices(side.chip, side.system, side.region)
-        places = [f"{listed(keys)} in {file}" for file, keys in missing.items()]
-        if places:
-            found.append(f"{side.label}: what owning it costs is unknown, for want of {'; '.join(places)}.")
-        found += [f"{side.label}: {sentence}" for sentence in side.late]
-    return found
+    """Prices of both sides that nobody has stated."""
+    return [sentence for side in question.sides for sentence in unpriced_side(side)]
+
+
+def unpriced_side(side: Side) -> tuple[str, ...]:
+    """Why the cost of owning cannot be given: keys that would have to be filled in, and what was not known yet."""
+    missing = unknown_prices(side.chip, side.system, side.region)
+    places = [f"{listed(keys)} in {file}" for file, keys in missing.items()]
+    want = f"{side.label}: what owning it costs is unknown, for want of {'; '.join(places)}."
+    late = [f"{side.label}: {sentence[0].lower()}{sentence[1:]}" for sentence in side.late]
+    return (*([want] if places else []), *late)
 
 
 def _sentence(question: Question, name: str, jobs: Sequence[JobContent], models: dict[str, str]) -> str:

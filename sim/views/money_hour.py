@@ -1,0 +1,133 @@
+"""The hour of a chip for people and programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TextIO
+
+from sim.profiles.catalogue import Catalogue
+from sim.report.numbers import bounds, number, percent
+from sim.report.outputs import write_all
+from sim.report.wording import view_name
+from sim.study.money_hour import HourAnswer, HourQuestion, answer_hour
+from sim.views.catalogue import Listing, print_listing
+from sim.views.money import VIEWS, plain
+
+
+def show_hour(
+    catalogue: Catalogue,
+    question: HourQuestion,
+    command: str,
+    to: TextIO,
+    *,
+    as_json: bool = False,
+    out: Path | None = None,
+) -> None:
+    """Answer, write the files that are wanted, and print tables, or one JSON object.
+
+    Raises
+    ------
+    InputError
+        When the cost is unknown in every view.
+    OSError
+        When a file cannot be written.
+    """
+    answer = answer_hour(catalogue, question, command)
+    files = {} if out is None else {"hour.json": hour_json(answer), "hour.csv": hour_csv(answer)}
+    if out is not None:
+        write_all(out, files)
+    if as_json:
+        to.write(hour_json(answer).decode())
+        return
+    for listing in hour_tables(answer):
+        print_listing(listing, to)
+    for name in files:
+        print(f"wrote {(out or Path()) / name}", file=to)
+
+
+def hour_tables(answer: HourAnswer) -> Iterator[Listing]:
+    """The hour in three views, by block, and what moves it."""
+    yield _views(answer)
+    yield _blocks(answer)
+    if answer.drivers:
+        rows = [(name, f"{strength:+.2f}".replace("-", "−")) for name, strength in answer.drivers]
+        yield Listing("what moves the amortised hour", ("input", "rank correlation"), rows)
+
+
+def _views(answer: HourAnswer) -> Listing:
+    question = answer.question
+    price = question.under_usd
+    rows = []
+    for view in VIEWS:
+        if view in answer.views:
+            found = answer.views[view]
+            under = percent(answer.under[view]) if view in answer.under else ""
+            rows.append((view_name(view), number(found.p50), bounds(found), under))
+    columns = (
+        "view", "median", "90 % interval", f"share under {price:g} USD" if price is not None else "",
+    )  # fmt: skip
+    return Listing(_title(answer), columns, rows, _notes(answer))
+
+
+def _title(answer: HourAnswer) -> str:
+    side = answer.question.side
+    return f"{side.chip.name} in {side.system.name}, {side.region.name}: USD per chip and hour"
+
+
+def _notes(answer: HourAnswer) -> list[str]:
+    question, run = answer.question, answer.identity
+    dated = f", prices as of {run.as_of}" if run.as_of else ""
+    notes = [
+        f"{run.draws} draws, seed {run.seed}{dated}. The chip works in {percent(question.occupancy)} of the hours that its "
+        f"owner pays for, at {percent(question.activity)} of the way from idle to the draw of a training run.",
+        f"Bought with everything around it: {number(answer.purchase_usd.p50)} USD ({bounds(answer.purchase_usd)}) per chip.",
+    ]
+    if answer.rent_occupancy is not None:
+        notes.append(
+            f"Owning costs as much as renting when the chip works in {percent(answer.rent_occupancy.p50)} of the hours, in "
+            f"{percent(answer.rent_occupancy_share)} of the draws; in the others owning costs more than the rent even then."
+        )
+    return [*notes, *answer.notes]
+
+
+def _blocks(answer: HourAnswer) -> Listing:
+    rows = []
+    for view in ("acquisition", "amortised"):
+        parts = {name: usd for name, usd in answer.blocks.get(view, {}).items() if usd != 0.0}
+        whole = sum(parts.values())
+        rows += [
+            (view_name(view), name, number(usd), percent(usd / whole), bounds(answer.ranges[view][name]))
+            for name, usd in parts.items()
+        ]
+    note = "Blocks add up to the median of the sum; the interval is that of the block by itself."
+    return Listing("the same by block", ("view", "block", "median", "share", "90 % interval"), rows, [note])
+
+
+def hour_json(answer: HourAnswer) -> bytes:
+    """Everything but the draws, as text."""
+    record = asdict(answer)
+    del record["draws_usd"], record["question"]
+    question = answer.question
+    record["question"] = {
+        "system": question.side.system.id, "chip": question.side.chip.id, "region": question.side.region.id,
+        "activity": question.activity, "occupancy": question.occupancy, "under_usd": question.under_usd,
+    }  # fmt: skip
+    return (json.dumps(plain(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def hour_csv(answer: HourAnswer) -> bytes:
+    """Every draw: one row each, one column per view [USD/hour]."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    views = [view for view in VIEWS if view in answer.draws_usd]
+    writer.writerow(["draw", *(f"{view}_usd_per_hour" for view in views)])
+    columns = (answer.draws_usd[view] for view in views)
+    writer.writerows(
+        [index, *(f"{usd:.6g}" for usd in row)] for index, row in enumerate(zip(*columns, strict=True))
+    )
+    return stream.getvalue().encode()
