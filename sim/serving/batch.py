@@ -64,16 +64,19 @@ class Track:
         Tokens per sequence by the present step.
     offsets : int
         Sum over sequences of context minus ``emitted``; the sum of contexts is ``offsets + count x emitted``.
+    slack : int
+        Draft slots, and what the last block of a sequence may leave empty [token].
     ends : list
         Heap of (tokens the rhythm must have emitted, admission, sequence); entries whose number is stale have left.
     """
 
-    __slots__ = ("cache", "emitted", "ends", "lookahead", "offsets", "rhythm", "weight")
+    __slots__ = ("cache", "emitted", "ends", "lookahead", "offsets", "rhythm", "slack", "weight")
 
     def __init__(self, speculation: Speculation, block_tokens: int) -> None:
         self.rhythm = Rhythm(speculation.accepted)
         self.lookahead = speculation.lookahead
         self.weight = speculation.weight
+        self.slack = speculation.lookahead + block_tokens - 1
         self.cache = BlockCount(block_tokens)
         self.emitted = 0
         self.offsets = 0
@@ -92,21 +95,6 @@ class Track:
         self.cache.remove(sequence.offset + self.lookahead - shared)
         self.offsets -= sequence.offset
 
-    def advance(self, step: int) -> int:
-        """Move on to a step; tokens that every sequence has emitted on the way."""
-        emitted = self.rhythm.emitted(step)
-        fresh, self.emitted = emitted - self.emitted, emitted
-        return fresh
-
-    def finished(self) -> tuple[int, LiveRequest] | None:
-        """A sequence that is done, and the drafts beyond its end; None when there is none (left)."""
-        ends, emitted = self.ends, self.emitted
-        while ends and ends[0][0] <= emitted:
-            end, admission, sequence = heappop(ends)
-            if sequence.admission == admission:
-                return emitted - end, sequence
-        return None
-
     def steps_to_end(self, step: int) -> int:
         """Steps until the first sequence is done; there must be one."""
         ends = self.ends
@@ -117,7 +105,3 @@ class Track:
     def blocks_at(self, step: int) -> int:
         """Cache blocks held at a step."""
         return self.cache.at(self.rhythm.emitted(step))
-
-    def most_tokens(self, step: int, block_tokens: int) -> int:
-        """Upper bound on block_tokens x blocks: a sequence of x tokens holds at most (x + size - 1) / size blocks."""
-        return self.offsets + self.cache.count * (self.rhythm.emitted(step) + self.lookahead + block_tokens - 1)

@@ -2,194 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator
 from functools import partial
-from typing import Literal
 
 import numpy as np
 import simpy
-from numpy.typing import NDArray
 
-from sim.serving.replica import LiveRequest, Replica, ReplicaCounters
-from sim.serving.routing import Route, least_loaded
-from sim.serving.steps import ReplicaLimits, StepCost
+from sim.serving.cluster_run import Books, ClusterRun, SimulationError, Verdict
+from sim.serving.live import LiveRequest, ReplicaCounters
+from sim.serving.plan import ClusterPlan, Details, PoolPlan
+from sim.serving.pool import Pool
+from sim.serving.replica import Notify, Replica
 from sim.serving.traffic import Requests
 
-Column = NDArray[np.float64]
-Verdict = Literal["stable", "backlogged", "overloaded"]
+__all__ = ["ClusterPlan", "ClusterRun", "Details", "PoolPlan", "SimulationError", "Verdict", "simulate"]
+
 _RESIDENT = -1  # index of requests that were there before the run
 _CHUNK = 65536  # requests turned into Python numbers at a time: keeps ten million of them within a gigabyte
-
-
-class SimulationError(RuntimeError):
-    """The books of a run do not balance: a defect of the engine, not of the input."""
-
-
-@dataclass(frozen=True, slots=True)
-class PoolPlan:
-    """Identical replicas behind one router."""
-
-    cost: StepCost
-    limits: ReplicaLimits
-    replicas: int
-    route: Route = least_loaded
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterPlan:
-    """What serves the requests.
-
-    Attributes
-    ----------
-    serve : PoolPlan
-        Aggregated replicas, or the decode pool when ``prefill`` is given.
-    prefill : PoolPlan, optional
-        Replicas that only read prompts and make the first token.
-    transfer_s, transfer_token_s : float
-        Sending the cache to the decode pool: fixed time [s] and time per prompt token [s].
-    """
-
-    serve: PoolPlan
-    prefill: PoolPlan | None = None
-    transfer_s: float = 0.0
-    transfer_token_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterRun:
-    """Columns per request and sums over the run.
-
-    Attributes
-    ----------
-    requests : Requests
-        What was asked, with the arrival times that came about; NaN for those never sent.
-    first_token_s, finish_s : ndarray (n,)
-        Times [s]; NaN for requests refused or not done at the horizon.
-    span_s : float
-        From the first arrival to the last event [s].
-    mean_in_system : float
-        Requests in the system, averaged over the span.
-    serve, prefill : ReplicaCounters
-        Summed over the replicas of a pool.
-    """
-
-    plan: ClusterPlan
-    requests: Requests
-    first_token_s: Column
-    finish_s: Column
-    span_s: float
-    mean_in_system: float
-    serve: ReplicaCounters
-    prefill: ReplicaCounters
-
-    @property
-    def done(self) -> NDArray[np.bool_]:
-        """Requests that were finished."""
-        return np.isfinite(self.finish_s)
-
-    @property
-    def ttft_s(self) -> Column:
-        """Arrival to first token, as the client sees it [s]."""
-        return self.first_token_s - self.requests.arrival_s
-
-    @property
-    def e2e_s(self) -> Column:
-        """Arrival to last token [s]."""
-        return self.finish_s - self.requests.arrival_s
-
-    @property
-    def tpot_s(self) -> Column:
-        """Mean time per token after the first [s]; NaN for single-token answers."""
-        tokens = self.requests.output - 1
-        return np.where(tokens > 0, (self.finish_s - self.first_token_s) / np.maximum(tokens, 1), np.nan)
-
-    def output_tokens_per_s(self) -> float:
-        """Tokens of finished requests over the span [token/s]."""
-        return float(self.requests.output[self.done].sum() / self.span_s)
-
-    def met(self, ttft_s: float, tpot_s: float) -> NDArray[np.bool_]:
-        """Requests that kept both promises (single-token answers have only the first)."""
-        on_pace = (self.tpot_s <= tpot_s) | (self.requests.output == 1)
-        return self.done & (self.ttft_s <= ttft_s) & on_pace
-
-    def goodput(self, ttft_s: float, tpot_s: float) -> float:
-        """Requests per second that kept both promises [1/s]."""
-        return float(self.met(ttft_s, tpot_s).sum() / self.span_s)
-
-    def percentiles(self, points: tuple[float, ...] = (50, 90, 99)) -> dict[str, dict[float, float]]:
-        """Percentiles of TTFT, TPOT and end-to-end time over finished requests [s]."""
-        columns = {"ttft_s": self.ttft_s, "tpot_s": self.tpot_s, "e2e_s": self.e2e_s}
-        return {
-            name: dict(zip(points, np.nanpercentile(column[self.done], points).tolist(), strict=True))
-            for name, column in columns.items()
-        }
-
-    def utilisation(self) -> dict[str, float]:
-        """Share of the span that the replicas of each pool were busy."""
-        shares = {"serve": self.serve.busy_s / (self.plan.serve.replicas * self.span_s)}
-        if self.plan.prefill is not None:
-            shares["prefill"] = self.prefill.busy_s / (self.plan.prefill.replicas * self.span_s)
-        return shares
-
-    def verdict(self, ttft_s: float, percentile: float = 0.9) -> Verdict:
-        """Whether the cluster keeps up.
-
-        Notes
-        -----
-        Overloaded: over the second half of the arrivals the first token comes later and later, by more than
-        2 % of the time that passes and by more than the promise. Backlogged: it does not run away, but fewer
-        requests than promised get their first token in time.
-        """
-        order = np.flatnonzero(np.isfinite(self.first_token_s))
-        late = order[len(order) // 2 :]
-        if len(late) > 10:
-            arrival, wait = self.requests.arrival_s[late], self.ttft_s[late]
-            passed = arrival[-1] - arrival[0]
-            slope = np.polyfit(arrival - arrival[0], wait, 1)[0] if passed > 0 else 0.0
-            if slope > 0.02 and slope * passed > ttft_s:
-                return "overloaded"
-        in_time = np.mean(np.nan_to_num(self.ttft_s, nan=np.inf) <= ttft_s)
-        return "stable" if in_time >= percentile else "backlogged"
-
-
-@dataclass(slots=True)
-class _Books:
-    """State of a run and what it has counted."""
-
-    environment: simpy.Environment
-    arrival: Column
-    first: Column
-    finish: Column
-    present: int = 0
-    area: float = 0.0
-    last: float = 0.0
-
-    def change(self, by: int) -> None:
-        now = self.environment.now
-        self.area += self.present * (now - self.last)
-        self.last = now
-        self.present += by
-
-
-@dataclass(slots=True)
-class _Pool:
-    plan: PoolPlan
-    replicas: list[Replica] = field(default_factory=list)
-    serial: int = 0
-
-    def submit(self, request: LiveRequest) -> None:
-        if len(self.replicas) == 1:
-            self.replicas[0].submit(request)
-            return
-        self.plan.route(self.replicas, self.serial).submit(request)
-        self.serial += 1
-
-    def counters(self) -> ReplicaCounters:
-        total = ReplicaCounters()
-        for replica in self.replicas:
-            total = total + replica.counters
-        return total
 
 
 def simulate(
@@ -200,6 +29,8 @@ def simulate(
     think_s: float = 0.0,
     horizon_s: float | None = None,
     residents: Requests | None = None,
+    details: Details | None = None,
+    rng: np.random.Generator | None = None,
 ) -> ClusterRun:
     """Serve requests and return what happened to each.
 
@@ -215,65 +46,118 @@ def simulate(
     residents : Requests, optional
         Already being decoded at time 0, with their prompt in the cache and one token out: a warm start. They are in
         no column of the result.
+    details : Details, optional
+        Hashes of prompts, priorities, kinds of speculation, work at admission.
+    rng : Generator, optional
+        For failures; needed where a pool has them.
 
     Raises
     ------
     SimulationError
-        When tokens or requests went missing, or Little's law fails.
+        When tokens, cache blocks or requests went missing, or Little's law fails.
+    ValueError
+        When the plan has failures and no random numbers, or the details name classes the limits do not have.
     """
+    pools = [pool for pool in (plan.serve, plan.prefill) if pool is not None]
+    if rng is None and any(pool.failures for pool in pools):
+        raise ValueError("a plan with failures needs random numbers: give `rng`")
+    details = details or Details()
+    _check_details(details, pools)
     environment = simpy.Environment()
-    count = len(requests)
-    first, finish = np.full(count, np.nan), np.full(count, np.nan)
-    arrival = requests.arrival_s if clients is None else np.full(count, np.nan)
-    books = _Books(environment, arrival, first, finish)
-    run = _Run(plan, requests, books, clients is not None, think_s)
+    run = _Run(plan, requests, environment, details, clients is not None, think_s, rng)
     if residents is not None:
         run.warm_start(residents)
     environment.process(run.open_loop() if clients is None else run.closed_loop(clients))
-    environment.run(until=horizon_s)
-    books.change(0)
+    until: float | simpy.Event | None = horizon_s
+    if any(pool.restless for pool in pools):  # their events never end
+        until = run.over if horizon_s is None else run.over | environment.timeout(horizon_s)
+    environment.run(until=until)
     return run.result()
+
+
+def _check_details(details: Details, pools: list[PoolPlan]) -> None:
+    for pool in pools:
+        limits = pool.limits
+        for name, column, most in (
+            ("priority", details.priority, limits.classes),
+            ("rhythm", details.rhythm, len(limits.speculations)),
+        ):
+            if column is not None and len(column) and not 0 <= np.min(column) <= np.max(column) < most:
+                raise ValueError(f"{name} goes up to {np.max(column)}, where a pool has {most} (counted from 0)")
+
+
+class _Unit:
+    """Pools that belong together, with queues of their own."""
+
+    def __init__(self, run: _Run, rng: np.random.Generator | None) -> None:
+        plan, environment = run.plan, run.environment
+
+        def pool(part: PoolPlan, first: Notify, finish: Notify, retry: Callable[[LiveRequest], None]) -> Pool:
+            def make() -> Replica:
+                return Replica(environment, part.cost, part.limits, first, finish, run.refused)
+
+            return Pool(part, environment, make, retry, rng)
+
+        if plan.prefill is None:
+            self.serve = self.entry = pool(plan.serve, run.first_token, run.finished, run.again)
+            self.prefill = None
+        else:
+            self.serve = pool(plan.serve, _nothing, run.finished, partial(run.decode_again, self))
+            self.prefill = self.entry = pool(plan.prefill, run.first_token, partial(run.hand_over, self), run.again)
+        self.submit = self.entry.submit
+
+    @property
+    def load(self) -> int:
+        """Requests in its pools."""
+        return self.serve.load + (self.prefill.load if self.prefill else 0)
+
+    @property
+    def unread(self) -> int:
+        """Prompt tokens still to be read."""
+        return self.entry.unread
+
+    def known_tokens(self, hashes: tuple[int, ...]) -> int:
+        """Prompt tokens that a prefix cache at its entry knows."""
+        return self.entry.known_tokens(hashes)
 
 
 class _Run:
     """Wires pools together."""
 
     def __init__(
-        self, plan: ClusterPlan, requests: Requests, books: _Books, closed: bool, think_s: float
+        self,
+        plan: ClusterPlan,
+        requests: Requests,
+        environment: simpy.Environment,
+        details: Details,
+        closed: bool,
+        think_s: float,
+        rng: np.random.Generator | None,
     ) -> None:
-        self.plan, self.requests, self.books, self.closed, self.think_s = (
-            plan,
-            requests,
-            books,
-            closed,
-            think_s,
-        )
-        self.environment = books.environment
+        self.plan, self.requests, self.environment = plan, requests, environment
+        self.details, self.closed, self.think_s = details, closed, think_s
+        count = len(requests)
+        first, finish = np.full(count, np.nan), np.full(count, np.nan)
+        arrival = np.full(count, np.nan) if closed else requests.arrival_s
+        entry = (plan.prefill or plan.serve).limits.prefix
+        self.unit_tokens = entry.block_tokens if entry and details.hashes is not None else 0
+        outcome = np.zeros(count, np.int32) if self.unit_tokens else requests.cached
+        self.books = Books(arrival, first, finish, outcome)
+        self.over = environment.event()
         self.sent = 0
         self.warm_tokens = 0
-        self.serve = _Pool(plan.serve)
-        self.prefill = _Pool(plan.prefill) if plan.prefill else None
-        entry = self.first_token if self.prefill is None else _nothing
-        self.serve.replicas += [
-            self.replica(plan.serve, entry, self.finished) for _ in range(plan.serve.replicas)
-        ]
-        if self.prefill is not None:
-            assert plan.prefill is not None
-            self.prefill.replicas += [
-                self.replica(plan.prefill, self.first_token, self.hand_over)
-                for _ in range(plan.prefill.replicas)
-            ]
-
-    def replica(self, pool: PoolPlan, on_first, on_finish) -> Replica:  # type: ignore[no-untyped-def]
-        return Replica(self.environment, pool.cost, pool.limits, on_first, on_finish, self.refused)
+        self.units = [_Unit(self, rng) for _ in range(plan.units)]
+        self.serial = 0
+        self.plain = details == Details()
 
     def warm_start(self, residents: Requests) -> None:
         """Put requests into the decode pool that are on their way since before the run."""
         columns = (residents.prompt.tolist(), residents.output.tolist())
-        for prompt, output in zip(*columns, strict=True):
+        for number, (prompt, output) in enumerate(zip(*columns, strict=True)):
             if output > 1:
                 self.warm_tokens += output - 1
-                self.serve.submit(LiveRequest(_RESIDENT, prompt, output, generated=1))
+                unit = self.units[number % len(self.units)]
+                unit.serve.submit(LiveRequest(_RESIDENT, prompt, output, generated=1))
 
     def open_loop(self) -> Generator[simpy.Event, None, None]:
         """Send every request at its time."""
@@ -306,42 +190,72 @@ class _Run:
         self.arrive(index, *(int(value) for value in row))
 
     def arrive(self, index: int, prompt: int, output: int, cached: int) -> None:
-        self.books.change(1)
-        if self.prefill is None:
-            self.serve.submit(LiveRequest(index, prompt, output, cached))
+        self.books.change(1, self.environment.now)
+        here = output if self.plan.prefill is None else 1
+        if self.plain:
+            request = LiveRequest(index, prompt, here, cached, goal=output)
         else:
-            self.prefill.submit(LiveRequest(index, prompt, 1, cached))
+            request = self.details.live(index, prompt, here, cached, output, self.unit_tokens)
+        self.again(request)
+
+    def again(self, request: LiveRequest) -> None:
+        """To the entry of a unit: new requests, and those that lost their cache."""
+        units = self.units
+        if len(units) == 1:
+            units[0].submit(request)
+            return
+        self.plan.assign(units, self.serial, request).submit(request)
+        self.serial += 1
 
     def first_token(self, request: LiveRequest, now: float) -> None:
         self.books.first[request.index] = now
 
-    def hand_over(self, request: LiveRequest, now: float) -> None:
+    def hand_over(self, unit: _Unit, request: LiveRequest, now: float) -> None:
         """Prompt read: send its cache to the decode pool, unless one token was all."""
-        output = int(self.requests.output[request.index])
-        if output == 1:
+        if request.generated >= request.goal:
             self.finished(request, now)
             return
-        waiting = LiveRequest(request.index, request.prompt, output, 0, generated=1)
+        waiting = LiveRequest(
+            request.index, request.prompt, request.goal, 0, request.generated, request.hashes,
+            request.priority, request.rhythm, request.extra_s, request.goal,
+        )  # fmt: skip
+        waiting.hit = request.hit
+        self.send(unit, waiting)
+
+    def send(self, unit: _Unit, request: LiveRequest) -> None:
+        """Its cache goes over the network."""
         delay = self.plan.transfer_s + self.plan.transfer_token_s * request.prompt
         event = self.environment.timeout(delay)
         assert event.callbacks is not None
-        event.callbacks.append(partial(self.arrived, waiting))
+        event.callbacks.append(lambda _: unit.serve.submit(request))
 
-    def arrived(self, request: LiveRequest, event: simpy.Event) -> None:
-        self.serve.submit(request)
+    def decode_again(self, unit: _Unit, request: LiveRequest) -> None:
+        """A decode replica lost a request, or gave it back: its prompt is read again, unless its cache is still there."""
+        if not request.prefill_left:
+            self.send(unit, request)
+            return
+        request.output = request.generated + 1
+        self.again(request)
 
     def finished(self, request: LiveRequest, now: float) -> None:
         if request.index == _RESIDENT:
             return
         self.books.finish[request.index] = now
+        if self.unit_tokens:
+            self.books.cached[request.index] = max(request.hit, 0)
         self.leave()
 
     def refused(self, request: LiveRequest, now: float) -> None:
         if request.index != _RESIDENT:
+            self.books.refused.append(request.index)
             self.leave()
 
     def leave(self) -> None:
-        self.books.change(-1)
+        books = self.books
+        books.change(-1, self.environment.now)
+        books.gone += 1
+        if books.gone == len(self.requests):
+            self.over.succeed()
         if not self.closed:
             return
         if self.think_s <= 0:
@@ -352,58 +266,38 @@ class _Run:
         event.callbacks.append(lambda _: self.send_next())
 
     def result(self) -> ClusterRun:
-        books, requests = self.books, self.requests
-        asked = (
-            Requests(books.arrival, requests.prompt, requests.output, requests.cached)
-            if self.closed
-            else requests
-        )
+        books, requests, now = self.books, self.requests, self.environment.now
+        books.change(0, now)
+        asked = Requests(books.arrival, requests.prompt, requests.output, books.cached)
         start = float(asked.arrival_s[0]) if len(asked) and not self.closed else 0.0
-        span = max(self.environment.now - start, 1e-300)
-        prefill = self.prefill.counters() if self.prefill else ReplicaCounters()
-        run = ClusterRun(
-            self.plan,
-            asked,
-            books.first,
-            books.finish,
-            span,
-            books.area / span,
-            self.serve.counters(),
-            prefill,
-        )
-        _check_little(run, books)
-        _check_tokens(run, self.warm_tokens)
-        return run
+        span = max(now - start, 1e-300)
+        pools = {"serve": [unit.serve for unit in self.units]}
+        if self.plan.prefill is not None:
+            pools["prefill"] = [unit.prefill for unit in self.units if unit.prefill]
+        totals = {name: _sum(each) for name, each in pools.items()}
+        serve, prefill = totals["serve"], totals.get("prefill", ReplicaCounters())
+        books.check_little(asked.arrival_s, now)
+        stated = np.zeros_like(books.cached) if self.unit_tokens else requests.cached
+        books.check_tokens(requests, stated, serve + prefill, self.warm_tokens)
+        self.check_blocks()
+        return ClusterRun(
+            self.plan, asked, books.first, books.finish, span, books.area / span, serve, prefill,
+            {name: sum(pool.chip_s() for pool in each) for name, each in pools.items()},
+            {name: each[0].timeline for name, each in pools.items()},
+        )  # fmt: skip
+
+    def check_blocks(self) -> None:
+        """When all have left and no resident can be there, no cache block is held."""
+        if self.books.gone < len(self.requests) or self.warm_tokens:
+            return
+        pools = [pool for unit in self.units for pool in (unit.serve, unit.prefill) if pool]
+        if not all(pool.all_empty() for pool in pools):
+            raise SimulationError("all requests have left and cache blocks are still held")
+
+
+def _sum(pools: list[Pool]) -> ReplicaCounters:
+    return sum((pool.counters() for pool in pools), ReplicaCounters())
 
 
 def _nothing(request: LiveRequest, now: float) -> None:
     """A decode replica that reads a prompt again after a preemption makes no first token."""
-
-
-def _check_little(run: ClusterRun, books: _Books) -> None:
-    """L = lambda W, exactly: the area under the number in the system is the sum of the times in it."""
-    now = books.environment.now
-    refused = run.serve.refused + run.prefill.refused
-    if refused or len(run.requests) == 0:
-        return  # who was refused left at once and has no finish time
-    arrived = run.requests.arrival_s <= now
-    ends = np.where(run.done, run.finish_s, now)
-    inside = float(np.sum((ends - run.requests.arrival_s)[arrived]))
-    if abs(inside - books.area) > 1e-6 * max(inside, books.area, 1e-9):
-        raise SimulationError(f"Little's law fails: {books.area:.9g} against {inside:.9g} request-seconds")
-
-
-def _check_tokens(run: ClusterRun, warm: int) -> None:
-    """Every token of a finished run was made once, and every prompt token read once more per preemption."""
-    refused = run.serve.refused + run.prefill.refused
-    if refused or not np.all(run.done):
-        return
-    made = run.serve.tokens + run.prefill.tokens
-    asked = int(run.requests.output.sum()) + warm
-    if made != asked:
-        raise SimulationError(f"{made} tokens were made and {asked} were asked for")
-    read = run.serve.prefill_tokens - run.serve.reread_tokens + run.prefill.prefill_tokens
-    read -= run.prefill.reread_tokens
-    prompts = int(run.requests.prompt.sum()) - int(run.requests.cached.sum())
-    if read != prompts:
-        raise SimulationError(f"{read} prompt tokens were read and {prompts} had to be")

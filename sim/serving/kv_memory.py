@@ -51,10 +51,13 @@ class KvMemory:
         return used
 
     def fits(self, step: int) -> bool:
-        """Whether the batch fits at a step; a quick bound first."""
+        """Whether the batch fits at a step.
+
+        Quick and on the safe side first: a sequence of x tokens holds at most (x + size - 1) / size blocks.
+        """
         held, tokens = self._reading + self._shared, 0
         for track in self.tracks:
-            tokens += track.most_tokens(step, self._size)
+            tokens += track.offsets + track.cache.count * (track.rhythm.emitted(step) + track.slack)
         limit = self._limits.kv_blocks
         return held + tokens // self._size <= limit or self.used(step) <= limit
 

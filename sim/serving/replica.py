@@ -9,6 +9,7 @@ finished, the cache is full.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from heapq import heappop
 from math import ceil
 
 import simpy
@@ -144,6 +145,11 @@ class Replica:
                 self.counters.reread_tokens += sequence.read_again()
         return handed
 
+    def forget(self) -> None:
+        """A new process on the same chips: no prefix is known."""
+        if self._memory.prefix is not None:
+            self._memory.prefix.clear()
+
     def _running(self) -> list[LiveRequest]:
         """Sequences that decode, in order of admission."""
         ends = [entry for track in self._memory.tracks for entry in track.ends]
@@ -199,14 +205,17 @@ class Replica:
             self._step += steps
             counters.sequence_steps += self._decoding * steps
             for track in memory.tracks:
-                counters.tokens += track.cache.count * track.advance(self._step)
-                while (done := track.finished()) is not None:
-                    thrown_away, sequence = done
-                    counters.tokens -= thrown_away
-                    sequence.generated = sequence.output
-                    memory.leave(sequence)
-                    self._decoding -= 1
-                    self._finish(sequence, now)
+                emitted = track.rhythm.emitted(self._step)
+                counters.tokens += track.cache.count * (emitted - track.emitted)
+                track.emitted, ends = emitted, track.ends
+                while ends and ends[0][0] <= emitted:
+                    end, admission, sequence = heappop(ends)
+                    if sequence.admission == admission:
+                        counters.tokens -= emitted - end  # drafts beyond the end are thrown away
+                        sequence.generated = sequence.output
+                        memory.leave(sequence)
+                        self._decoding -= 1
+                        self._finish(sequence, now)
         if chunks and steps:
             self._chunks = []
             for sequence, tokens in chunks:
@@ -291,8 +300,7 @@ class Replica:
         growths: list[tuple[float, Rhythm]] = []
         if self.limits.mixed or not self._prefilling:
             for track in memory.tracks:
-                count = track.cache.count
-                if count:
+                if count := track.cache.count:
                     running += count
                     place += count * track.weight
                     context += track.offsets + count * track.emitted
