@@ -67,7 +67,10 @@ class Engine:
         Share of the shorter of compute and expert exchange that two-batch overlap hides; 0 = runs serially
         [1].
     expert_imbalance : Array
-        Work and traffic of the busiest expert rank over the mean [1].
+        Work and traffic of the busiest expert rank over the mean, where ranks hold whole experts [1].
+    expert_popularity : Array
+        Standard deviation of the logarithm of how often experts are chosen: few tokens then touch fewer experts;
+        0 = all alike [1].
     step_overhead_s : Array
         Scheduling, sampling and host time per step [s].
     replica_overhead_s : Array
@@ -101,6 +104,7 @@ class Engine:
 
     overlap_hidden: Array = 0.0
     expert_imbalance: Array = 1.0
+    expert_popularity: Array = 0.0
     step_overhead_s: Array = 0.0
     replica_overhead_s: Array = 0.0
     memory_use: Array = 0.9
@@ -147,15 +151,25 @@ class UnitShape:
         Ranks that share the attention of a sequence.
     dp : Array
         Attention replicas. The experts of all tp x dp ranks form one group.
+    ep : Array
+        Ranks over which whole experts are spread; each expert is cut into ranks / ep parts. 0: over all ranks where
+        attention is data-parallel, else every expert is cut over the tensor ranks.
     """
 
     tp: Array = 1.0
     dp: Array = 1.0
+    ep: Array = 0.0
 
     @property
     def ranks(self) -> Array:
         """Ranks of the instance."""
         return np.multiply(self.tp, self.dp)
+
+    @property
+    def expert_ranks(self) -> Array:
+        """Ranks that hold different experts."""
+        usual = np.where(np.asarray(self.dp) > 1, self.ranks, 1.0)
+        return np.where(np.asarray(self.ep) > 0, self.ep, usual)
 
 
 def serving_precisions(

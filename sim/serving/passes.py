@@ -6,15 +6,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from sim.physics.architecture import DenseFeedForward
 from sim.physics.chip import Chip, kernel_time
 from sim.physics.network import Network, all_reduce_time, exchange_time
-from sim.physics.operators import Operator, forward_operators
+from sim.physics.operators import Operator, experts_touched, forward_operators
 from sim.serving.job import ServingJob, UnitShape
 
 Array = NDArray[np.float64] | float
 
+ROUTED = "routed experts"
+POPULARITY_PARTS = 16  # parts of the experts, by popularity; 64 move the share touched by less than 1 %
 _GROUPS = {
     "attention core": "attention",
     "indexer": "attention",
@@ -109,29 +112,68 @@ def _decode_operators(
     job: ServingJob, shape: UnitShape, sequences: Array, context: Array
 ) -> tuple[Operator, ...]:
     positions = float(job.engine.drafts + 1)
-    return forward_operators(
+    tokens = sequences * positions * shape.dp
+    operators = forward_operators(
         job.architecture,
         phase="decode",
         sequences=sequences,
         new=positions,
         past=context,
         precisions=job.precisions,
-        group_tokens=sequences * positions * shape.dp,
+        group_tokens=tokens,
     )
+    return _as_routed(job, shape, operators, tokens)
 
 
 def _prefill_operators(
     job: ServingJob, shape: UnitShape, sequences: Array, new: Array, past: Array, active: Array
 ) -> tuple[Operator, ...]:
-    return forward_operators(
+    tokens = sequences * new * shape.dp * active
+    operators = forward_operators(
         job.architecture,
         phase="prefill",
         sequences=sequences,
         new=new,
         past=past,
         precisions=job.precisions,
-        group_tokens=sequences * new * shape.dp * active,
+        group_tokens=tokens,
     )
+    return _as_routed(job, shape, operators, tokens)
+
+
+def _as_routed(
+    job: ServingJob, shape: UnitShape, operators: tuple[Operator, ...], tokens: Array
+) -> tuple[Operator, ...]:
+    """The same operators with the experts that ``tokens`` tokens of an instance touch under uneven routing."""
+    moe = job.architecture.moe
+    if moe is None or not np.any(np.asarray(job.engine.expert_popularity) > 0):
+        return operators
+    fewer = _touched_by_few(tokens, moe.active_experts, moe.experts, job.engine.expert_popularity)
+    # Of the experts on a rank the most popular is read in any case, and the busiest rank sets the time.
+    held = np.maximum(moe.experts / shape.expert_ranks, 1.0)
+    share = fewer + (1.0 - fewer) / held
+    return tuple(
+        replace(one, weight_bytes=one.weight_bytes * share, rows=one.rows / share)
+        if one.component == ROUTED
+        else one
+        for one in operators
+    )
+
+
+def _touched_by_few(tokens: Array, top_k: float, experts: float, popularity: Array) -> Array:
+    """Experts touched under lognormal popularity, over those under uniform routing [1].
+
+    Notes
+    -----
+    An expert of popularity x (mean 1) is missed by T tokens with (1 - x k/E)^T; the mean over lognormal x is taken at
+    the middles of equal parts.
+    """
+    deviates = ndtri((np.arange(POPULARITY_PARTS) + 0.5) / POPULARITY_PARTS)
+    nodes = deviates.reshape(-1, *([1] * max(np.ndim(tokens), np.ndim(popularity))))
+    weight = np.exp(popularity * nodes)
+    chance = np.minimum(weight / np.mean(weight, axis=0) * top_k / experts, 1.0 - 1e-9)
+    found = np.mean(-np.expm1(tokens * np.log1p(-chance)), axis=0)
+    return found / np.maximum(experts_touched(tokens, top_k, experts), 1e-300)
 
 
 def _merged(first: tuple[Operator, ...], second: tuple[Operator, ...]) -> tuple[Operator, ...]:
@@ -180,9 +222,11 @@ def _work(
     edge: Array = 0.0
     flop_s: Array = 0.0
     byte_s: Array = 0.0
+    # Experts cut over all ranks load every rank alike.
+    imbalance = np.where(np.asarray(shape.expert_ranks) > 1, job.engine.expert_imbalance, 1.0)
     for operator in operators:
         split = _split(job, shape, operator, prompts=not copies)
-        skew = job.engine.expert_imbalance if operator.sharding == "expert" else 1.0
+        skew = imbalance if operator.sharding == "expert" else 1.0
         flop = operator.flop * skew / split
         token_bytes = operator.token_bytes * _rereads(job, operator)
         moved = operator.weight_bytes / split + token_bytes / np.minimum(split, operator.token_shards)

@@ -86,6 +86,9 @@ class ServingSetting:
         found["expert_imbalance"] = self.rule(
             "expert_imbalance", self.case.text("expert_balance") or "unknown"
         )
+        found["expert_popularity"] = self.rule(
+            "expert_popularity", self.case.text("expert_balance") or "unknown"
+        )
         found["length_spread"] = self.rule("length_spread", self.case.text("source_kind"))
         return found  # type: ignore[return-value]
 
@@ -157,6 +160,7 @@ def resolve_case(setting: ServingSetting, world: World = MEDIAN) -> ServingJob:
     engine = Engine(
         overlap_hidden=overlap,
         expert_imbalance=chosen["expert_imbalance"],
+        expert_popularity=chosen["expert_popularity"],
         step_overhead_s=host,
         replica_overhead_s=chosen["replica_overhead"],
         memory_use=chosen["memory_use"],
@@ -210,7 +214,7 @@ def _precisions(setting: ServingSetting) -> Precisions:
 def prefill_shape(case: Case) -> UnitShape:
     """Prefill instance of a row; the serving instance where there is one pool."""
     if case.text("p_instances") or case.text("p_tp"):
-        return UnitShape(case.number("p_tp", 1.0), case.number("p_dp", 1.0))
+        return UnitShape(case.number("p_tp", 1.0), case.number("p_dp", 1.0), case.number("p_ep", 0.0))
     return serving_shape(case)
 
 
@@ -218,4 +222,5 @@ def serving_shape(case: Case) -> UnitShape:
     """Decode or aggregated instance of a row; pipeline stages are taken as tensor ranks."""
     if not case.text("d_tp"):
         raise CannotPredict("the layout is not published")
-    return UnitShape(case.number("d_tp") * case.number("d_pp", 1.0), case.number("d_dp", 1.0))
+    tensor = case.number("d_tp") * case.number("d_pp", 1.0)
+    return UnitShape(tensor, case.number("d_dp", 1.0), case.number("d_ep", 0.0))
