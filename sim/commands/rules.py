@@ -24,13 +24,18 @@ def classify(
     chip: Annotated[str | None, typer.Argument(help="Id of a chip.")] = None,
     date: Date = None,
     destination: Annotated[
-        str, typer.Option(metavar="PLACE", help="Country by two letters, or a group: cn_mo, d5, d1_d4_d5, world.")
+        str,
+        typer.Option(metavar="PLACE", help="Country by two letters, or a group: cn_mo, d5, d1_d4_d5, world."),
     ] = "cn",
     rows: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Check a table (CSV) of expected results from its own figures instead."),
+        typer.Option(
+            metavar="FILE", help="Check a table (CSV) of expected results from its own figures instead."
+        ),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Also show rules that are not in force on the day.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also show rules that are not in force on the day.")
+    ] = False,
     json: Json = False,
     profiles: Profiles = None,
 ) -> None:
@@ -40,14 +45,17 @@ def classify(
     if rows is not None:
         show_rows(catalogue(profiles), rows, sys.stdout, as_json=json)
     else:
-        show_classification(catalogue(profiles), chip, date, destination, sys.stdout, every=every, as_json=json)
+        show_classification(
+            catalogue(profiles), chip, date, destination, sys.stdout, every=every, as_json=json
+        )
 
 
 @app.command("matrix")
 def matrix(
     date: Date = None,
     destination: Annotated[
-        str, typer.Option(metavar="PLACE", help="Country by two letters, or a group: cn_mo, d5, d1_d4_d5, world.")
+        str,
+        typer.Option(metavar="PLACE", help="Country by two letters, or a group: cn_mo, d5, d1_d4_d5, world."),
     ] = "cn",
     json: Json = False,
     out: Annotated[

@@ -34,7 +34,8 @@ SAME = {
 NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?(?:e[+-]?\d+)?|\.\d+"
 UNIT = r"(?:\s*(?:gb/s|gbyte/s|tb/s|tops|tflops?(?:/s)?|mm2|mm²|mm\^2))?"
 _PRODUCT = re.compile(
-    rf"(?P<rate>{NUMBER})\s*(?:dense\s*)?(?:sparse\s*)?(?:t(?:fl)?ops?(?:/s)?\s*)?[x×*]\s*(?P<bits>\d+)\b", re.I
+    rf"(?P<rate>{NUMBER})\s*(?:dense\s*)?(?:sparse\s*)?(?:t(?:fl)?ops?(?:/s)?\s*)?[x×*]\s*(?P<bits>\d+)\b",
+    re.I,
 )
 _RANGE = re.compile(rf"(?P<low>{NUMBER})\s*(?:-|–|—|\.\.|to)\s*(?P<high>{NUMBER})\s*(?:mm2|mm²|mm\^2)", re.I)
 _DENSE = re.compile(r"\bdense\b|halved|half of|without spars|no spars|non-?spars|not spars|/\s*2\b", re.I)
@@ -73,14 +74,19 @@ def check_row(
     ----------
     row : mapping of column to cell
         ``chip, chip_id, rule, tpp, tpp_basis, die_area_mm2, die_note, pd, mem_bw_gbs, io_bw_gbs, datacenter,
-        expected_status``; ``date``, ``destination``, ``transistors_bn`` and ``memory_bandwidth_density`` where a table has them.
+        expected_status``; where a table has them also ``date``, ``destination``, ``transistors_bn`` and
+        ``memory_bandwidth_density``.
     as_of : date
         Day on which rows without a date are read. A rule that had ended by then is read on its last day, one that had
         not begun on its first.
     groups : callable
         Country groups of a destination.
     """
-    cells = {key.strip(): (value or "").strip() for key, value in row.items() if isinstance(key, str) and _is_text(value)}
+    cells = {
+        key.strip(): (value or "").strip()
+        for key, value in row.items()
+        if isinstance(key, str) and _is_text(value)
+    }
     item = row_item(cells, labels)
     rule_id, expected = cells.get("rule", ""), cells.get("expected_status", "")
     rule = next((each for each in rules if each.id == rule_id), None)
@@ -228,7 +234,9 @@ def row_tpp(cell: str, basis: str, notes: list[str]) -> Bounds:
     if sparse or ("spars" in (basis + cell).lower() and not _DENSE.search(basis + cell)):
         if dense:
             if given == UNKNOWN or not np.isclose(float(given.high), dense, rtol=0.01):
-                notes.append("the figure with structured sparsity is refused; the dense one of the basis is used")
+                notes.append(
+                    "the figure with structured sparsity is refused; the dense one of the basis is used"
+                )
                 return Bounds.of(dense)
             return given
         notes.append("a rate with structured sparsity is refused: TPP counts dense operations")
@@ -259,10 +267,15 @@ def row_area(cell: str, note: str) -> Bounds:
     if stated is None:
         return area
     low, high = sorted((_number(stated["low"]), _number(stated["high"])))
-    return Bounds(float(np.minimum(low, area.low)) if area.known else low, float(np.maximum(high, area.high)) if area.known else high)
+    return Bounds(
+        float(np.minimum(low, area.low)) if area.known else low,
+        float(np.maximum(high, area.high)) if area.known else high,
+    )
 
 
-def row_density(cell: str, tpp: Bounds, area: Bounds, area_cell: str, planar: bool, notes: list[str]) -> Bounds:
+def row_density(
+    cell: str, tpp: Bounds, area: Bounds, area_cell: str, planar: bool, notes: list[str]
+) -> Bounds:
     """Performance density of a row.
 
     The quotient of its own TPP and area. The rounded figure of the table stands in where the rounding of the area

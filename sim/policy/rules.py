@@ -6,13 +6,25 @@ Nothing here is legal advice: the engine repeats what the rule files say about t
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
-from sim.policy.truth import OPEN, TRUE, UNKNOWN, Array, Bounds, Compare, Op, Outcome, Test, comparisons, holds
+from sim.policy.truth import (
+    OPEN,
+    TRUE,
+    UNKNOWN,
+    Array,
+    Bounds,
+    Compare,
+    Op,
+    Outcome,
+    Test,
+    comparisons,
+    holds,
+)
 
 Weight = Literal["barred", "licence", "conditional", "free", "none", "open"]
 
@@ -20,6 +32,7 @@ NOT_DECIDABLE = "not_decidable"
 NOT_IN_FORCE = "not_in_force"
 NOT_APPLICABLE = "not_applicable"
 OUT_OF_SCOPE = "outside_scope"
+SWITCHES = ("date", "datacenter", "has_hbm", "non_planar")  # yes or no, or a day: no distance to speak of
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +175,7 @@ def classify(
     item: Item,
     rules: Sequence[Rule],
     date: datetime.date,
-    destination: str | frozenset[str] = "cn_mo",
+    destination: Collection[str],
     drawn: Item | None = None,
 ) -> tuple[Result, ...]:
     """What every rule says of an item on a date.
@@ -174,8 +187,8 @@ def classify(
     rules : sequence of Rule
         All rules, those that others refer to included.
     date : date
-    destination : str or set of str
-        Country group, or all groups the country is in. "world" is in every answer.
+    destination : collection of str
+        All country groups the place is in, such as {"cn_mo", "d5", "d1_d4_d5"} for China; "world" goes without saying.
     drawn : Item, optional
         The same item with one value per draw, for probabilities.
 
@@ -183,8 +196,8 @@ def classify(
     -------
     tuple of Result, in the order of the rules.
     """
-    groups = {destination} if isinstance(destination, str) else set(destination)
-    return tuple(_classified(rule, item, rules, date, groups | {"world"}, drawn) for rule in rules)
+    groups = {*destination, "world"}
+    return tuple(_classified(rule, item, rules, date, groups, drawn) for rule in rules)
 
 
 def classify_one(rule_id: str, item: Item, rules: Sequence[Rule], date: datetime.date) -> Result:
@@ -226,7 +239,13 @@ def _classified(
             notes.append("maker not known: read as if the rule addressed it")
     if not rule.branches:
         return Result(
-            rule.id, NOT_APPLICABLE, "no test on an item", "none", force, (NOT_APPLICABLE,), notes=tuple(notes)
+            rule.id,
+            NOT_APPLICABLE,
+            "no test on an item",
+            "none",
+            force,
+            (NOT_APPLICABLE,),
+            notes=tuple(notes),
         )
     result = _decided(rule, dated, _by_id(rules))
     return replace(
@@ -291,7 +310,8 @@ def probabilities(rule: Rule, drawn: Item, rules: Sequence[Rule]) -> dict[str, f
     fires = np.stack(np.broadcast_arrays(*(np.atleast_1d(f) for f in _fires(rule, drawn, _by_id(rules), ()))))
     results = [branch.result for branch in rule.branches]
     may = {
-        result: np.any(fires[[i for i, r in enumerate(results) if r == result]] > 0, axis=0) for result in results
+        result: np.any(fires[[i for i, r in enumerate(results) if r == result]] > 0, axis=0)
+        for result in results
     }
     alone = np.sum(np.stack(list(may.values())), axis=0) == 1
     shares = {result: float(np.mean(at & alone)) for result, at in may.items()}
@@ -302,11 +322,15 @@ def probabilities(rule: Rule, drawn: Item, rules: Sequence[Rule]) -> dict[str, f
 def _margins(rule: Rule, item: Item, drawn: Item | None) -> tuple[Margin, ...]:
     found: dict[tuple[str, str, float], Margin] = {}
     for branch in rule.branches:
-        for leaf in comparisons(branch.test) if branch.test is not None else ():
-            if leaf.field not in ("date", "datacenter", "has_hbm", "non_planar"):
-                found.setdefault(
-                    (leaf.field, leaf.op, leaf.value), _margin(branch.id, leaf, item.figures, drawn)
-                )
+        leaves = comparisons(branch.test) if branch.test is not None else []
+        if any(
+            leaf.field in SWITCHES and float(np.asarray(_leaf(leaf, item.figures))) == 0 for leaf in leaves
+        ):
+            continue  # a branch for other kinds of item, or for later days
+        for leaf in leaves:
+            if leaf.field not in SWITCHES:
+                key = (leaf.field, leaf.op, leaf.value)
+                found.setdefault(key, _margin(branch.id, leaf, item.figures, drawn))
     return tuple(found.values())
 
 

@@ -64,6 +64,8 @@ class Bounds:
 
     def over(self, other: Bounds) -> Bounds:
         """Quotient of two figures that are not below zero; unknown where the divisor may be zero."""
+        if np.all(np.isinf(self.high)) and np.all(np.asarray(self.low) <= 0):
+            return UNKNOWN
         top_low, top_high = np.maximum(self.low, 0.0), np.asarray(self.high, dtype=float)
         down_low, down_high = np.maximum(other.low, 0.0), np.asarray(other.high, dtype=float)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

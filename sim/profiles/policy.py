@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
@@ -168,10 +169,12 @@ class ExportRule(Document):
         if self.branches and self.branches[-1].test is not None:
             raise PydanticCustomError("branches", "the last branch has a test; end with what is left", {})
         if any(branch.test is None for branch in self.branches[:-1]):
-            raise PydanticCustomError("branches", "a branch before the last has no test: nothing passes it", {})
+            raise PydanticCustomError(
+                "branches", "a branch before the last has no test: nothing passes it", {}
+            )
         names = ("effective", "suspended_from", "suspended_until", "unverified_from", "ended")
         given = [(name, getattr(self, name)) for name in names if getattr(self, name) is not None]
-        for (first, earlier), (second, later) in zip(given, given[1:], strict=False):
+        for (first, earlier), (second, later) in pairwise(given):
             if later < earlier:
                 context = {"first": first, "second": second, "earlier": earlier, "later": later}
                 raise PydanticCustomError("dates", "{second} {later} is before {first} {earlier}", context)

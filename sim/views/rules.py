@@ -20,7 +20,8 @@ from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError, Problem
 from sim.profiles.policy import ExportRule
 from sim.report.outputs import write_all
-from sim.study.rules import Classification, RuleBook, check_table, chip_ids, classify_chip, load_rules
+from sim.study.rule_book import RuleBook, load_rules
+from sim.study.rules import Classification, check_table, chip_ids, classify_chip
 from sim.views.catalogue import Listing, print_listing
 
 DISCLAIMER = "Not legal advice: rules in our own words, figures from public sources."
@@ -90,7 +91,9 @@ def show_classification(
         When there is no such chip, date or destination.
     """
     if chip is None:
-        raise InputError([Problem("name a chip, as in `parity rules classify h20`, or a table with --rows FILE")])
+        raise InputError(
+            [Problem("name a chip, as in `parity rules classify h20`, or a table with --rows FILE")]
+        )
     book = load_rules(catalogue)
     answer = classify_chip(catalogue, book, chip, day(date), destination)
     if as_json:
@@ -157,7 +160,9 @@ def _margins(shown: Sequence[Result], book: RuleBook) -> Listing:
     for result in shown:
         for margin in result.margins:
             met = {1.0: "met", 0.0: "not met"}.get(margin.truth, "open")
-            chance = "" if margin.probability in (None, 0.0, 1.0) else f"{100 * (margin.probability or 0):.0f} %"
+            chance = (
+                "" if margin.probability in (None, 0.0, 1.0) else f"{100 * (margin.probability or 0):.0f} %"
+            )
             threshold = f"{FIGURES.get(margin.field, margin.field).partition(',')[0]} {margin.op} {margin.threshold:g}"
             rows.append((result.rule, margin.branch, threshold, _distance(margin), met, chance))
     columns = ("rule", "branch", "test", "figure above the line by", "", "probability")
@@ -165,7 +170,9 @@ def _margins(shown: Sequence[Result], book: RuleBook) -> Listing:
 
 
 def _distance(margin: Margin) -> str:
-    low, high = (f"{100 * end:+.1f} %" if np.isfinite(end) else "unknown" for end in (margin.low, margin.high))
+    low, high = (
+        f"{100 * end:+.1f} %" if np.isfinite(end) else "unknown" for end in (margin.low, margin.high)
+    )
     return low if low == high else f"{low} to {high}"
 
 
@@ -173,6 +180,8 @@ def _range(bounds: Bounds) -> str:
     low, high = float(np.asarray(bounds.low)), float(np.asarray(bounds.high))
     if not np.isfinite(low) and not np.isfinite(high):
         return "not published"
+    if not np.isfinite(high):
+        return f"at least {_short(low)}"
     return f"{_short(low)}" if low == high else f"{_short(low)} to {_short(high)}"
 
 
@@ -204,7 +213,9 @@ def _result_record(result: Result, book: RuleBook) -> dict[str, Any]:
         "in_force": result.in_force,
         "possible": list(result.possible),
         "probability": dict(result.probability),
-        "margins": [{key: _finite(value) for key, value in asdict(margin).items()} for margin in result.margins],
+        "margins": [
+            {key: _finite(value) for key, value in asdict(margin).items()} for margin in result.margins
+        ],
         "notes": list(result.notes),
         "standing": document.standing,
         "solidity": document.solidity,
@@ -253,7 +264,9 @@ def _row_table(answers: Sequence[RowAnswer]) -> Listing:
     ]
     agreed = sum(answer.agrees for answer in answers)
     title = f"{agreed} of {len(answers)} rows agree"
-    return Listing(title, ("chip", "rule", "expected", "got", "branch", "agrees", "notes"), rows, [DISCLAIMER])
+    return Listing(
+        title, ("chip", "rule", "expected", "got", "branch", "agrees", "notes"), rows, [DISCLAIMER]
+    )
 
 
 # --- all chips ---------------------------------------------------------------------------------------------
@@ -293,7 +306,11 @@ def show_matrix(
 
 def speaking(answers: Sequence[Classification]) -> list[str]:
     """Rules that give at least one chip a result of its own."""
-    return [r.rule for i, r in enumerate(answers[0].results) if any(a.results[i].result not in SILENT for a in answers)]
+    return [
+        r.rule
+        for i, r in enumerate(answers[0].results)
+        if any(a.results[i].result not in SILENT for a in answers)
+    ]
 
 
 def _matrix(answers: Sequence[Classification], book: RuleBook, rules: Sequence[str]) -> Listing:
@@ -338,7 +355,15 @@ def show_rules(catalogue: Catalogue, to: TextIO, *, as_json: bool = False) -> No
     """Print the rules by date of effect."""
     book = load_rules(catalogue)
     if as_json:
-        to.write(_dumped({"rules": [document.model_dump(mode="json", by_alias=True) for document in book.files.values()]}))
+        to.write(
+            _dumped(
+                {
+                    "rules": [
+                        document.model_dump(mode="json", by_alias=True) for document in book.files.values()
+                    ]
+                }
+            )
+        )
         return
     rows = [
         (f.id, f.effective or "-", f.ended or "", f.standing, f.solidity, f.name, f.instrument)
