@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1] / "sim"
 
 # Floor of each room (docs/architecture.md). The first matching prefix counts.
 FLOORS = [
-    ("sim.cli", 6), ("sim.api", 6), ("sim.views", 6), ("sim.commands", 6),
+    ("sim.cli", 6), ("sim.api", 6), ("sim.notebook", 6), ("sim.views", 6), ("sim.commands", 6),
     ("sim.study", 5), ("sim.calibrate", 5), ("sim.resolve", 4),
     ("sim.profiles", 3), ("sim.training", 3), ("sim.serving", 3), ("sim.layout", 2),
     ("sim.physics", 1), ("sim.economics", 1), ("sim.policy", 1), ("sim.report", 1), ("sim.units", 1), ("sim.quantity", 1),

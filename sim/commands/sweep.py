@@ -1,7 +1,8 @@
-"""``parity sweep``: one question at many values."""
+"""``parity sweep`` and ``parity compare``: one question at many values, or two side by side."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -52,3 +53,36 @@ def sweep(
     request = SweepRequest(scenario, axes, draws, seed, workers, cluster, cache or CACHE, keep_draws)
     for line in sweep_and_write(catalogue(profiles), request, out):
         print(line)
+
+
+@app.command("compare")
+def compare(
+    one: Annotated[str, typer.Argument(help="Scenario file, or the id of a shipped one.")],
+    other: Annotated[
+        str | None, typer.Argument(help="The other scenario; the same one, changed, when left out.")
+    ] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="Change a value of the other scenario."),
+    ] = None,
+    draws: Annotated[
+        int | None, typer.Option(min=1, help="Worlds to draw, instead of the scenario's own.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of the draws, instead of the scenario's own.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also write every result there, as comparison.csv.")
+    ] = None,
+    profiles: Profiles = None,
+) -> None:
+    """Say what changes from one scenario to another, both in the same worlds."""
+    from sim.notebook import load
+    from sim.study.sweep.grid import change as parsed
+    from sim.views.catalogue import print_listing
+    from sim.views.compare import compared
+
+    changes = dict(parsed(each) for each in change or ())
+    first, second = load(one, profiles=profiles or ()), load(other or one, changes, profiles or ())
+    for listing in compared(first, second, draws, seed, out):
+        print_listing(listing, sys.stdout)

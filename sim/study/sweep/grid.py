@@ -58,6 +58,27 @@ def axis(text: str) -> Axis:
     return Axis(path.strip(), texts)
 
 
+def change(text: str) -> tuple[str, str]:
+    """Path and value of one change as it is typed.
+
+    Raises
+    ------
+    InputError
+        When there is no ``=`` or nothing on one side of it.
+
+    Examples
+    --------
+    >>> change("chips/h100-sxm#power.tdp=650 W")
+    ('chips/h100-sxm#power.tdp', '650 W')
+    """
+    path, equals, value = (part.strip() for part in text.partition("="))
+    if not (path and equals and value):
+        raise InputError(
+            [Problem(f'--set {text}: read no "path=value"; for example --set clusters.a.chips=10000')]
+        )
+    return path, value
+
+
 def axes_of(vary: Mapping[str, Sequence[Any]]) -> tuple[Axis, ...]:
     """Axes from plain values, as a notebook gives them."""
     return tuple(Axis(path, tuple(str(value) for value in values)) for path, values in vary.items())
