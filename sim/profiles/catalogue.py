@@ -230,11 +230,12 @@ class Catalogue:
 
     @property
     def files_read(self) -> tuple[tuple[str, str], ...]:
-        """Every file that an answer rests on, with its SHA-256, in order.
+        """Every file that an answer rests on, with its SHA-256, in order; then what was put in the place of its values.
 
         Paths are relative to the place the file was found in, so that they are alike on every machine.
         """
-        return tuple(self._files.items())
+        changes = ((str(each), hashlib.sha256(str(each).encode()).hexdigest()) for each in self._changes)
+        return (*self._files.items(), *changes)
 
     def ids(self, kind: str) -> list[str]:
         """Ids of a kind: chips, kernels, systems, models, workloads, regions, rentals or scenarios."""

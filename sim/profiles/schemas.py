@@ -20,7 +20,9 @@ from sim.profiles.fields import Document
 from sim.profiles.hardware import ChipProfile, KernelProfile, SystemProfile
 from sim.profiles.model import ModelProfile
 from sim.profiles.policy import ControlItems, ExportRule
+from sim.profiles.supply_scenario import PolicyScenario
 from sim.profiles.scenario import Scenario
+from sim.profiles.supply import Supply
 from sim.profiles.served import PriceList
 from sim.profiles.workload import ServingTraffic, TrainingRecipe
 
@@ -38,6 +40,8 @@ SCHEMA_FILES: dict[type[Document], str] = {
     PlacePrices: "scenarios/schema/place-price.schema.json",
     CurrencySeries: "scenarios/schema/currency.schema.json",
     PriceList: "scenarios/schema/price-list.schema.json",
+    Supply: "scenarios/schema/supply.schema.json",
+    PolicyScenario: "scenarios/schema/policy.schema.json",
     Scenario: "scenarios/schema/scenario.schema.json",
     ExportRule: "scenarios/schema/rule.schema.json",
     ControlItems: "scenarios/schema/items.schema.json",

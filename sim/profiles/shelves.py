@@ -22,6 +22,8 @@ from sim.profiles.model import ModelProfile
 from sim.profiles.policy import ControlItems, ExportRule
 from sim.profiles.scenario import Scenario
 from sim.profiles.served import PriceList
+from sim.profiles.supply_scenario import PolicyScenario
+from sim.profiles.supply import Supply
 from sim.profiles.tree import Tree
 from sim.profiles.workload import ServingTraffic, TrainingRecipe
 from sim.units import did_you_mean
@@ -114,6 +116,8 @@ SHELVES: dict[str, Shelf] = {
     ),
     "rules": Shelf("export rule", "scenarios", "policy/rules", {"": ExportRule}),
     "items": Shelf("list of controlled items", "scenarios", "policy/items", {"": ControlItems}),
+    "supply": Shelf("supply file", "scenarios", "policy/supply", {"": Supply}),
+    "policies": Shelf("policy scenario", "scenarios", "policy/scenarios", {"": PolicyScenario}),
     "scenarios": Shelf("scenario", "scenarios", "", {"": Scenario}),
 }
 
@@ -139,6 +143,19 @@ def references(document: Document) -> Iterator[tuple[Location, str, str]]:
             yield ("system",), "systems", document.system
         case PlacePrices():
             yield ("region",), "regions", document.region
+        case Supply():
+            for index, use in enumerate(document.chips):
+                yield ("chips", index, "id"), "chips", use.id
+                yield ("chips", index, "system"), "systems", use.system
+                yield ("chips", index, "region"), "regions", use.region
+        case PolicyScenario():
+            yield ("baseline",), "supply", document.baseline
+            if document.rival:
+                yield ("rival",), "supply", document.rival
+            for key, job in (("training", document.training), ("serving", document.serving)):
+                if job is not None:
+                    yield (key, "model"), "models", job.model
+                    yield (key, "workload"), "workloads", job.workload
         case Scenario():
             for side, cluster in document.clusters.items():
                 yield ("clusters", side, "system"), "systems", cluster.system

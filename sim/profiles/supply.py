@@ -1,0 +1,345 @@
+"""Schema of a supply file: how chips come into a country, each capacity a dated series."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from sim import units
+from sim.profiles.fields import Area, Date, Document, Id, Money, PerTime, Power, Ratio, Record, Seconds, Share
+from sim.profiles.numbers import Dimension, read_quantity
+from sim.quantity import Quantity
+
+Chips = Annotated[Quantity, Dimension("chip")]
+ChipFlow = Annotated[Quantity, Dimension("chip/s")]
+WaferFlow = Annotated[Quantity, Dimension("wafer/s")]
+Dies = Annotated[Quantity, Dimension("die")]
+DieFlow = Annotated[Quantity, Dimension("die/s")]
+Stacks = Annotated[Quantity, Dimension("stack")]
+StackFlow = Annotated[Quantity, Dimension("stack/s")]
+TokenFlow = Annotated[Quantity, Dimension("token/s")]
+TokenPrice = Annotated[Quantity, Dimension("USD/token")]
+Tokens = Annotated[Quantity, Dimension("token")]
+
+# Dimensions that a change may be stated in; the series that it changes says which one it must be.
+DIMENSIONS = (
+    "chip/s",
+    "wafer/s",
+    "die/s",
+    "stack/s",
+    "token/s",
+    "chip",
+    "die",
+    "stack",
+    "W",
+    "USD",
+    "s",
+    "1/s",
+)
+
+
+def dimension_of(unit: str) -> str | None:
+    """Which of ``DIMENSIONS`` a unit text has; "" for a pure number, None for any other.
+
+    Examples
+    --------
+    >>> dimension_of("kchip/year"), dimension_of("chip/quarter"), dimension_of("%")
+    (None, 'chip/s', '')
+    """
+    if not unit:
+        return ""
+    for dimension in ("", *DIMENSIONS):
+        try:
+            units.to_base(f"1 {unit}", dimension)
+        except units.UnitError:
+            continue
+        return dimension
+    return None
+
+
+class _AnyDimension:
+    """A quantity whose dimension is that of the series it changes."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def read(raw: Any, info: core_schema.ValidationInfo) -> Quantity:
+            given = raw if isinstance(raw, dict) else {"value": raw}
+            dimension = dimension_of(units.unit_of(given.get("value"))) or ""
+            shares = [given.get(key) for key in ("value", "low", "high") if key in given]
+            between = all(isinstance(x, int | float) and 0 < x < 1 for x in shares)
+            shape = "logitnormal" if between and not dimension else "lognormal"
+            return read_quantity(raw, Dimension(dimension, shape), dict(info.context or {}))  # type: ignore[arg-type]
+
+        return core_schema.with_info_plain_validator_function(read)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"description": "a number with the unit of the series, or a quantity block"}
+
+
+AnyQuantity = Annotated[Quantity, _AnyDimension()]
+
+
+class Change(Record):
+    """A dated change of one or several series: exactly one of `set`, `times` and `plus`."""
+
+    id: Id
+    """Name of the change; another file that has one of the same name replaces it."""
+    series: str | list[str]
+    """Series that it changes, such as `imports.h20.export_gate` or `makers.huawei.yield`."""
+    country: Literal["own", "rival"] = "own"
+    """Whose: of the country in question, or of the one it is compared with."""
+    date: Date
+    """First day."""
+    until: Date | None = None
+    """Day after the last; for good when left out."""
+    late: Seconds | None = None
+    """How much later than the date it takes hold."""
+    set: AnyQuantity | None = None
+    times: AnyQuantity | None = None
+    plus: AnyQuantity | None = None
+    source: str = ""
+    """Key of the source that reports it; none for a supposition of the scenario."""
+    alleged_by: str = ""
+    """Who says so, where it is an allegation."""
+    note: str = ""
+
+
+class Loss(Record):
+    """A sudden loss: fire, seizure, sabotage."""
+
+    id: Id
+    date: Date
+    share: Share
+    of: Literal["dies", "stacks", "legal", "domestic", "proxy foundry", "smuggled"]
+    """Stores of the makers, or chips of a pathway."""
+    note: str = ""
+
+
+class Option(Record):
+    """One of several accounts of the same matter."""
+
+    id: Id
+    name: str = ""
+    weight: float = Field(ge=0)
+    """Share of the draws that follow it, relative to the others. A choice, not a finding."""
+    changes: list[Change] = Field(default_factory=list)
+    source: str = ""
+    note: str = ""
+
+
+class Branch(Record):
+    """Accounts that contradict each other: every draw follows one of them, and results are shown for each."""
+
+    id: Id
+    name: str
+    options: list[Option] = Field(min_length=2)
+    note: str = ""
+
+
+class Allegation(Record):
+    """A claim that bears on the subject and is no established fact."""
+
+    id: Id
+    claim: str
+    by: str
+    """Who alleges it."""
+    date: Date
+    source: str
+    """Key of the source that reports it."""
+
+
+class ChipUse(Record):
+    """A chip of this country: how it is built in, and where."""
+
+    id: Id
+    """Chip file."""
+    system: Id
+    region: Id
+    """Region file for what it costs to own and run."""
+    catching_up: bool = False
+    """Its software gains on the speed that the profile states, at the rate of `software_growth`."""
+    installed: Chips | None = None
+    """In use at the start."""
+    pathway: str = "legal"
+    """How those came."""
+
+
+class MadeChip(Record):
+    """A product of a maker."""
+
+    id: Id
+    """Chip file."""
+    weight: dict[Date, Ratio]
+    """Its share of the packages, relative to the maker's other products."""
+    dies: float = Field(gt=0)
+    """Logic dies per package."""
+    stacks: float = Field(ge=0)
+    """HBM stacks per package."""
+    banked: bool = False
+    """Whether dies of the foreign foundry fit into it."""
+
+
+class MakerFile(Record):
+    """Who makes chips in the country: wafers, dies, packages."""
+
+    id: Id
+    name: str
+    wafers: dict[Date, WaferFlow]
+    """Advanced wafers started for its chips."""
+    die_area: Area
+    """One logic die."""
+    gross_dies: Ratio | None = None
+    """Dies per wafer; from the area when left out."""
+    yield_share: dict[Date, Share] = Field(alias="yield")
+    """Working dies of those on a wafer."""
+    fab_lead: dict[Date, Seconds]
+    """From wafer start to tested die."""
+    banked_dies: Dies | None = None
+    """Dies of a foreign foundry at hand at the start."""
+    bought_dies: dict[Date, DieFlow] = Field(default_factory=dict)
+    """Dies that a foreign foundry delivers through intermediaries."""
+    packaging: dict[Date, ChipFlow]
+    """Packages that can be finished."""
+    build_lead: dict[Date, Seconds]
+    """From package to delivered server."""
+    products: list[MadeChip] = Field(min_length=1)
+
+
+class Memory(Record):
+    """High-bandwidth memory, shared by all makers of the country."""
+
+    banked: Stacks | None = None
+    """Foreign stacks at hand at the start."""
+    foreign: dict[Date, StackFlow]
+    """Foreign stacks that come in."""
+    domestic: dict[Date, StackFlow]
+    """Stacks of domestic makers."""
+    evaded: dict[Date, StackFlow]
+    """Foreign stacks that come in against the rules."""
+
+
+class Import(Record):
+    """A product that may cross the border legally, with a gate on each side."""
+
+    id: Id
+    chip: Id
+    name: str = ""
+    offered: dict[Date, ChipFlow]
+    """What the vendor can deliver."""
+    wanted: dict[Date, ChipFlow] = Field(default_factory=dict)
+    """What buyers would take at the price without duty and share; all that is offered when left out."""
+    export_gate: dict[Date, Share]
+    """Share of the requests that the exporting government lets pass."""
+    import_gate: dict[Date, Share]
+    """Share of the requests that the importing government lets pass."""
+    quota: dict[Date, ChipFlow] = Field(default_factory=dict)
+    """Most chips; none when left out."""
+    volume_cap: dict[Date, Ratio] = Field(default_factory=dict)
+    """Most chips as a share of what buyers in the exporting country take of this product; none when left out."""
+    home_volume: dict[Date, ChipFlow] = Field(default_factory=dict)
+    """What buyers in the exporting country take of this product."""
+    price: dict[Date, Money] = Field(default_factory=dict)
+    """Official price; that of the chip file when left out."""
+    duty: dict[Date, Ratio] = Field(default_factory=dict)
+    """Share of the price."""
+    revenue_share: dict[Date, Ratio] = Field(default_factory=dict)
+    """Share of the vendor's revenue that goes to his government."""
+    passed_on: dict[Date, Share] = Field(default_factory=dict)
+    """Share of the revenue share that the vendor puts on the price."""
+    elasticity: Ratio | None = None
+    """By how many per cent demand falls when the landed cost rises by one; none when left out."""
+    lead: dict[Date, Seconds]
+    """From the vendor to a delivered server."""
+    pathway: str = "legal"
+
+
+class Grey(Record):
+    """Chips that come in against the rules."""
+
+    id: Id
+    name: str
+    flow: dict[Date, ChipFlow]
+    enforcement: dict[Date, Ratio]
+    """Factor on the flow: 1 as observed, 0 nothing passes."""
+    chips: dict[Id, dict[Date, Ratio]]
+    """Their kinds: share of each, relative to the others."""
+    lead: dict[Date, Seconds]
+    premium: dict[Date, Ratio]
+    """Price paid over the official price."""
+    alleged_by: str = ""
+    note: str = ""
+
+
+class Remote(Record):
+    """Chips abroad that firms of the country rent."""
+
+    id: Id
+    chip: Id
+    name: str
+    chips: dict[Date, Chips]
+    open: dict[Date, Share]
+    """Share that stays within reach: 1 as today, 0 closed."""
+    alleged_by: str = ""
+    note: str = ""
+
+
+class Sites(Record):
+    """Where chips are put to work, and how long they last."""
+
+    power: dict[Date, Power]
+    """Facility power for AI chips."""
+    network: dict[Date, ChipFlow] = Field(default_factory=dict)
+    """Chips that can be connected; all when left out."""
+    life: Seconds
+    """From installation to retirement."""
+    failures: PerTime
+    """Share that breaks for good."""
+
+
+class Use(Record):
+    """What the chips are used for."""
+
+    training_share: dict[Date, Share]
+    """Share of the country's chips that the largest developer can bring to one training run."""
+    serving_share: dict[Date, Share]
+    """Share of the country's chips that serve tokens."""
+    demand: dict[Date, TokenFlow] = Field(default_factory=dict)
+    """Tokens that users ask for, prompts included."""
+    software_growth: dict[Date, Ratio] = Field(default_factory=dict)
+    """Yearly factor on the speed of chips that are catching up, from the date on."""
+    frontier_progress: Ratio | None = None
+    """Yearly factor by which algorithms lower the training compute for the same result."""
+    progress_lag: Seconds | None = None
+    """By how much the country is behind in these algorithms."""
+    distilled_share: dict[Date, Share] = Field(default_factory=dict)
+    """Share of a model's training tokens that teaching by another model makes unnecessary."""
+    teacher_tokens: Tokens | None = None
+    """Tokens of the teacher that this takes."""
+    teacher_price: TokenPrice | None = None
+    """Price of those."""
+
+
+class Supply(Document):
+    """How a country comes by its compute."""
+
+    kind_of_file: Literal["supply"]
+    extends: str = ""
+    """Another supply file of which this one changes a few lines."""
+    start: Date
+    """First day that is simulated."""
+    quarters: int = Field(gt=0, le=80)
+    chips: list[ChipUse] = Field(min_length=1)
+    makers: list[MakerFile] = Field(default_factory=list)
+    memory: Memory | None = None
+    imports: list[Import] = Field(default_factory=list)
+    grey: list[Grey] = Field(default_factory=list)
+    remote: list[Remote] = Field(default_factory=list)
+    sites: Sites
+    use: Use
+    branches: list[Branch] = Field(default_factory=list)
+    changes: list[Change] = Field(default_factory=list)
+    losses: list[Loss] = Field(default_factory=list)
+    allegations: list[Allegation] = Field(default_factory=list)
