@@ -148,7 +148,7 @@ class _Run:
         self.warm_tokens = 0
         self.units = [_Unit(self, rng) for _ in range(plan.units)]
         self.serial = 0
-        self.plain = details == Details()
+        self.plain = details.empty
 
     def warm_start(self, residents: Requests) -> None:
         """Put requests into the decode pool that are on their way since before the run."""

@@ -124,6 +124,11 @@ class Details:
     rhythm: Sequence[int] | NDArray[np.int_] | None = None
     extra_s: Sequence[float] | Column | None = None
 
+    @property
+    def empty(self) -> bool:
+        """Nothing is known."""
+        return all(getattr(self, name) is None for name in self.__slots__)
+
     def live(self, index: int, prompt: int, output: int, cached: int, goal: int, unit: int) -> LiveRequest:
         """The request, its prompt cut in prefix blocks of ``unit`` tokens (0: no prefix cache)."""
         hashes: Sequence[int] = ()
