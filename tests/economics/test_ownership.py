@@ -152,3 +152,60 @@ def test_owner_cost_per_hour_is_near_the_published_one():
     errors = np.abs(np.array(ratios) - 1)
     assert np.median(errors) < 0.12
     assert errors.max() < 0.25
+
+
+def test_every_block_by_hand():
+    # One chip of 20,000 USD, server 8,000, network 4,000, storage 1,000; no interest; 5 years for the hardware, of which
+    # 10 % come back, 20 for a building of 1,000 W at 10 USD, a fifth of it cooling plant; 15 % revenue share passed on,
+    # 25 % duty, grey premium 1.5 on chip and server; all per year.
+    o = owner(
+        chip_usd=20_000.0, server_usd=8_000.0, network_usd=4_000.0, storage_usd=1_000.0, peak_power_w=1_000.0,
+        facility_usd_per_w=10.0, cost_of_capital_per_s=0.0, cooling_share=0.2, residual=0.1, duty=0.25,
+        revenue_share=0.15, grey_premium=1.5, maintenance_per_s=0.02 / YEAR, spares_per_s=0.01 / YEAR,
+        staff_per_s=0.015 / YEAR, software_per_s=0.005 / YEAR,
+    )  # fmt: skip
+    per_year = {name: usd * YEAR for name, usd in amortised(o, 800.0).items()}
+    assert per_year == pytest.approx(
+        {
+            "chip": 20_000 * 0.9 / 5,
+            "server": 8_000 * 0.9 / 5,
+            "network": 4_000 * 0.9 / 5,
+            "storage": 1_000 * 0.9 / 5,
+            "revenue share": 20_000 * 0.15 / 0.85 * 0.9 / 5,
+            "duty": 5_000 * 0.9 / 5,
+            "premium": 14_000 * 0.9 / 5,
+            "facility": 8_000 / 20,
+            "cooling": 2_000 / 20,
+            "power": 0.8 * 1.2 * 0.08 * 365.25 * 24,
+            "staff": 33_000 * 0.015,
+            "maintenance": 33_000 * 0.02,
+            "spares": 33_000 * 0.01,
+            "software": 33_000 * 0.005,
+            "capital": 0.0,
+        }
+    )
+    # Cash knows no sale at the end.
+    assert acquisition(o)["chip"] * YEAR == pytest.approx(4_000)
+
+
+def test_hardware_valued_by_progress_loses_a_third_in_the_first_year():
+    o = owner(depreciation="value loss", value_loss_per_s=0.14 / YEAR)
+    blocks = {name: usd * YEAR for name, usd in amortised(o, 900.0).items()}
+    # 0.14 x ln 10 = 0.32236 a year on the hardware; the building stays on its straight line of 20 years.
+    assert blocks["chip"] == pytest.approx(25_000 * 0.32236, rel=1e-4)
+    assert blocks["facility"] == pytest.approx(11.0 * 1_400 / 20)
+    # Interest on what was paid for the hardware, and what the annuity of the building adds.
+    building = 15_400 * (annuity_rate(0.09, 20.0) - 1 / 20)
+    assert blocks["capital"] == pytest.approx(38_000 * 0.09 + building, rel=1e-6)
+
+
+@given(st.floats(0.0, 0.9), st.floats(0.0, 0.5), st.floats(1.0, 3.0))
+def test_views_add_up_whatever_the_blocks(residual, share, premium):
+    o = owner(
+        residual=residual, revenue_share=share, grey_premium=premium, storage_usd=500.0, cooling_share=0.3
+    )
+    assert total(scaled(acquisition(o), 5 * YEAR)) == pytest.approx(
+        sum(usd * (5 / 20 if name in ("facility", "cooling") else 1.0) for name, usd in purchase(o).items())
+    )
+    assert total(amortised(o, 900.0)) == pytest.approx(sum(amortised(o, 900.0).values()))
+    assert min(amortised(o, 900.0).values()) >= 0.0
