@@ -83,7 +83,9 @@ def _check_details(details: Details, pools: list[PoolPlan]) -> None:
             ("rhythm", details.rhythm, len(limits.speculations)),
         ):
             if column is not None and len(column) and not 0 <= np.min(column) <= np.max(column) < most:
-                raise ValueError(f"{name} goes up to {np.max(column)}, where a pool has {most} (counted from 0)")
+                raise ValueError(
+                    f"{name} goes up to {np.max(column)}, where a pool has {most} (counted from 0)"
+                )
 
 
 class _Unit:
@@ -103,7 +105,9 @@ class _Unit:
             self.prefill = None
         else:
             self.serve = pool(plan.serve, _nothing, run.finished, partial(run.decode_again, self))
-            self.prefill = self.entry = pool(plan.prefill, run.first_token, partial(run.hand_over, self), run.again)
+            self.prefill = self.entry = pool(
+                plan.prefill, run.first_token, partial(run.hand_over, self), run.again
+            )
         self.submit = self.entry.submit
 
     @property
@@ -147,6 +151,7 @@ class _Run:
         self.sent = 0
         self.warm_tokens = 0
         self.units = [_Unit(self, rng) for _ in range(plan.units)]
+        self.enter = self.units[0].submit if plan.units == 1 else self.choose_unit
         self.serial = 0
         self.plain = details.empty
 
@@ -196,15 +201,15 @@ class _Run:
             request = LiveRequest(index, prompt, here, cached, goal=output)
         else:
             request = self.details.live(index, prompt, here, cached, output, self.unit_tokens)
-        self.again(request)
+        self.enter(request)
 
     def again(self, request: LiveRequest) -> None:
         """To the entry of a unit: new requests, and those that lost their cache."""
-        units = self.units
-        if len(units) == 1:
-            units[0].submit(request)
-            return
-        self.plan.assign(units, self.serial, request).submit(request)
+        self.enter(request)
+
+    def choose_unit(self, request: LiveRequest) -> None:
+        """Let the plan say which unit serves it."""
+        self.plan.assign(self.units, self.serial, request).submit(request)
         self.serial += 1
 
     def first_token(self, request: LiveRequest, now: float) -> None:

@@ -88,8 +88,7 @@ class ClusterRun:
     def part(self, rows: NDArray[np.bool_]) -> ClusterRun:
         """The columns of some requests (of a mode, of a class); sums stay those of the run."""
         asked = self.requests
-        columns = (asked.arrival_s, asked.prompt, asked.output, asked.cached)
-        chosen = Requests(*(column[rows] for column in columns))
+        chosen = Requests(asked.arrival_s[rows], asked.prompt[rows], asked.output[rows], asked.cached[rows])
         return replace(
             self, requests=chosen, first_token_s=self.first_token_s[rows], finish_s=self.finish_s[rows]
         )
@@ -189,7 +188,9 @@ class Books:
         if abs(inside - self.area) > 1e-6 * max(inside, self.area, 1e-9):
             raise SimulationError(f"Little's law fails: {self.area:.9g} against {inside:.9g} request-seconds")
 
-    def check_tokens(self, requests: Requests, stated: NDArray[np.int32], total: ReplicaCounters, warm: int) -> None:
+    def check_tokens(
+        self, requests: Requests, stated: NDArray[np.int32], total: ReplicaCounters, warm: int
+    ) -> None:
         """Every token of a finished run was made once; every prompt token was read or found, and again after a loss.
 
         Raises

@@ -100,13 +100,19 @@ def draw_modes(
     for number, mode in enumerate(modes):
         rows = chosen == number
         drawn = draw_requests(arrival_s[rows], mode.prompt, mode.output, mode.prefix_hit, rng)
-        prompt[rows], output[rows], cached[rows] = drawn.prompt + mode.image_tokens, drawn.output, drawn.cached
+        prompt[rows], output[rows], cached[rows] = (
+            drawn.prompt + mode.image_tokens,
+            drawn.output,
+            drawn.cached,
+        )
     return labelled(modes, Requests(arrival_s, prompt, output, cached), chosen)
 
 
 def labelled(modes: Sequence[Mode], requests: Requests, mode: NDArray[np.int64]) -> MixedTraffic:
     """Requests whose modes are known, with the class, speculation and encoder time of each."""
-    priority, rhythm = (np.array([getattr(each, name) for each in modes])[mode] for name in ("priority", "rhythm"))
+    priority, rhythm = (
+        np.array([getattr(each, name) for each in modes])[mode] for name in ("priority", "rhythm")
+    )
     extra = np.array([each.encode_s for each in modes])[mode]
     details = Details(priority=priority.tolist(), rhythm=rhythm.tolist(), extra_s=extra.tolist())
     return MixedTraffic(requests, details, mode)
@@ -127,7 +133,9 @@ def by_mode(
         latency = part.percentiles(points) if finished else nothing
         kept = float(part.met(each.ttft_s, each.tpot_s).mean()) if len(part.requests) else np.nan
         found.append(
-            ModeOutcome(each.name, finished, **latency, kept=kept, output_tokens_per_s=part.output_tokens_per_s())
+            ModeOutcome(
+                each.name, finished, **latency, kept=kept, output_tokens_per_s=part.output_tokens_per_s()
+            )
         )
     return found
 

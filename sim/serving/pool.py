@@ -109,7 +109,9 @@ class Pool:
         """It serves from now on."""
         self._put_up(member.replica)
         if self.plan.failures is not None:
-            self.environment.process(self._live(member, self.plan.failures.mean_s, self.plan.failures.repair_s))
+            self.environment.process(
+                self._live(member, self.plan.failures.mean_s, self.plan.failures.repair_s)
+            )
 
     def _put_up(self, replica: Replica) -> None:
         self.up.append(replica)

@@ -60,7 +60,9 @@ class Replica:
         self.waiting = line_for(limits.classes)
         self.active = 0
         self.unread = 0  # prompt tokens still to be read, waiting requests included
-        self.on_empty: Callable[[], None] | None = None  # told when the last request of a draining replica has left
+        self.on_empty: Callable[[], None] | None = (
+            None  # told when the last request of a draining replica has left
+        )
         self._notify_first, self._notify_finish, self._notify_refused = on_first_token, on_finish, on_refused
         self._trace = trace
         self._memory = KvMemory(limits, self.counters)
@@ -153,7 +155,9 @@ class Replica:
     def _running(self) -> list[LiveRequest]:
         """Sequences that decode, in order of admission."""
         ends = [entry for track in self._memory.tracks for entry in track.ends]
-        live = sorted((admission, sequence.index, sequence) for _, admission, sequence in ends if sequence.admission == admission)
+        live = sorted(
+            (each.admission, each.index, each) for _, number, each in ends if each.admission == number
+        )
         return [sequence for _, _, sequence in live]
 
     def _schedule(self, delay: float) -> None:
@@ -215,16 +219,13 @@ class Replica:
                         sequence.generated = sequence.output
                         memory.leave(sequence)
                         self._decoding -= 1
-                        self._finish(sequence, now)
+                        self.active -= 1
+                        sequence.admission = -1
+                        self._notify_finish(sequence, now)
         if chunks and steps:
             self._chunks = []
             for sequence, tokens in chunks:
                 self._advance_prompt(sequence, tokens * steps, now)
-
-    def _finish(self, sequence: LiveRequest, now: float) -> None:
-        self.active -= 1
-        sequence.admission = -1
-        self._notify_finish(sequence, now)
 
     def _advance_prompt(self, sequence: LiveRequest, tokens: int, now: float) -> None:
         self.counters.prefill_tokens += tokens
@@ -244,7 +245,9 @@ class Replica:
             self._decoding += 1
         else:
             self._memory.unpin(sequence)
-            self._finish(sequence, now)
+            self.active -= 1
+            sequence.admission = -1
+            self._notify_finish(sequence, now)
 
     def _preempt(self) -> bool:
         """Push out the newest requests of the last class until the next step fits. True when there were any."""
@@ -275,7 +278,9 @@ class Replica:
             sequence = waiting[0]
             unread = sequence.prefill_left
             sequence.admission = self._admissions
-            taken = memory.take(sequence, limits.kv_blocks - used - (limits.spare_blocks if self.active else 0))
+            taken = memory.take(
+                sequence, limits.kv_blocks - used - (limits.spare_blocks if self.active else 0)
+            )
             if taken < 0:
                 sequence.admission = -1
                 break
@@ -340,8 +345,10 @@ class Replica:
 
     def _steps_decoding(self) -> int:
         """Steps until the first sequence is done or the cache is full."""
-        memory, step = self._memory, self._step
-        steps = min(track.steps_to_end(step) for track in memory.tracks if track.cache.count)
+        memory, step, steps = self._memory, self._step, 1 << 60
+        for track in memory.tracks:
+            if track.cache.count:
+                steps = min(steps, track.steps_to_end(step))
         if memory.fits(step + steps - 1):
             return steps
         fits, too_many = 1, steps

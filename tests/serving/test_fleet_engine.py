@@ -72,7 +72,9 @@ def test_service_of_any_kind_is_m_g_1():
     prompt = LengthDistribution(5e5, 1.0, 1e7).draw(40_000, rng)
     service = prompt * 1e-6
     rate = 0.6 / service.mean()
-    server = PoolPlan(StepCost([0.0, 0.0], prefill_token_s=1e-6), ReplicaLimits(1, 10**9, chunk_tokens=10**9), 1)
+    server = PoolPlan(
+        StepCost([0.0, 0.0], prefill_token_s=1e-6), ReplicaLimits(1, 10**9, chunk_tokens=10**9), 1
+    )
     run = simulate(ClusterPlan(server), asked(poisson_arrivals(rate, 40_000, rng), prompt, 1))
     wait = (run.ttft_s - service).mean()
     assert wait == pytest.approx(rate * np.mean(service**2) / (2 * 0.4), rel=0.1)
@@ -95,7 +97,9 @@ def test_two_classes_wait_as_cobham_says():
 def test_units_have_queues_of_their_own():
     """Two units in turn are two clusters with every other request."""
     requests = chat(np.random.default_rng(4), 300, 30.0)
-    plan = ClusterPlan(PoolPlan(COST, ReplicaLimits(64, 400), 1), PoolPlan(COST, ReplicaLimits(64, 4000), 2), 0.01, 1e-6)
+    plan = ClusterPlan(
+        PoolPlan(COST, ReplicaLimits(64, 400), 1), PoolPlan(COST, ReplicaLimits(64, 4000), 2), 0.01, 1e-6
+    )
     both = simulate(replace(plan, units=2, assign=round_robin), requests)
     for turn in (0, 1):
         columns = (requests.arrival_s, requests.prompt, requests.output, requests.cached)
@@ -187,7 +191,8 @@ def test_a_start_takes_its_time_and_is_paid():
     """One replica too few at the first decision (10 s): the second serves at 25 s, and is paid from 10 s on."""
     rule = Autoscale(lambda state: 2.0, 10.0, 15.0, 1, 2)
     run = simulate(
-        ClusterPlan(PoolPlan(StepCost([1.0] * 3), ReplicaLimits(2, 100), 1, autoscale=rule)), asked([0.0], 1, 40)
+        ClusterPlan(PoolPlan(StepCost([1.0] * 3), ReplicaLimits(2, 100), 1, autoscale=rule)),
+        asked([0.0], 1, 40),
     )
     assert run.timeline["serve"] == [(0.0, 1), (25.0, 2)]
     assert run.chip_s["serve"] == pytest.approx(40.0 + 30.0)
@@ -210,12 +215,24 @@ def test_the_cache_aware_router_finds_the_prefix():
     assert least.hit_rate() <= run.hit_rate()
 
 
-FAST = Mode("fast", 0.6, LengthDistribution(300, 0.8, 4000), LengthDistribution(60, 0.5, 500), ttft_s=1.0, tpot_s=0.05)
+FAST = Mode(
+    "fast", 0.6, LengthDistribution(300, 0.8, 4000), LengthDistribution(60, 0.5, 500), ttft_s=1.0, tpot_s=0.05
+)
 EXPERT = Mode(
-    "expert", 0.3, LengthDistribution(600, 0.8, 4000), LengthDistribution(400, 0.5, 2000), priority=1, rhythm=1
+    "expert",
+    0.3,
+    LengthDistribution(600, 0.8, 4000),
+    LengthDistribution(400, 0.5, 2000),
+    priority=1,
+    rhythm=1,
 )
 VISION = Mode(
-    "vision", 0.1, LengthDistribution(300, 0.8, 4000), LengthDistribution(60, 0.5, 500), image_tokens=1024, encode_s=0.02
+    "vision",
+    0.1,
+    LengthDistribution(300, 0.8, 4000),
+    LengthDistribution(60, 0.5, 500),
+    image_tokens=1024,
+    encode_s=0.02,
 )
 
 
@@ -239,9 +256,11 @@ def test_modes_share_a_fleet():
 def test_details_that_do_not_fit_are_refused():
     requests = asked([0.0, 1.0], 5, 5)
     with pytest.raises(ValueError, match="priority goes up to 3"):
-        simulate(ClusterPlan(PoolPlan(COST, ReplicaLimits(4, 100), 1)), requests, details=Details(priority=[0, 3]))
+        simulate(
+            ClusterPlan(PoolPlan(COST, ReplicaLimits(4, 100), 1)), requests, details=Details(priority=[0, 3])
+        )
+    pool = PoolPlan(COST, ReplicaLimits(4, 100), 1, failures=Failures(1.0, 1.0))
     with pytest.raises(ValueError, match="random numbers"):
-        pool = PoolPlan(COST, ReplicaLimits(4, 100), 1, failures=Failures(1.0, 1.0))
         simulate(ClusterPlan(pool), requests)
 
 

@@ -94,7 +94,9 @@ def mooncake():
     shared = os.environ.get("CHIP_PARITY_SHARED", "")
     path = Path(shared) / "data" / "traces" / "mooncake_fast25_conversation.jsonl"
     if not shared or not path.exists():
-        pytest.skip("the Mooncake trace is not here: set CHIP_PARITY_SHARED to the folder that has data/traces")
+        pytest.skip(
+            "the Mooncake trace is not here: set CHIP_PARITY_SHARED to the folder that has data/traces"
+        )
     trace = load_trace(path)
     assert trace.blocks is not None
     return trace
@@ -107,7 +109,10 @@ def test_hit_rate_of_the_mooncake_conversation_trace(blocks, published):
     Ours drops the end of a path before its beginning and counts full blocks only, which moves a small cache a little.
     """
     trace = mooncake()
-    ids = [list(blocks_of)[: prompt // BLOCK] for blocks_of, prompt in zip(trace.blocks, trace.requests.prompt, strict=True)]
+    ids = [
+        list(blocks_of)[: prompt // BLOCK]
+        for blocks_of, prompt in zip(trace.blocks, trace.requests.prompt, strict=True)
+    ]
     hits = one_by_one(ids, blocks)
     if blocks == 10**7:
         known: set[int] = set()

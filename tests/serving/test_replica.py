@@ -99,7 +99,7 @@ def worlds(draw):
 def rich_worlds(draw):
     """The same with priority classes, kinds of speculation, swapping, image encoding and a prefix cache, each on or off."""
     requests, cost, limits, prefilled, _ = draw(worlds())
-    count, longest = len(requests), int(max(requests.prompt.max(), requests.output.max()))
+    count = len(requests)
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     more = {}
     if draw(st.booleans()):
