@@ -9,9 +9,16 @@ from typing import Any
 from sim.study.validation import Prediction, ValidationResult
 
 TITLES = {"training": "Training runs", "serving": "Serving results"}
+SECTIONS = {
+    "validate": "Rows to which no factor was fitted",
+    "calibrate": "Rows the speed factors were fitted on",
+    "context": "Rows for context; under-specified",
+}
 
 
-def markdown_page(result: ValidationResult, preface: str = "") -> str:
+def markdown_page(
+    result: ValidationResult, preface: str = "", pictures: Mapping[str, str] | None = None
+) -> str:
     """The result as one page of Markdown: scores, baselines, every row.
 
     Parameters
@@ -20,6 +27,8 @@ def markdown_page(result: ValidationResult, preface: str = "") -> str:
         Predictions of a table.
     preface : str
         What a reader must know first: what was fitted, what the rows are.
+    pictures : mapping of str to str, optional
+        Alternative text by file name, of pictures that stand beside the page.
     """
     summary = result.summary()
     lines = [f"# {TITLES.get(result.kind, result.kind)}: predicted and measured", ""]
@@ -29,17 +38,14 @@ def markdown_page(result: ValidationResult, preface: str = "") -> str:
         "",
         *_scores(summary),
         "",
+        *(f"![{alt}]({name})\n" for name, alt in (pictures or {}).items()),
         "## By group (validate rows)",
         "",
         *_groups(summary),
         "",
     ]
-    for use, title in (
-        ("validate", "Rows to which no factor was fitted"),
-        ("calibrate", "Rows the speed factors were fitted on"),
-        ("context", "Rows for context; under-specified"),
-    ):
-        rows = [p for p in result.predictions if p.case.use == use]
+    for use, title in SECTIONS.items():
+        rows = [p for p in result.predictions if (p.case.use if p.case.use in SECTIONS else "context") == use]
         if rows:
             lines += [f"## {title}", "", *_rows(rows), ""]
     return "\n".join(lines)

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sim.profiles.catalogue import Catalogue
+from sim.report.charts import validation as charts
+from sim.report.document import standalone
+from sim.report.figures import Chart, Drawing, drawing
 from sim.report.outputs import write_all
 from sim.study import validate_serving as serving
 from sim.study import validate_training as training
-from sim.study.cases import validation_catalogue
-from sim.study.validation import ValidationResult
+from sim.study.cases import Table, validation_catalogue
+from sim.study.validation import PAGES, ValidationResult
 from sim.study.validation_page import markdown_page
+from sim.study.validation_pictures import identity_of, pictured
 
-Maker = Callable[[Path | None, Any], ValidationResult]
+Maker = Callable[[Path | None, Catalogue], ValidationResult]
 
 
-def _makers() -> Mapping[str, tuple[Maker, str]]:
+def _makers() -> Mapping[str, tuple[Maker, Table, str]]:
     return {
-        "training": (training.validate_training, training.PREFACE),
-        "serving": (serving.validate_serving, serving.PREFACE),
+        "training": (training.validate_training, training.TABLE, training.PREFACE),
+        "serving": (serving.validate_serving, serving.TABLE, serving.PREFACE),
     }
 
 
@@ -39,7 +46,8 @@ def validate_and_show(
     as_json : bool
         One JSON object instead of a table.
     out : Path, optional
-        Where to write the page ``<kind>.md`` and the record ``<kind>.json``.
+        Where to write the page, its pictures and the record: ``training.md``, ``training-scatter.png``,
+        ``training-errors.png``, ``training.json``; for serving, ``inference.md`` and so on.
 
     Returns
     -------
@@ -51,12 +59,44 @@ def validate_and_show(
     InputError
         When the table is missing or lacks a column.
     """
-    maker, preface = _makers()[kind]
-    result = maker(cases, validation_catalogue(extra))
+    maker, table, preface = _makers()[kind]
+    catalogue = validation_catalogue(extra)
+    result = maker(cases, catalogue)
     if out is not None:
-        page, record = markdown_page(result, preface), result.to_json() + "\n"
-        write_all(out, {f"{kind}.md": page.encode(), f"{kind}.json": record.encode()})
+        write_all(out, _files(result, table.files(cases, None), catalogue, preface))
     return result.to_json() if as_json else summary_text(result)
+
+
+def _files(
+    result: ValidationResult, inputs: Sequence[Path], catalogue: Catalogue, preface: str
+) -> dict[str, bytes]:
+    """The page, its pictures and the record by file name, the record last."""
+    stem = PAGES[result.kind]
+    drawings = _pictures(result, inputs, catalogue, stem)
+    pictures = {f"{name}.png": png for name, (_, png) in standalone(drawings).items()} if drawings else {}
+    page = markdown_page(result, preface, {f"{name}.png": drawn.alt for name, drawn in drawings.items()})
+    record = result.to_json() + "\n"
+    return pictures | {f"{stem}.md": page.encode(), f"{stem}.json": record.encode()}
+
+
+def _pictures(
+    result: ValidationResult, inputs: Sequence[Path], catalogue: Catalogue, stem: str
+) -> dict[str, Drawing]:
+    """Scatter and errors; none where no row of the headline could be predicted."""
+    record, dots = pictured(result)
+    if not any(dot.counted for dot in dots):
+        return {}
+    hashes = [(path.name, hashlib.sha256(path.read_bytes()).hexdigest()) for path in inputs]
+    identity = identity_of(
+        inputs[0], f"parity validate {result.kind}", (*hashes, *catalogue.files_read), training.DRAWS
+    )
+    found = {"scatter": charts.scatter, "errors": charts.errors}
+    if not charts.metrics_drawn(dots):
+        del found["scatter"]
+    return {
+        f"{stem}-{name}": drawing(Chart(name, partial(draw, identity, record, dots)))
+        for name, draw in found.items()
+    }
 
 
 def summary_text(result: ValidationResult) -> str:
