@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -16,7 +16,8 @@ from sim.quantity import KINDS, Distribution, Quantity
 UNKNOWN = "unknown"
 DATE = r"^\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?$"
 OWN_KINDS = ("derived", "assumed")  # may stand without a source: the note says where they come from
-_KEYS = ("value", "low", "high", "source", "kind", "as_of", "note", "distribution")
+_KEYS = ("value", "low", "high", "source", "kind", "as_of", "note", "distribution", "mixture")
+_OF_PARTS = ("value", "low", "high", "distribution")  # a mixture has none of its own
 _DISTRIBUTIONS: tuple[str, ...] = get_args(Distribution)
 
 
@@ -60,11 +61,26 @@ class Dimension:
             "kind": {"enum": list(KINDS)},
             "as_of": {"type": ["string", "integer"], "description": "YYYY, YYYY-MM or YYYY-MM-DD"},
             "note": {"type": "string"},
-            "distribution": {"enum": list(_DISTRIBUTIONS), "default": self.distribution},
+            "distribution": {
+                "enum": [d for d in _DISTRIBUTIONS if d != "mixture"],
+                "default": self.distribution,
+            },
         }
         block = {"type": "object", "required": ["value"], "additionalProperties": False, "properties": parts}
+        part = {
+            **block,
+            "required": ["weight", "value"],
+            "properties": {"weight": {"type": "number", "description": "probability"}, **parts},
+        }
+        whole = {key: parts[key] for key in ("source", "kind", "as_of", "note")}
+        mixture = {
+            "type": "object",
+            "required": ["mixture"],
+            "additionalProperties": False,
+            "properties": {"mixture": {"type": "array", "minItems": 2, "items": part}, **whole},
+        }
         name = "share" if self.is_share else self.unit or "number"
-        return {"x-quantity": name, "anyOf": [value, block]}
+        return {"x-quantity": name, "anyOf": [value, block, mixture]}
 
 
 def read_quantity(raw: Any, dimension: Dimension, context: Mapping[str, Any]) -> Quantity:
@@ -87,6 +103,8 @@ def read_quantity(raw: Any, dimension: Dimension, context: Mapping[str, Any]) ->
     if isinstance(raw, Quantity):
         return raw
     given: dict[str, Any] = dict(raw) if isinstance(raw, Mapping) else {"value": raw}
+    if "mixture" in given:
+        return _mixture(given, dimension, context)
     _check_keys(given)
     value, low, high = (_number(given, key, dimension.unit) for key in ("value", "low", "high"))
     assert value is not None
@@ -106,6 +124,41 @@ def read_quantity(raw: Any, dimension: Dimension, context: Mapping[str, Any]) ->
     _check_range(quantity, given)
     _check_bounds(quantity, given, dimension)
     return quantity
+
+
+def _mixture(given: dict[str, Any], dimension: Dimension, context: Mapping[str, Any]) -> Quantity:
+    """One of several numbers, each with a weight: ``{mixture: [{weight: 0.6, value: 780 TFLOP/s}, ...]}``."""
+    _check_keys({**given, "value": 0})
+    own = next((key for key in _OF_PARTS if key in given), None)
+    if own:
+        raise _fail(f"a mixture has no {own} of its own; its parts have", own)
+    entries = given["mixture"]
+    if not isinstance(entries, list) or len(entries) < 2 or not all(isinstance(e, Mapping) for e in entries):
+        raise _fail("mixture: write two or more parts, each a block with weight and value", "mixture")
+    inherited = {key: given[key] for key in ("source", "kind", "as_of", "note") if key in given}
+    parts = tuple(
+        (_weight(entry), read_quantity({**inherited, **_without_weight(entry)}, dimension, context))
+        for entry in entries
+    )
+    if abs(sum(weight for weight, _ in parts) - 1.0) > 1e-6:
+        raise _fail(f"mixture: weights add up to {sum(w for w, _ in parts):g}; make it 1", "mixture")
+    if any(part.is_unknown for _, part in parts):
+        raise _fail("mixture: a part is unknown; leave it out, or make the whole unknown", "mixture")
+    first = parts[0][1]
+    whole = replace(first, low=None, high=None, distribution="mixture", parts=parts)
+    low, middle, high = (float(whole.quantile(p)) for p in (0.05, 0.5, 0.95))
+    return replace(whole, value=middle, low=low, high=high)
+
+
+def _weight(entry: Mapping[str, Any]) -> float:
+    weight = entry.get("weight")
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < 1:
+        raise _fail(f"mixture: weight {weight} is no number between 0 and 1", "mixture")
+    return float(weight)
+
+
+def _without_weight(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key != "weight"}
 
 
 def _fail(message: str, part: str = "value") -> PydanticCustomError:
@@ -196,5 +249,19 @@ def _check_tails(quantity: Quantity, given: Mapping[str, Any], dimension: Dimens
             message = f"5 % of this {name} distribution lie beyond each end of its range, and reach "
             message += "above 1" if leaves_share else "below zero"
             raise _fail(f"{message}; use {dimension.distribution}", "distribution")
+    elif name == "beta":
+        _check_beta(quantity, given, dimension)
     elif name == "normal" and dimension.is_share:
         raise _fail("a normal distribution leaves 0 to 1; use logitnormal", "distribution")
+
+
+def _check_beta(quantity: Quantity, given: Mapping[str, Any], dimension: Dimension) -> None:
+    """Two percentiles fix a beta distribution, its median too."""
+    assert quantity.low is not None
+    assert quantity.high is not None
+    if not (dimension.is_share or not dimension.unit) or not 0 < quantity.low < quantity.high < 1:
+        raise _fail("a beta distribution lies between 0 and 1, ends left out; use another", "distribution")
+    middle = float(replace(quantity, value=float("nan")).quantile(0.4999999))
+    if abs(middle - quantity.value) > 0.02 * (quantity.high - quantity.low):
+        message = f"a beta distribution with this range has its median at {middle:.3g}, not {given['value']}"
+        raise _fail(f"{message}; write that, or use logitnormal")
