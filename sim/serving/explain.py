@@ -76,6 +76,11 @@ def utilisation(
     }
 
 
+def binding_shares(step: StepTime, one: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Share of a step that each kind of limit takes [1]; they add up to one."""
+    return {_BOUNDS[name]: seconds / step.total_s * one for name, seconds in step.bounds.items()}
+
+
 def binding(step: StepTime, one: NDArray[np.float64]) -> list[str]:
     """What takes most of the step in each draw."""
     names = list(step.bounds)

@@ -15,7 +15,7 @@ from sim.physics.network import Network, point_to_point_time
 from sim.physics.serving_memory import ServingMemory, largest_batch, serving_memory
 from sim.serving.iteration import StepTime, decode_step_time, prefill_time
 from sim.serving.job import ServingJob, UnitShape
-from sim.serving.queueing import largest_load, mean_wait, percentile_time, probability_of_waiting
+from sim.serving.queueing import Passes, largest_load, mean_wait, percentile_time, probability_of_waiting
 from sim.serving.traffic import LengthDistribution
 
 Array = NDArray[np.float64] | float
@@ -171,14 +171,14 @@ def prefill_pool(
     chunk : Array
         Prompt tokens per attention replica in one pass [token].
     pool_ranks : Array
-        Ranks of the whole pool: many replicas share one queue.
+        Ranks that share one queue: those behind one router.
     context_parallel : Array
         Attention replicas that split the tokens of one prompt among them and pass its cache around in a ring.
 
     Notes
     -----
-    A prompt waits for half a pass, then for its turn (G/G/c, :mod:`sim.serving.queueing`), is read in at
-    least one pass of the whole instance, and its cache is sent to the decode pool. Prompts of eight lengths
+    A prompt waits for the end of a pass, then for its turn (G/G/c, :mod:`sim.serving.queueing`), is read in at
+    least one pass of the whole instance, and its cache is sent to the decode pool. Prompts of ten lengths
     stand for the distribution; the promise is kept when enough of them arrive in time.
     """
     times = prompt_times(job, chip, network, shape, chunk, context_parallel)
@@ -187,7 +187,14 @@ def prefill_pool(
     memory = rank_memory(job, chip, shape)
     traffic = job.traffic
     load = largest_load(
-        limits, KIND_WEIGHTS, servers, times.service, traffic.burstiness, times.spread, job.targets.percentile
+        limits,
+        KIND_WEIGHTS,
+        servers,
+        times.service,
+        traffic.burstiness,
+        times.spread,
+        job.targets.percentile,
+        times.passes,
     )
     load = np.where(memory.fits, load, 0.0)
     ttft = times.first_token_s(job, load, servers)
@@ -206,13 +213,15 @@ class PromptTimes:
     Attributes
     ----------
     fixed : ndarray (kinds, ...)
-        Time to first token of each kind of prompt without the queue [s].
+        Time to first token of each kind of prompt from the start of its first pass, without overhead [s].
     service, spread : Array
         Mean time a prompt occupies a team [s], and its coefficient of variation [1].
     together : Array
         Prompt tokens of one pass of a team [token].
     team : Array
         Ranks that read a prompt together.
+    passes : Passes
+        How teams take up prompts.
     """
 
     fixed: NDArray[np.float64]
@@ -220,13 +229,17 @@ class PromptTimes:
     spread: Array
     together: Array
     team: Array
+    passes: Passes
 
     def first_token_s(self, job: ServingJob, load: Array, servers: Array) -> Array:
         """Time to first token at the promised percentile, at a load of so many teams behind one queue [s]."""
         burstiness = job.traffic.burstiness
-        wait = mean_wait(np.minimum(load, 1 - 1e-9), servers, self.service, burstiness, self.spread)
+        busy = np.minimum(load, 1 - 1e-9)
+        wait = mean_wait(busy, servers, self.service, burstiness, self.spread)
         waits = probability_of_waiting(load, servers)
-        return percentile_time(self.fixed, KIND_WEIGHTS, wait, waits, job.targets.percentile)
+        fixed = self.fixed + self.passes.own_s(busy)
+        length = self.passes.length_s(busy)
+        return percentile_time(fixed, KIND_WEIGHTS, wait, waits, job.targets.percentile, length)
 
 
 def prompt_times(
@@ -250,8 +263,24 @@ def prompt_times(
     service = np.tensordot(KIND_WEIGHTS, work, 1)
     pass_s = service * together / np.tensordot(KIND_WEIGHTS, new, 1)
     spread = np.sqrt(np.maximum(np.tensordot(KIND_WEIGHTS, work * work, 1) / service**2 - 1.0, 0.0))
-    fixed = pass_s / 2 + np.maximum(work, pass_s) + transfer_time(job, network, shape, prompts)
-    return PromptTimes(fixed, service, spread, together, np.multiply(shape.tp, context_parallel))
+    team = np.multiply(shape.tp, context_parallel)
+    # Teams of an expert instance keep step: a pass takes its full time, however little is left of a prompt.
+    in_step = np.asarray((job.architecture.moe is not None) & (team < shape.ranks))
+    alone = np.maximum(_single_pass(job, chip, network, shape, together, context_parallel) - service, 0.0)
+    read = np.where(in_step, np.ceil(new / together - 1e-9) * passes, work)
+    fixed = read + transfer_time(job, network, shape, prompts)
+    return PromptTimes(fixed, service, spread, together, team, Passes(alone, pass_s, in_step))
+
+
+def _single_pass(
+    job: ServingJob, chip: Chip, network: Network, shape: UnitShape, together: Array, context_parallel: Array
+) -> Array:
+    """Time of a pass with one prompt of mean length [s]."""
+    traffic = job.traffic
+    new = np.maximum(traffic.prompt.mean * (1.0 - np.asarray(traffic.prefix_hit)), 1.0)
+    part = np.minimum(new, together)
+    past = traffic.prompt.mean - part
+    return prefill_time(job, chip, network, shape, 1.0 / np.asarray(context_parallel), part, past).total_s
 
 
 def _ring_time(

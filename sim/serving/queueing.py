@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64] | float
+SHORTEST = 1e-5  # a pass that nobody waits for [s]: keeps differences of exponentials above rounding
 
 
 def probability_of_waiting(load: Array, servers: Array) -> Array:
@@ -22,6 +25,42 @@ def probability_of_waiting(load: Array, servers: Array) -> Array:
     0.5
     """
     return np.power(load, np.sqrt(2.0 * (np.asarray(servers, dtype=float) + 1.0)) - 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """Servers that work in passes: who comes during one waits for its end.
+
+    Attributes
+    ----------
+    overhead_s : Array
+        What a pass takes beside the work in it [s].
+    longest_s : Array
+        A full pass [s].
+    full : bool or ndarray of bool
+        True where every pass takes the full time, as servers keep step; False where it is as long as what has come.
+
+    Notes
+    -----
+    A server that takes whatever came during its last pass has passes of T = overhead + rho T, so overhead / (1 - rho),
+    up to a full one. A request waits for the rest of a pass and leaves at the end of the next.
+    """
+
+    overhead_s: Array = 0.0
+    longest_s: Array = 0.0
+    full: bool | NDArray[np.bool_] = False
+
+    def length_s(self, load: Array) -> Array:
+        """Time of a pass at a load [s]."""
+        grown = np.minimum(np.divide(self.overhead_s, np.maximum(1.0 - load, 1e-12)), self.longest_s)
+        return np.where(self.full, self.longest_s, grown)
+
+    def own_s(self, load: Array) -> Array:
+        """What a request's own pass takes beside its own work, where that is not in its work already [s]."""
+        return np.where(self.full, 0.0, self.length_s(load))
+
+
+AT_ONCE = Passes()
 
 
 def mean_wait(load: Array, servers: Array, service_s: Array, arrival_cv: Array, service_cv: Array) -> Array:
@@ -42,7 +81,7 @@ def mean_wait(load: Array, servers: Array, service_s: Array, arrival_cv: Array, 
     return probability_of_waiting(load, servers) * service_s / (servers * (1.0 - load)) * variability
 
 
-def share_waiting_less(limit_s: Array, wait_s: Array, waits: Array) -> Array:
+def share_waiting_less(limit_s: Array, wait_s: Array, waits: Array, cycle_s: Array = 0.0) -> Array:
     """Share of requests whose wait is at most ``limit_s`` [1].
 
     Parameters
@@ -51,15 +90,30 @@ def share_waiting_less(limit_s: Array, wait_s: Array, waits: Array) -> Array:
         Mean wait of all requests [s].
     waits : Array
         Probability of waiting at all [1].
+    cycle_s : Array
+        Servers start work at the end of a pass only: everybody first waits for what is left of one of this length,
+        anything from nothing to all of it [s].
 
     Notes
     -----
-    Those who wait do so for an exponential time of mean wait_s / waits, which is exact for M/M/c. Nobody
-    waits a negative time.
+    Those who wait do so for an exponential time of mean m = wait_s / waits, which is exact for M/M/c. With a uniform
+    time up to a before it, P(wait <= t) = [(t - t') - wait_s (exp(-t' / m) - exp(-t / m))] / a, t' = max(t - a, 0).
+    Nobody waits a negative time.
+
+    Examples
+    --------
+    An empty pool with passes of 2 s: a quarter of the requests start within 0.5 s.
+
+    >>> float(share_waiting_less(0.5, 0.0, 0.0, 2.0))
+    0.25
     """
     mean = np.maximum(np.divide(wait_s, np.maximum(waits, 1e-300)), 1e-300)
-    late = waits * np.exp(-np.maximum(limit_s, 0.0) / mean)
-    return np.where(np.asarray(limit_s) < 0, 0.0, 1.0 - late)
+    limit = np.maximum(limit_s, 0.0)
+    if not np.any(cycle_s):
+        return np.where(np.asarray(limit_s) < 0, 0.0, 1.0 - waits * np.exp(-limit / mean))
+    cycle = np.maximum(cycle_s, SHORTEST)
+    rest = np.maximum(limit - cycle, 0.0)
+    return ((limit - rest) - wait_s * (np.exp(-rest / mean) - np.exp(-limit / mean))) / cycle
 
 
 def largest_load(
@@ -70,6 +124,7 @@ def largest_load(
     arrival_cv: Array,
     service_cv: Array,
     share: float,
+    passes: Passes = AT_ONCE,
 ) -> Array:
     """Highest load of a pool at which a share of the requests waits no longer than its limit [1].
 
@@ -83,6 +138,8 @@ def largest_load(
         Mean service time [s].
     share : float
         Share of all requests that must meet their limit.
+    passes : Passes
+        How servers take up work; at once when left out.
 
     Returns
     -------
@@ -91,22 +148,33 @@ def largest_load(
     """
     limits = np.asarray(limits_s, dtype=float)
     low = np.zeros(
-        np.broadcast_shapes(limits.shape[1:], *(np.shape(x) for x in (servers, service_s, service_cv)))
+        np.broadcast_shapes(
+            limits.shape[1:], *(np.shape(x) for x in (servers, service_s, service_cv, passes.longest_s))
+        )
     )
     high = np.ones_like(low)
-    possible = np.tensordot(weights, limits >= 0, 1) >= share - 1e-12
+    empty = share_waiting_less(limits - passes.own_s(0.0), 0.0, 0.0, passes.length_s(0.0))
+    at_once = np.broadcast_to(empty, (len(limits), *low.shape))
+    possible = np.tensordot(weights, at_once, 1) >= share - 1e-12
     for _ in range(24):
         middle = (low + high) / 2
         wait = mean_wait(middle, servers, service_s, arrival_cv, service_cv)
-        met = np.tensordot(
-            weights, share_waiting_less(limits, wait, probability_of_waiting(middle, servers)), 1
+        slack = limits - passes.own_s(middle)
+        in_time = share_waiting_less(
+            slack, wait, probability_of_waiting(middle, servers), passes.length_s(middle)
         )
+        met = np.tensordot(weights, in_time, 1)
         low, high = np.where(met >= share, middle, low), np.where(met >= share, high, middle)
     return np.where(possible, low, 0.0)
 
 
 def percentile_time(
-    fixed: Array, weights: NDArray[np.float64], wait: Array, waits: Array, percentile: float
+    fixed: Array,
+    weights: NDArray[np.float64],
+    wait: Array,
+    waits: Array,
+    percentile: float,
+    cycle_s: Array = 0.0,
 ) -> Array:
     """Time within which a share of the requests have waited and been served [s].
 
@@ -120,12 +188,17 @@ def percentile_time(
         Mean wait of all requests [s].
     waits : Array
         Probability of waiting at all [1].
+    cycle_s : Array
+        As in :func:`share_waiting_less`.
     """
     low = np.min(fixed, axis=0)
     mean = np.divide(wait, np.maximum(waits, 1e-300))
-    high = np.max(fixed, axis=0) + 40 * mean
+    high = np.max(fixed, axis=0) + cycle_s + 40 * mean
     for _ in range(30):
         middle = (low + high) / 2
-        met = np.tensordot(weights, share_waiting_less(middle - fixed, wait, waits), 1) >= percentile - 1e-12
+        met = (
+            np.tensordot(weights, share_waiting_less(middle - fixed, wait, waits, cycle_s), 1)
+            >= percentile - 1e-12
+        )
         low, high = np.where(met, low, middle), np.where(met, middle, high)
     return high

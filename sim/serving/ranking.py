@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from sim.physics.chip import Chip
 from sim.physics.network import Network
 from sim.serving.aggregated import aggregated_pool
-from sim.serving.capacity import CHUNKS, CONTEXT_PARALLEL, Setting, candidate_units, fleet_of_ranks
+from sim.serving.candidates import (
+    CHUNKS,
+    CONTEXT_PARALLEL,
+    Setting,
+    candidate_units,
+    fleet_of_ranks,
+    ranks_in_queue,
+)
 from sim.serving.explain import Unit, unit_names
 from sim.serving.job import ServingJob
 from sim.serving.pools import decode_pool, prefill_pool
@@ -63,7 +70,9 @@ Rated = tuple[Unit, NDArray[np.float64]]
 def _shared(setting: Setting) -> Rated:
     units = candidate_units(setting, CHUNKS[1:4], (1.0,))
     job = replace(setting.job, engine=replace(setting.job.engine, chunk_tokens=units.chunk))
-    pool = aggregated_pool(job, setting.chip, setting.network, units.shape, setting.ranks)
+    pool = aggregated_pool(
+        job, setting.chip, setting.network, units.shape, ranks_in_queue(setting, units, 1.0)
+    )
     return units, np.asarray(pool.requests_per_s)
 
 
@@ -75,7 +84,7 @@ def _writing(setting: Setting) -> Rated:
 
 def _reading(setting: Setting, share: float) -> Rated:
     units = candidate_units(setting, CHUNKS, CONTEXT_PARALLEL)
-    ranks = np.maximum(setting.ranks * share, units.shape.ranks)
+    ranks = ranks_in_queue(setting, units, share)
     pool = prefill_pool(
         setting.job, setting.chip, setting.network, units.shape, units.chunk, ranks, units.context_parallel
     )

@@ -21,15 +21,26 @@ def scalar(value: Array) -> float:
 
 
 def decode_costs(
-    job: ServingJob, chip: Chip, network: Network, shape: UnitShape, context: float, batch: int
+    job: ServingJob,
+    chip: Chip,
+    network: Network,
+    shape: UnitShape,
+    context: float,
+    batch: int,
+    part: float = 1.0,
 ) -> tuple[list[float], float]:
     """Step time without context for 0 to ``batch`` sequences of an instance [s], and time per token of context [s].
+
+    Parameters
+    ----------
+    part : float
+        Share of the instance that the sequences are on; the rest of it is taken to be as full [1].
 
     Notes
     -----
     The attention of a batch grows with the sum of its contexts, so two contexts give the slope.
     """
-    replicas = scalar(shape.dp)
+    replicas = scalar(shape.dp) * part
     grid = np.unique(np.geomspace(1, max(batch, 2), 96))
 
     def step(sequences: NDArray[np.float64], tokens: float) -> NDArray[np.float64]:

@@ -11,21 +11,22 @@ from numpy.typing import NDArray
 from sim.physics.chip import Chip
 from sim.physics.network import Network
 from sim.serving.aggregated import shared_step
+from sim.serving.candidates import ROUTED
 from sim.serving.capacity import Capacity
 from sim.serving.cluster import ClusterPlan, ClusterRun, PoolPlan, Verdict, simulate
 from sim.serving.draws import take_draws
 from sim.serving.job import ServingJob, UnitShape, as_ranks
 from sim.serving.pools import prompt_times, transfer_time
 from sim.serving.replay import replayed, residents_of
-from sim.serving.routing import least_unread
+from sim.serving.routing import in_groups, least_unread
 from sim.serving.step_costs import decode_costs, prompt_cost, scalar, shared_prompt_token_s
 from sim.serving.steps import ReplicaLimits, StepCost
 from sim.serving.traffic import Requests, Trace, draw_requests, gamma_arrivals
 
 Array = NDArray[np.float64] | float
 BLOCK = 16
+SLICE = 1000.0  # residents at least of a part of an instance that stands for all of it
 CROWD = 400.0  # residents at least, on as many instances as that takes: a fleet evens out what one small unit cannot
-READERS = 8  # prefill replicas at least: what they read varies too much for fewer to stand for a fleet
 MOST_INSTANCES = 64
 READ = 200.0  # prompts that each prefill replica reads at least, within the longest run
 RESIDENCES = 3.0  # length of a run in mean stays, from a warm start
@@ -94,6 +95,12 @@ class _Unit:
         return self.of(unit.tp) * self.of(unit.context_parallel)
 
     @property
+    def routed(self) -> float:
+        """Prefill replicas behind one router."""
+        unit = self.capacity.prefill_unit
+        return max(ROUTED, np.ceil(self.of(unit.tp) * self.of(unit.dp) / self.team))
+
+    @property
     def decode_shape(self) -> UnitShape:
         unit = self.capacity.decode_unit
         return UnitShape(self.of(unit.tp), self.of(unit.dp))
@@ -140,11 +147,12 @@ def play_unit(
     share = 0.0 if aggregated else unit.of(capacity.prefill_share)
     in_instance = float(unit.decode_shape.ranks) / unit.ranks_per_chip
     readers = in_instance * share / (1.0 - share) * unit.ranks_per_chip / unit.team
-    instances = _instances(unit.of(capacity.batch_per_chip) * in_instance, 0.0 if aggregated else readers)
+    residents = unit.of(capacity.batch_per_chip) * in_instance
+    instances = _whole(residents, 0.0) if aggregated else _instances(unit, residents, readers)
     chips = instances * in_instance / (1.0 - share)
     rate = unit.of(capacity.requests_per_s) * chips
     plan = (
-        _aggregated_plan(unit, instances)
+        _aggregated_plan(unit, round(instances))
         if aggregated
         else _disaggregated_plan(unit, instances, chips * share)
     )
@@ -162,10 +170,20 @@ def play_unit(
     return replace(played, checks=_checks(unit, played, rate, load))
 
 
-def _instances(residents: float, readers: float) -> int:
-    """Decode instances to play: enough residents and enough prefill replicas for both to vary as in a fleet."""
-    wanted = max(CROWD / residents, READERS / readers if readers > 0 else 1.0)
-    return int(np.clip(np.ceil(wanted), 1, MOST_INSTANCES))
+def _instances(unit: _Unit, residents: float, readers: float) -> float:
+    """Decode instances to play: enough residents to vary as in a fleet, and all prefill replicas of a router.
+
+    A large instance is played in part: so many residents, and the prefill replicas that fill their places.
+    """
+    routed = unit.routed
+    wanted = max(SLICE / residents, routed / readers)
+    if wanted >= 1.0:
+        return _whole(residents, routed / readers)
+    return min(np.ceil(wanted * readers / routed) * routed / readers, 1.0)
+
+
+def _whole(residents: float, wanted: float) -> float:
+    return float(np.clip(np.ceil(max(CROWD / residents, wanted)), 1, MOST_INSTANCES))
 
 
 def _scalar(job: ServingJob) -> ServingJob:
@@ -201,9 +219,9 @@ def _residents(job: ServingJob, count: int, rng: np.random.Generator, trace: Tra
     return Requests(np.zeros(count), prompt + made, np.maximum(output - made, 1), np.zeros(count, np.int32))
 
 
-def _decode_limits(unit: _Unit, chunk: int = 8192) -> ReplicaLimits:
+def _decode_limits(unit: _Unit, chunk: int = 8192, part: float = 1.0) -> ReplicaLimits:
     engine, shape = unit.job.engine, unit.decode_shape
-    replicas = float(shape.dp)
+    replicas = float(shape.dp) * part
     context = scalar(unit.job.traffic.context)
     fitting = min(unit.of(unit.capacity.fitting_batch), 1e6)
     return ReplicaLimits(
@@ -218,10 +236,17 @@ def _decode_limits(unit: _Unit, chunk: int = 8192) -> ReplicaLimits:
     )
 
 
-def _disaggregated_plan(unit: _Unit, instances: int, prefill_chips: float) -> ClusterPlan:
-    limits = _decode_limits(unit)
+def _disaggregated_plan(unit: _Unit, instances: float, prefill_chips: float) -> ClusterPlan:
+    part = min(instances, 1.0)
+    limits = _decode_limits(unit, part=part)
     base, slope = decode_costs(
-        unit.job, unit.chip, unit.network, unit.decode_shape, scalar(unit.job.traffic.context), limits.batch
+        unit.job,
+        unit.chip,
+        unit.network,
+        unit.decode_shape,
+        scalar(unit.job.traffic.context),
+        limits.batch,
+        part,
     )
     reading = unit.capacity.prefill_unit
     shape = UnitShape(unit.of(reading.tp), unit.of(reading.dp))
@@ -242,8 +267,9 @@ def _disaggregated_plan(unit: _Unit, instances: int, prefill_chips: float) -> Cl
     sending = scalar(transfer_time(unit.job, unit.network, shape, mean))
     fixed = scalar(transfer_time(unit.job, unit.network, shape, 1.0))
     per_token = max(sending - fixed, 0.0) / mean
-    decode = PoolPlan(StepCost(base, slope), limits, instances)
-    return ClusterPlan(decode, PoolPlan(slowed, reader, count, least_unread), fixed, per_token)
+    decode = PoolPlan(StepCost(base, slope), limits, max(round(instances), 1))
+    route = in_groups(least_unread, int(unit.routed))
+    return ClusterPlan(decode, PoolPlan(slowed, reader, count, route), fixed, per_token)
 
 
 def _aggregated_plan(unit: _Unit, instances: int) -> ClusterPlan:
@@ -277,7 +303,7 @@ def _checks(unit: _Unit, played: UnitRun, rate: float, load: float) -> tuple[tup
 
 
 def _first_token_s(unit: _Unit, readers: int, load: float) -> float:
-    """The closed form for the prefill replicas that are played and their load: a whole fleet queues less."""
+    """The closed form for the prefill replicas that are played and their load."""
     reading, share = unit.capacity.prefill_unit, unit.of(unit.capacity.prefill_share)
     shape = UnitShape(unit.of(reading.tp), unit.of(reading.dp))
     times = prompt_times(
@@ -285,4 +311,4 @@ def _first_token_s(unit: _Unit, readers: int, load: float) -> float:
     )
     per_rank = unit.of(unit.capacity.requests_per_s) / unit.ranks_per_chip / share
     busy = min(load * per_rank * scalar(times.service) * unit.team, 1.0 - 1e-6)
-    return scalar(times.first_token_s(unit.job, busy, readers))
+    return scalar(times.first_token_s(unit.job, busy, min(readers, unit.routed)))
