@@ -75,3 +75,58 @@ def list_rules(json: Json = False, profiles: Profiles = None) -> None:
     from sim.views.rules import show_rules
 
     show_rules(catalogue(profiles), sys.stdout, as_json=json)
+
+
+@app.command("design")
+def design(
+    like: Annotated[
+        str, typer.Option(metavar="ID", help="System whose chip is the parent: node, kernels, power, price.")
+    ] = "hgx-h100-8",
+    memory_of: Annotated[
+        str,
+        typer.Option(metavar="ID", help="Chip whose memory generation is used; the parent's when left out."),
+    ] = "",
+    die_area: Annotated[
+        float | None, typer.Option(min=1, help="Most logic area, mm2; the parent's when left out.")
+    ] = None,
+    stacks: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Memory stacks; the parent's when left out.")
+    ] = None,
+    frontier: Annotated[
+        str, typer.Option(metavar="ID", help="System whose chip designs are measured against.")
+    ] = "hgx-b200-8",
+    model: Annotated[str, typer.Option(metavar="ID", help="Model to train and to serve.")] = "deepseek-v3",
+    recipe: Annotated[str, typer.Option(metavar="ID", help="Training recipe.")] = "pretrain-v3",
+    traffic: Annotated[str, typer.Option(metavar="ID", help="Serving traffic.")] = "chat",
+    chips: Annotated[int, typer.Option(min=1, max=10_000_000, help="Chips of the cluster.")] = 1024,
+    region: Annotated[str, typer.Option(metavar="ID", help="Region whose prices hold.")] = "us",
+    date: Date = None,
+    destination: Annotated[
+        str, typer.Option(metavar="PLACE", help="Country or group, for all rules in force.")
+    ] = "cn",
+    json: Json = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also write the map, the sweep and JSON there.")
+    ] = None,
+    profiles: Profiles = None,
+) -> None:
+    """Find the best chip each rule allows, and say what it does on a job against the frontier."""
+    from sim.study.rule_design import DesignRequest
+    from sim.views.rule_design import show_designs
+    from sim.views.rules import day
+
+    request = DesignRequest(
+        like,
+        memory_of,
+        die_area,
+        stacks,
+        frontier,
+        chips,
+        region,
+        model,
+        recipe,
+        traffic,
+        day(date),
+        destination,
+    )
+    show_designs(catalogue(profiles), request, sys.stdout, as_json=json, out=out)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.policy.truth import (
     OPEN,
@@ -210,6 +211,29 @@ def classify_one(rule_id: str, item: Item, rules: Sequence[Rule], date: datetime
     """
     rule = _by_id(rules)[rule_id]
     return _classified(rule, item, rules, date, {"world", *rule.destinations}, None)
+
+
+def weights(
+    rule: Rule, item: Item, rules: Sequence[Rule], date: datetime.date
+) -> dict[Weight, NDArray[np.bool_]]:
+    """For many items at once: where a rule may give a result of each weight, dates and destinations aside.
+
+    Parameters
+    ----------
+    item : Item
+        Figures as arrays of one shape.
+
+    Returns
+    -------
+    mapping of weight to bool array
+        A rule decides an item where one weight alone is true.
+    """
+    fires = _fires(rule, _dated(item, date), _by_id(rules), ())
+    found: dict[Weight, NDArray[np.bool_]] = {}
+    for branch, fire in zip(rule.branches, np.broadcast_arrays(*map(np.asarray, fires)), strict=True):
+        may = fire > 0
+        found[branch.weight] = found[branch.weight] | may if branch.weight in found else may
+    return found
 
 
 def _by_id(rules: Sequence[Rule]) -> dict[str, Rule]:

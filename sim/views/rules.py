@@ -295,7 +295,7 @@ def show_matrix(
     book = load_rules(catalogue)
     answers = [classify_chip(catalogue, book, id, day(date), destination) for id in chip_ids(catalogue, book)]
     rules = speaking(answers)
-    written = [] if out is None else _write_matrix(out, answers, book, rules)
+    written = [] if out is None else _write_matrix(catalogue, out, answers, book, rules)
     if as_json:
         to.write(_dumped({"chips": [classification_record(answer, book) for answer in answers]}))
         return
@@ -326,11 +326,11 @@ def _cells(answer: Classification, rules: Sequence[str]) -> list[str]:
 
 
 def _write_matrix(
-    out: Path, answers: Sequence[Classification], book: RuleBook, rules: Sequence[str]
+    catalogue: Catalogue, out: Path, answers: Sequence[Classification], book: RuleBook, rules: Sequence[str]
 ) -> list[Path]:
     from sim.views.rule_pictures import matrix_files
 
-    files = matrix_files(answers, book, rules)
+    files = matrix_files(catalogue, answers, book, rules)
     files["matrix.csv"] = _csv(answers)
     files["matrix.json"] = _dumped({"chips": [classification_record(a, book) for a in answers]}).encode()
     write_all(out, files)

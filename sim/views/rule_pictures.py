@@ -1,0 +1,63 @@
+"""Pictures of the export rules as files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from importlib.metadata import version
+
+from matplotlib.figure import Figure
+
+from sim.policy.rules import NOT_APPLICABLE, NOT_IN_FORCE, OUT_OF_SCOPE
+from sim.profiles.catalogue import Catalogue
+from sim.report.charts.export_rules import MatrixContent, matrix
+from sim.report.content import RunIdentity
+from sim.report.document import standalone
+from sim.report.figures import Chart, drawing
+from sim.study.rule_book import RuleBook
+from sim.study.rules import DRAWS, Classification
+from sim.study.summary.report import inputs_hash
+
+SILENT = (NOT_IN_FORCE, OUT_OF_SCOPE, NOT_APPLICABLE)
+
+
+def matrix_files(
+    catalogue: Catalogue, answers: Sequence[Classification], book: RuleBook, rules: Sequence[str]
+) -> dict[str, bytes]:
+    """Chips against rules as PNG and SVG."""
+    first = answers[0]
+    command = f"parity rules matrix --date {first.date.isoformat()} --destination {first.destination}"
+    rows = [(answer.facts.name, _weights(answer, rules)) for answer in answers]
+    decided = sum("open" not in weights for _, weights in rows)
+    content = MatrixContent(
+        identity(catalogue, command),
+        f"{decided} of {len(rows)} chips can be classified from public data under every rule drawn",
+        f"Export rules in force on {first.date.isoformat()}, to {first.destination}; measures known from the press "
+        "alone are alleged. Not legal advice.",
+        [_named(rule, book) for rule in rules],
+        rows,
+    )
+    return picture("matrix", partial(matrix, content))
+
+
+def identity(catalogue: Catalogue, command: str) -> RunIdentity:
+    """What a picture needs to be traced."""
+    files = catalogue.files_read
+    return RunIdentity(version("chip-parity"), command, 0, DRAWS, 0, inputs_hash(files), files)
+
+
+def picture(name: str, draw: partial[Figure]) -> dict[str, bytes]:
+    """A chart as PNG and SVG."""
+    svg, png = standalone({name: drawing(Chart(name, draw))})[name]
+    return {f"{name}.png": png, f"{name}.svg": svg}
+
+
+def _weights(answer: Classification, rules: Sequence[str]) -> list[str]:
+    by_rule = {result.rule: result for result in answer.results}
+    return ["none" if by_rule[rule].result in SILENT else by_rule[rule].weight for rule in rules]
+
+
+def _named(rule: str, book: RuleBook) -> str:
+    document = book.files[rule]
+    mark = " (alleged)" if document.alleged_by else ""
+    return f"{rule}{mark}"
