@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 
 from sim.economics.ownership import Ownership
 from sim.physics.chip import Chip, KernelCurve
-from sim.physics.memory import ADAMW, MUON
+from sim.physics.memory import StateBytes
 from sim.physics.network import Network, Tier
 from sim.physics.operators import Precisions
+from sim.physics.operators import Traffic as KernelTraffic
+from sim.profiles.catalogue import Catalogue
 from sim.profiles.economy import Region
 from sim.profiles.hardware import ChipProfile, KernelFit, KernelProfile, SystemProfile
 from sim.profiles.model import ModelProfile
-from sim.profiles.workload import Lengths, ServingTraffic, TrainingRecipe
+from sim.profiles.stacks import SmallKernels
+from sim.profiles.workload import Lengths, ServingTraffic, TrainingRecipe, TrainingSoftware
 from sim.quantity import Array, Quantity
 from sim.serving.job import Engine, ServingJob, Targets, Traffic, serving_precisions
 from sim.serving.traffic import LengthDistribution
@@ -143,11 +146,44 @@ def training_precisions(chip: Chip, choice: str = "best") -> Precisions:
     )
 
 
+def stated_software(recipe: TrainingRecipe) -> TrainingSoftware:
+    """Software of a recipe; what a recipe from before these keys leaves out comes from the shipped `pretrain-v3`."""
+    software = recipe.software
+    missing = [key for key in ("traffic", "state", "stated_at") if getattr(software, key) is None]
+    if not missing:
+        return software
+    shipped = Catalogue().workload("pretrain-v3")
+    assert isinstance(shipped, TrainingRecipe)
+    return software.model_copy(update={key: getattr(shipped.software, key) for key in missing})
+
+
+def resolve_small_kernels(traffic: SmallKernels, world: World = MEDIAN) -> KernelTraffic:
+    """Plain numbers of the memory traffic between matrix products."""
+    return KernelTraffic(
+        hidden=world(traffic.hidden),
+        inner=world(traffic.inner),
+        routed=world(traffic.routed),
+        quantise_bytes=world(traffic.quantise),
+        score_bytes=world(traffic.scores),
+        loss_bytes=world(traffic.loss),
+        backward=world(traffic.backward),
+        quantise_backward=world(traffic.quantise_backward),
+        scores_backward=world(traffic.scores_backward),
+        norms_and_activation=traffic.norms_and_activation.median,
+        repeated_by_ranks=world(traffic.repeated_by_ranks),
+    )
+
+
 def resolve_training(
     model: ModelProfile, recipe: TrainingRecipe, chip: Chip, kernels: KernelProfile, world: World = MEDIAN
 ) -> TrainingJob:
     """Plain numbers of a training run on a chip of a family."""
-    software = recipe.software
+    software, shared = recipe.software, stated_software(recipe)
+    state, stated_at = shared.state, shared.stated_at
+    assert shared.traffic is not None
+    assert state is not None
+    assert stated_at is not None
+    muon = recipe.optimizer == "muon"
     tensor_exposed = kernels.tensor_exposed or software.tensor_exposed
     return TrainingJob(
         architecture=model.shape,
@@ -168,8 +204,16 @@ def resolve_training(
             memory_reserve=world(software.memory_reserve),
             expert_overlap=software.expert_overlap,
             fused_attention=software.fused_attention,
+            gradient_bytes=world(state.reduced),
+            gather_bytes=world(state.gathered),
+            jitter_chips=world(stated_at.jitter),
         ),
-        state=MUON if recipe.optimizer == "muon" else ADAMW,
+        state=StateBytes(
+            state.weight.median, state.gradient.median, (state.muon if muon else state.adamw).median
+        ),
+        traffic=resolve_small_kernels(shared.traffic, world),
+        routing_experts=world(stated_at.routing),
+        newton_schulz=world(state.newton_schulz) if muon else 0.0,
         mtp=recipe.mtp,
         routing_imbalance=world(recipe.routing_imbalance),
         recompute=recipe.recompute,
@@ -233,7 +277,9 @@ def resolve_ownership(
         name: float("nan") if quantity is None or quantity.is_unknown else world(quantity)
         for name, (_, _, quantity) in _prices(chip, system, region).items()
     }
-    stated = {name: world(quantity) for name, quantity in _habits(system, region).items() if quantity is not None}
+    stated = {
+        name: world(quantity) for name, quantity in _habits(system, region).items() if quantity is not None
+    }
     return Ownership(
         peak_power_w=world(chip.power.tdp) + world(system.power.server) + world(system.power.network),
         pue=world(region.pue),

@@ -6,19 +6,27 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal
 
+import numpy as np
+
 from sim.physics.chip import Family
-from sim.physics.work import Operator
+from sim.physics.work import NO_TRAFFIC, Array, Operator, Traffic
 
 Part = Literal["all", "input", "weight"]
 # Backward over forward: (gradients of the inputs, gradients of the weights). A matrix product needs one product for
 # each. The core recomputes scores and makes three gradients, 5 products for 2 (FlashAttention-2, arXiv 2307.08691).
-# Small kernels, quantisation and unfused scores move 1.8, 1.5 and 20/13 times their forward bytes.
-_BACKWARD_FLOP = {"gemm": (1.0, 1.0), "grouped_gemm": (1.0, 1.0), "attention_prefill": (2.5, 0.0)}
-_BACKWARD_BYTES = {"quantise": (0.75, 0.75), "attention scores": (20 / 13, 0.0), "indexer": (2.0, 0.0)}
+_BACKWARD_FLOP: dict[str, tuple[Array, Array]] = {
+    "gemm": (1.0, 1.0),
+    "grouped_gemm": (1.0, 1.0),
+    "attention_prefill": (2.5, 0.0),
+}
 
 
 def backward_operators(
-    forward: Iterable[Operator], *, part: Part = "all", gradient_traffic: float = 4.0
+    forward: Iterable[Operator],
+    *,
+    part: Part = "all",
+    gradient_traffic: float = 4.0,
+    traffic: Traffic = NO_TRAFFIC,
 ) -> tuple[Operator, ...]:
     """Operators of the backward pass that belongs to a forward pass.
 
@@ -30,14 +38,16 @@ def backward_operators(
     gradient_traffic : float
         Bytes of gradient accumulator read and written per byte of weight: 4 for 16-bit weights and an fp32
         accumulator.
+    traffic : Traffic
+        Says how much more the small kernels move than in the forward pass.
     """
     found = []
     for operator in forward:
         products = operator.family in ("gemm", "grouped_gemm")
         flop = _share(_BACKWARD_FLOP.get(operator.family, (0.0, 0.0)), part)
-        moved = _share(_BACKWARD_BYTES.get(operator.component, _bytes_ratio(operator.family)), part)
+        moved = _share(_bytes_ratio(operator, traffic), part)
         weights = _share((1.0, gradient_traffic), part) if products else 0.0
-        if flop or moved:
+        if flop or np.any(moved):
             found.append(
                 replace(
                     operator,
@@ -54,11 +64,25 @@ def backward_operators(
     return tuple(found)
 
 
-def _bytes_ratio(family: Family) -> tuple[float, float]:
-    if family in ("gemm", "grouped_gemm"):
-        return (1.0, 1.0)
-    return (2.5, 0.0) if family == "attention_prefill" else (1.8, 0.0)
+def _bytes_ratio(operator: Operator, traffic: Traffic) -> tuple[Array, Array]:
+    """Bytes of the backward pass over those of the forward pass, for gradients of inputs and of weights."""
+    by_component: dict[str, tuple[Array, Array]] = {
+        "quantise": (
+            traffic.quantise_backward / 2.0,
+            traffic.quantise_backward / 2.0,
+        ),  # one format for each product
+        "attention scores": (traffic.scores_backward, 0.0),
+        "indexer": (2.0, 0.0),
+    }
+    if operator.component in by_component:
+        return by_component[operator.component]
+    by_family: dict[Family, tuple[Array, Array]] = {
+        "gemm": (1.0, 1.0),
+        "grouped_gemm": (1.0, 1.0),
+        "attention_prefill": (2.5, 0.0),
+    }
+    return by_family.get(operator.family, (traffic.backward, 0.0))
 
 
-def _share(ratios: tuple[float, float], part: Part) -> float:
+def _share(ratios: tuple[Array, Array], part: Part) -> Array:
     return {"all": ratios[0] + ratios[1], "input": ratios[0], "weight": ratios[1]}[part]

@@ -13,10 +13,10 @@ from sim.physics.chip import Phase
 from sim.physics.weights import AttentionKind, Matrices, drafter_blocks, drafter_matrices, layer_matrices
 from sim.physics.work import (
     EIGHT_BIT,
+    NO_TRAFFIC,
     ROUTED,
     SERVING_TRAFFIC,
     SIXTEEN_BIT,
-    TRAINING_TRAFFIC,
     Array,
     Operator,
     Precisions,
@@ -126,7 +126,7 @@ def _matrix_operator(part: Matrices, hidden: float, batch: _Batch, job: _Job) ->
 
 
 def _quantise_operator(part: Matrices, batch: _Batch, job: _Job) -> Operator | None:
-    if not job.traffic.quantise_bytes or _precision(part, job.precisions) not in EIGHT_BIT:
+    if not np.any(job.traffic.quantise_bytes) or _precision(part, job.precisions) not in EIGHT_BIT:
         return None
     expert = part.component == ROUTED
     tokens = batch.group_tokens if expert else batch.tokens
@@ -178,11 +178,13 @@ def _elementwise_operators(
     routed = [part for part in parts if part.component == ROUTED]
     moe_layers = sum(part.layers for part in routed)
     plain = traffic.hidden * hidden * (blocks + (traffic.moe_factor - 1) * moe_layers)
-    plain += traffic.inner * sum(part.layers * part.inner for part in parts if part.component != ROUTED)
+    plain = plain + traffic.inner * sum(
+        part.layers * part.inner for part in parts if part.component != ROUTED
+    )
     per_copy = [traffic.routed * part.row + traffic.inner * part.inner for part in routed]
     copied = sum(part.layers * part.uses * each for part, each in zip(routed, per_copy, strict=True))
     found = [_traffic("elementwise", batch.tokens * (plain * size), batch.tokens, blocks, "none")]
-    if copied:
+    if np.any(copied):
         tokens = batch.group_tokens
         found.append(_traffic("elementwise", tokens * (copied * size), tokens, moe_layers, "expert"))
     return found
@@ -265,7 +267,7 @@ def forward_operators(
         Training only: count the multi-token-prediction layers if the model trains them. Drafting in decode is
         :func:`draft_operators`.
     traffic : Traffic, optional
-        Small-kernel traffic; default by phase.
+        Small-kernel traffic; default: none in training, that of serving engines otherwise.
 
     Returns
     -------
@@ -281,7 +283,7 @@ def forward_operators(
     job = _Job(
         phase,
         precisions,
-        traffic or (TRAINING_TRAFFIC if phase == "training" else SERVING_TRAFFIC),
+        traffic or (NO_TRAFFIC if phase == "training" else SERVING_TRAFFIC),
         fused_attention,
     )
     whole = _batch(sequences, new, past, group_tokens)

@@ -33,12 +33,9 @@ class StateBytes:
         which keeps one momentum instead of two.
     """
 
-    weight: float = 2.0
-    gradient: float = 4.0
-    optimizer: float = 12.0
-
-
-ADAMW, MUON = StateBytes(), StateBytes(optimizer=8.0)
+    weight: float
+    gradient: float
+    optimizer: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +327,7 @@ def state_memory(
     GB.
 
     >>> stages = np.array([0, 1, 2, 3])
-    >>> total = sum(state_memory(7.5e9, 0.0, stages, 64, 64, StateBytes(gradient=2.0)))
+    >>> total = sum(state_memory(7.5e9, 0.0, stages, 64, 64, StateBytes(2.0, 2.0, 12.0)))
     >>> (total / 1e9).round(1).tolist()
     [120.0, 31.4, 16.6, 1.9]
     """

@@ -3,8 +3,8 @@
 from sim.physics.backward import backward_operators
 from sim.physics.forward import draft_operators, experts_touched, forward_operators
 from sim.physics.work import (
+    NO_TRAFFIC,
     SERVING_TRAFFIC,
-    TRAINING_TRAFFIC,
     Operator,
     Precisions,
     Sharding,
@@ -12,8 +12,8 @@ from sim.physics.work import (
 )
 
 __all__ = [
+    "NO_TRAFFIC",
     "SERVING_TRAFFIC",
-    "TRAINING_TRAFFIC",
     "Operator",
     "Precisions",
     "Sharding",

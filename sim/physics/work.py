@@ -110,8 +110,8 @@ class Precisions:
 class Traffic:
     """Memory traffic of the small kernels between the matrix products.
 
-    Norms, residuals, rotary positions, activation functions, permutes. Publications do not state it; both sets
-    below were found by comparing step times with published runs and belong to the kernels of their time.
+    Norms, residuals, rotary positions, activation functions, permutes. Publications do not state it; values come from
+    comparing step times with published runs and belong to the kernels of their time. Zeros: no such kernels.
 
     Attributes
     ----------
@@ -128,16 +128,30 @@ class Traffic:
     score_bytes : float
         Bytes per attention score where attention is not fused [byte]: 16-bit scores written, softmax, dropout
         with a one-byte mask, read for the product with the values: 2 + 4 + 5 + 2.
+    loss_bytes : float
+        Bytes per logit of softmax and loss [byte].
+    backward, quantise_backward, scores_backward : float
+        Traffic of the backward pass over that of the forward pass: small kernels in general, quantisation, scores [1].
+    norms_and_activation : float
+        Share of the small-kernel time in norms and activation functions [1].
+    repeated_by_ranks : float
+        Share of it that every tensor rank repeats without sequence parallelism [1].
     """
 
-    hidden: float
-    moe_factor: float = 1.0
-    inner: float = 0.0
-    routed: float = 0.0
-    quantise_bytes: float = 0.0
-    score_bytes: float = 13.0
+    hidden: Array = 0.0
+    moe_factor: Array = 1.0
+    inner: Array = 0.0
+    routed: Array = 0.0
+    quantise_bytes: Array = 0.0
+    score_bytes: Array = 0.0
+    loss_bytes: Array = 0.0
+    backward: Array = 1.0
+    quantise_backward: Array = 1.0
+    scores_backward: Array = 1.0
+    norms_and_activation: Array = 0.0
+    repeated_by_ranks: Array = 0.0
 
 
-TRAINING_TRAFFIC = Traffic(hidden=12.0, inner=2.5, routed=5.0, quantise_bytes=3.0)
+NO_TRAFFIC = Traffic()
 # Serving engines fuse less, and their routed copies are handled inside the exchange kernels.
 SERVING_TRAFFIC = Traffic(hidden=24.0, moe_factor=1.3)

@@ -4,10 +4,65 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sim.profiles.fields import Bytes, Document, Ratio, Share
+from sim.profiles.fields import Bytes, Document, Ratio, Record, Share
 
 Class = str
 """A value of a column, `any`, `old` or `unstated`; `value/family` for one chip family."""
+
+
+class SmallKernels(Record):
+    """Memory traffic of training between the matrix products."""
+
+    hidden: Ratio
+    """Elements moved per token, attention block and unit of hidden width: norms, residuals, rotary positions."""
+    inner: Ratio
+    """Passes over the inner width of feed-forward blocks: the activation function."""
+    routed: Ratio
+    """Passes over every routed copy of a token: permute, dispatch buffers, weighted sum."""
+    quantise: Bytes
+    """Per input element of a product in 8 or 4 bit."""
+    scores: Bytes
+    """Per attention score where attention is not fused."""
+    loss: Bytes
+    """Per logit: softmax and loss."""
+    backward: Ratio
+    """Traffic of the backward pass over that of the forward pass."""
+    quantise_backward: Ratio
+    """The same for quantising; two formats, one for each product."""
+    scores_backward: Ratio
+    """The same for unfused scores."""
+    norms_and_activation: Share
+    """Share of the time of small kernels in norms and activation functions, for selective recompute. No range."""
+    repeated_by_ranks: Share
+    """Share of it that every tensor rank repeats without sequence parallelism."""
+
+
+class TrainingState(Record):
+    """Bytes per parameter in mixed-precision training."""
+
+    weight: Bytes
+    """Copy used for compute."""
+    gradient: Bytes
+    """Accumulated gradient."""
+    adamw: Bytes
+    """Master copy and two moments."""
+    muon: Bytes
+    """Master copy and one momentum."""
+    reduced: Bytes
+    """Gradient on the wire."""
+    gathered: Bytes
+    """Weight on the wire."""
+    newton_schulz: Ratio
+    """Iterations per step and matrix under Muon."""
+
+
+class StatedAt(Record):
+    """Sizes for which a recipe states what grows with size."""
+
+    jitter: Ratio
+    """Chips of the job."""
+    routing: Ratio
+    """Experts of a layer on one rank."""
 
 
 class StackRules(Document):
@@ -41,6 +96,12 @@ class StackRules(Document):
     """Share of the device memory that runtime, collectives and fragmentation take."""
     routing_imbalance: dict[Class, Ratio]
     """Work of the busiest expert rank over the mean, by `routing`."""
+    traffic: SmallKernels
+    """Small kernels of a stack with fused kernels; `small_kernels` is a factor on `hidden` and `inner`."""
+    state: TrainingState
+    """What a parameter takes."""
+    stated_at: StatedAt
+    """Sizes for which jitter and imbalance are stated."""
     goodput: dict[Class, Share]
     """Share of the calendar that trains, for totals."""
     model_error: dict[str, float]

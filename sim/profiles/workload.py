@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from sim.profiles.fields import Bytes, Document, Ratio, Record, Seconds, Share, Tokens
 from sim.profiles.reliability import BatchStage, Reliability
+from sim.profiles.stacks import SmallKernels, StatedAt, TrainingState
 
 Choice = Literal["none", "partial", "full"]
 TrainingPrecision = Literal["best", "bf16", "fp8", "fp4"]
@@ -44,6 +45,12 @@ class TrainingSoftware(Record):
     """Bytes the optimizer moves per parameter of its shard."""
     memory_reserve: Share
     """Share of the device memory that runtime, collectives and fragmentation take."""
+    traffic: SmallKernels | None = None
+    """Memory traffic of the small kernels; left out: that of the shipped recipe `pretrain-v3`."""
+    state: TrainingState | None = None
+    """Bytes per parameter; left out: as in `pretrain-v3`."""
+    stated_at: StatedAt | None = None
+    """Sizes for which jitter and routing imbalance are stated; left out: as in `pretrain-v3`."""
 
 
 class TrainingRecipe(Document):

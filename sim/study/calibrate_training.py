@@ -9,9 +9,10 @@ import numpy as np
 
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.stacks import StackRules
+from sim.study.cases import CannotPredict, Case
+from sim.study.timed_rows import HEADLINE, in_metric, log_error, time_of
 from sim.study.training_cases import Setting, look_up
-from sim.study.validate_training import HEADLINE, in_metric, log_error, time_of
-from sim.study.validation import CannotPredict, Case, Prediction, huber_centre, shrunk
+from sim.study.validation import Prediction, huber_centre, shrunk
 
 STRENGTH = 2.0  # a group counts as if two more rows had said the common factor
 SCALE = 0.1  # rows farther than this from their group pull with constant force

@@ -11,7 +11,7 @@ import numpy as np
 from sim.physics.chip import Chip
 from sim.physics.memory import StateBytes
 from sim.physics.network import Network
-from sim.physics.operators import TRAINING_TRAFFIC, Precisions
+from sim.physics.operators import Precisions
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.files import check
 from sim.profiles.hardware import ChipProfile, SystemProfile
@@ -21,9 +21,9 @@ from sim.profiles.model import ModelProfile
 from sim.profiles.stacks import StackRules
 from sim.profiles.tree import read_tree
 from sim.quantity import Quantity
-from sim.resolve import MEDIAN, World, resolve_chip, resolve_network
+from sim.resolve import MEDIAN, World, resolve_chip, resolve_network, resolve_small_kernels
+from sim.study.cases import CannotPredict, Case
 from sim.study.training_rows import global_batch, recompute_policies, stage_layers
-from sim.study.validation import CannotPredict, Case
 from sim.training.job import Software, TrainingJob
 
 FAMILIES = {
@@ -212,7 +212,8 @@ def resolve_job(setting: Setting, world: World = MEDIAN) -> TrainingJob:
     """The job of a row in one world (or many)."""
     case = setting.case
     chosen = {name: world(quantity) for name, quantity in setting.chosen().items()}
-    small = setting.chosen()["small_kernels"].value
+    small, state = setting.chosen()["small_kernels"].value, setting.rules.state
+    traffic = resolve_small_kernels(setting.rules.traffic)
     parallel = case.text("sequence_parallel").lower()
     overlap = case.text("ep_overlap") or setting.rules.expert_overlap["unstated"]
     software = Software(
@@ -226,7 +227,9 @@ def resolve_job(setting: Setting, world: World = MEDIAN) -> TrainingJob:
         host_backward=chosen["host_backward"],
         optimizer_traffic=chosen["optimizer_traffic"],
         memory_reserve=chosen["memory_reserve"],
-        gradient_bytes=2.0,
+        gradient_bytes=state.reduced.median,
+        gather_bytes=state.gathered.median,
+        jitter_chips=setting.rules.stated_at.jitter.median,
         expert_overlap=overlap if overlap in ("none", "partial", "full") else "none",  # type: ignore[arg-type]
         fused_attention=case.text("fused_attention").lower() != "false",
         sequence_parallel=parallel == "true" or (not parallel and case.number("tp", 1.0) > 1),
@@ -239,14 +242,13 @@ def resolve_job(setting: Setting, world: World = MEDIAN) -> TrainingJob:
         global_batch=global_batch(case),
         precisions=_precisions(setting),
         software=software,
-        state=StateBytes(gradient=2.0),
+        state=StateBytes(state.weight.median, state.gradient.median, state.adamw.median),
         mtp=case.number("mtp_layers", 0.0) > 0,
         routing_imbalance=chosen["routing_imbalance"],
         policies=recompute_policies(case, setting.model.shape.layers),
         stage_layers=stage_layers(case),
-        traffic=replace(
-            TRAINING_TRAFFIC, hidden=TRAINING_TRAFFIC.hidden * small, inner=TRAINING_TRAFFIC.inner * small
-        ),
+        routing_experts=setting.rules.stated_at.routing.median,
+        traffic=replace(traffic, hidden=traffic.hidden * small, inner=traffic.inner * small),
         frozen="LoRA" in case.text("model") or "linear FLOPs about 4N" in case.text("sim_note"),
     )
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from sim.layout.enumerate import Options
 from sim.layout.layouts import RECOMPUTE, Layouts, concatenate, single_layout
+from sim.study.cases import CannotPredict, Case
 from sim.study.training_cases import Setting, resolve_hardware
-from sim.study.validation import CannotPredict, Case
 from sim.training.job import TrainingJob
 from sim.training.search import NoLayoutError, search
 

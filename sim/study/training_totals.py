@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.physics.counts import parameter_counts
-from sim.physics.memory import ADAMW
 from sim.physics.power import chip_power
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.files import check
@@ -68,7 +67,7 @@ def predict_campaign(case: Case, catalogue: Catalogue, rules: StackRules, draws:
                             own=POWER_ERROR, note="chips and servers, without network and cooling")  # fmt: skip
     if metric == "goodput":
         state = parameter_counts(catalogue.model(case.id("model_id")).shape).total * (
-            ADAMW.weight + ADAMW.optimizer
+            rules.state.weight.median + rules.state.adamw.median
         )
 
         def share(world: World) -> NDArray[np.float64]:

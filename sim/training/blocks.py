@@ -18,17 +18,9 @@ Array = NDArray[np.float64] | float
 Columns = dict[str, NDArray[np.float64]]
 
 EXPERT_PARTS = ("router", "shared experts", "routed experts", "latent projections")
-# Norms move a third of the traffic around the attention block, and the activation function all of the inner
-# width.
-NORMS_AND_ACTIVATION = 0.5
-# Without sequence parallelism every tensor rank repeats norms, residuals and dropout: about half of that
-# traffic (arXiv 2205.05198, table 4: 0.5 of 7.7 ms forward on 22B).
-REPEATED_BY_RANKS = 0.5
 # Backward over forward FLOPs of an attention core that keeps its scores: four products instead of two. Fused
 # kernels recompute the scores: five instead of two.
 UNFUSED_OVER_FUSED = 2.0 / 2.5
-# Forward traffic of the loss per logit: cast to FP32 (2 read, 4 written), then read once for the softmax.
-LOSS_BYTES = 10.0
 
 
 @dataclass(slots=True)
@@ -85,8 +77,8 @@ def compute_times(job: TrainingJob, chip: Chip, columns: Columns) -> Compute:
     forward = (*forward, *_loss(job, columns))
     passes = {
         "forward": forward,
-        "inputs": backward_operators(forward, part="input"),
-        "weights": () if job.frozen else backward_operators(forward, part="weight"),
+        "inputs": backward_operators(forward, part="input", traffic=job.traffic),
+        "weights": () if job.frozen else backward_operators(forward, part="weight", traffic=job.traffic),
     }
     times = {name: _pass_times(ops, job, chip, columns, name != "forward") for name, ops in passes.items()}
     return Compute(repeated=_repeated(times["forward"], job, columns), **times)
@@ -95,7 +87,7 @@ def compute_times(job: TrainingJob, chip: Chip, columns: Columns) -> Compute:
 def _loss(job: TrainingJob, columns: Columns) -> tuple[Operator, ...]:
     """Softmax and loss over the vocabulary, for the output head and for every MTP module."""
     tokens = columns["micro_batch"] * job.sequence
-    moved = tokens * (job.architecture.vocab * LOSS_BYTES)
+    moved = tokens * (job.architecture.vocab * job.traffic.loss_bytes)
     heads = [("logits", 1)] + ([("mtp", job.mtp_modules)] if job.mtp_modules else [])
     return tuple(
         Operator(
@@ -174,7 +166,8 @@ def _split(operator: Operator, job: TrainingJob, columns: Columns) -> NDArray[np
     if operator.sharding == "tensor" or job.software.sequence_parallel:
         return columns["tp"] * columns["cp"]
     if operator.family == "elementwise":
-        return columns["cp"] / (REPEATED_BY_RANKS + (1.0 - REPEATED_BY_RANKS) / columns["tp"])
+        repeated = job.traffic.repeated_by_ranks
+        return columns["cp"] / (repeated + (1.0 - repeated) / columns["tp"])
     return columns["cp"]
 
 
@@ -209,7 +202,9 @@ def repeated_share(component: str, policy: Recompute, job: TrainingJob) -> float
     if component in parts:
         return policy.share(parts[component])
     if component in ("elementwise", "quantise"):
-        return policy.layers + (1.0 - policy.layers) * policy.elementwise * NORMS_AND_ACTIVATION
+        return policy.layers + (1.0 - policy.layers) * policy.elementwise * float(
+            job.traffic.norms_and_activation
+        )
     return policy.layers
 
 

@@ -10,15 +10,11 @@ from numpy.typing import NDArray
 
 from sim.layout.stages import Depth
 from sim.physics.architecture import Architecture
-from sim.physics.memory import ADAMW, STANDARD, Recompute, StateBytes
-from sim.physics.operators import TRAINING_TRAFFIC, Precisions, Traffic
+from sim.physics.memory import STANDARD, Recompute, StateBytes
+from sim.physics.operators import NO_TRAFFIC, Precisions, Traffic
 
 Array = NDArray[np.float64] | float
 Overlap = Literal["none", "partial", "full"]
-
-REFERENCE_EXPERTS = (
-    4.0  # experts per rank for which a recipe states its imbalance: 64 ranks share the 256 of DeepSeek-V3
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +28,9 @@ class Software:
     tensor_exposed, data_exposed : Array
         Share of tensor-parallel traffic, and of gradient and weight traffic, that always stays visible [1].
     jitter : Array
-        Time lost to stragglers, as a share of the step [1].
+        Time lost to stragglers, as a share of the step, on ``jitter_chips`` chips [1]; see :meth:`lost_to_jitter`.
+    jitter_chips : Array
+        Size of the job for which ``jitter`` is stated [chip].
     attention_speed : Array
         Speed of the attention core over that of the chip's best kernels [1].
     exchange_slowdown : Array
@@ -67,8 +65,9 @@ class Software:
     host_backward: Array
     optimizer_traffic: Array
     memory_reserve: Array
-    gradient_bytes: float = 4.0
-    gather_bytes: float = 2.0
+    gradient_bytes: Array = 4.0
+    gather_bytes: Array = 2.0
+    jitter_chips: Array = 1024.0
     expert_overlap: Overlap = "full"
     fused_attention: bool = True
     sequence_parallel: bool = True
@@ -79,6 +78,17 @@ class Software:
         partial [1]."""
         partial = {"none": 1.0, "partial": 0.5, "full": 0.0}[self.expert_overlap]
         return partial + (1.0 - partial) * np.asarray(self.expert_exposed)
+
+    def lost_to_jitter(self, chips: Array) -> Array:
+        """Share of the step lost to stragglers on a number of chips [1].
+
+        Notes
+        -----
+        A step waits for the slowest of n chips. The largest of n independent normal delays grows as sqrt(2 ln n)
+        (H. A. David and H. N. Nagaraja, Order Statistics, 3rd ed., section 10.5).
+        """
+        waits = np.log(np.maximum(chips, 1.0)) / np.log(self.jitter_chips)
+        return np.minimum(np.asarray(self.jitter) * np.sqrt(waits), 0.99)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +114,12 @@ class TrainingJob:
     mtp : bool
         Train the model's multi-token-prediction layers.
     routing_imbalance : Array
-        Work and traffic of the busiest expert rank over the mean [1], where a rank holds ``REFERENCE_EXPERTS`` of them; see
+        Work and traffic of the busiest expert rank over the mean [1], where a rank holds ``routing_experts`` of them; see
         :meth:`imbalance`.
+    routing_experts : Array
+        Experts of a layer on one rank for which ``routing_imbalance`` is stated.
+    newton_schulz : Array
+        Newton-Schulz iterations per step and matrix (Muon); 0: none.
     recompute, schedule : str
         "search", or the one policy or schedule to use.
     policies : tuple of Recompute
@@ -125,14 +139,16 @@ class TrainingJob:
     global_batch: float
     precisions: Precisions
     software: Software
-    state: StateBytes = ADAMW
+    state: StateBytes
     mtp: bool = True
     routing_imbalance: Array = 1.0
+    routing_experts: Array = 4.0
+    newton_schulz: Array = 0.0
     recompute: str = "search"
     schedule: str = "search"
     policies: tuple[Recompute, ...] = STANDARD
     stage_layers: tuple[int, ...] = ()
-    traffic: Traffic = TRAINING_TRAFFIC
+    traffic: Traffic = NO_TRAFFIC
     frozen: bool = False
 
     def imbalance(self, expert_ranks: Array) -> Array:
@@ -153,7 +169,7 @@ class TrainingJob:
         if moe is None:
             return 1.0
         held = np.maximum(moe.experts / np.asarray(expert_ranks, dtype=float), 1.0)
-        return 1.0 + (np.asarray(self.routing_imbalance) - 1.0) * np.sqrt(REFERENCE_EXPERTS / held)
+        return 1.0 + (np.asarray(self.routing_imbalance) - 1.0) * np.sqrt(self.routing_experts / held)
 
     @property
     def sequences(self) -> float:

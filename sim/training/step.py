@@ -119,7 +119,7 @@ def step_time(job: TrainingJob, chip: Chip, network: Network, layouts: Layouts) 
         rank.together,
     )
     parts |= _per_step(job, chip, network, counts, columns, rank.forward + rank.backward)
-    lost = np.asarray(job.software.jitter)
+    lost = job.software.lost_to_jitter(layouts.chips.astype(float)[:, None])
     parts["jitter"] = sum(parts.values(), start=0.0) * (lost / (1.0 - lost))
     return StepTime({name: np.asarray(part) for name, part in parts.items()}, np.asarray(rank.together))
 
@@ -302,8 +302,8 @@ def _per_step(
 
 
 def _gradient_traffic(
-    gradient_bytes: float,
-    gather_bytes: float,
+    gradient_bytes: Array,
+    gather_bytes: Array,
     calls: Array,
     parameters: Array,
     stride: Array,

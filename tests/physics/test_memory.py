@@ -47,13 +47,13 @@ GPT3 = gpt(12288, 96, 96)
 
 def test_zero_stages_of_the_paper() -> None:
     # arXiv 1910.02054, figure 1: 7.5B parameters on 64 ranks, 2 + 2 + 12 bytes: 120, 31.4, 16.6, 1.9 GB.
-    parts = state_memory(7.5e9, 0.0, np.array([0, 1, 2, 3]), 64, 64, StateBytes(gradient=2.0))
+    parts = state_memory(7.5e9, 0.0, np.array([0, 1, 2, 3]), 64, 64, StateBytes(2.0, 2.0, 12.0))
     assert sum(parts) / 1e9 == pytest.approx([120.0, 31.4, 16.6, 1.9], abs=0.05)
 
 
 def test_experts_shard_over_their_own_replicas() -> None:
     # 1 + 10 parameters, optimizer over 8 and over 2 ranks: 12 (1/8 + 10/2).
-    _, _, optimizer = state_memory(1.0, 10.0, 1, 8, 2, StateBytes())
+    _, _, optimizer = state_memory(1.0, 10.0, 1, 8, 2, StateBytes(2.0, 4.0, 12.0))
     assert optimizer == pytest.approx(12 * (1 / 8 + 5))
 
 

@@ -50,6 +50,9 @@ def flop(operators: Iterable[Operator], *components: str) -> np.ndarray:
     )
 
 
+SMALL = Traffic(hidden=12, inner=2.5, routed=5, quantise_bytes=3, score_bytes=13, backward=1.8)
+
+
 def training(
     id: str, sequence: float, *, mtp: bool = True, fused_attention: bool = True
 ) -> tuple[Operator, ...]:
@@ -62,6 +65,7 @@ def training(
         precisions=BF16,
         mtp=mtp,
         fused_attention=fused_attention,
+        traffic=SMALL,
     )
 
 
@@ -206,9 +210,9 @@ def test_every_model_runs_in_every_phase(phase: Phase) -> None:
             continue
         new = 3.0 if phase == "decode" else 5000.0
         operators = forward_operators(
-            architecture, phase=phase, sequences=2.0, new=new, past=9000.0, precisions=FP8
+            architecture, phase=phase, sequences=2.0, new=new, past=9000.0, precisions=FP8, traffic=SMALL
         )
-        for each in (*operators, *backward_operators(operators)):
+        for each in (*operators, *backward_operators(operators, traffic=SMALL)):
             numbers = [
                 float(np.asarray(n)) for n in (each.flop, each.weight_bytes, each.token_bytes, each.rows)
             ]
@@ -403,10 +407,12 @@ def test_backward_ratios() -> None:
         ("weight", 1.0, 0.0),
     )
     for part, linear, core in expected:
-        backward = backward_operators(forward, part=part)
+        backward = backward_operators(forward, part=part, traffic=SMALL)
         assert flop(backward, "dense ffn") == pytest.approx(linear * flop(forward, "dense ffn"))
         assert flop(backward, "attention core") == pytest.approx(core * flop(forward, "attention core"))
-    (small,) = (each for each in backward_operators(forward) if each.component == "elementwise")
+    (small,) = (
+        each for each in backward_operators(forward, traffic=SMALL) if each.component == "elementwise"
+    )
     (before,) = (each for each in forward if each.component == "elementwise")
     assert small.token_bytes == pytest.approx(1.8 * before.token_bytes)
 
@@ -438,7 +444,13 @@ def test_elementwise_traffic() -> None:
 
 def test_quantising_is_paid_in_low_precision_only() -> None:
     eight = forward_operators(
-        shape("llama-3.1-8b"), phase="training", sequences=1.0, new=100.0, past=0.0, precisions=FP8
+        shape("llama-3.1-8b"),
+        phase="training",
+        sequences=1.0,
+        new=100.0,
+        past=0.0,
+        precisions=FP8,
+        traffic=SMALL,
     )
     moved = sum(float(each.token_bytes) for each in eight if each.component == "quantise")
     # inputs per layer: qkv 4096, o 4096, gate and up 4096, down 14336; 3 bytes each

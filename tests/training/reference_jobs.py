@@ -13,9 +13,10 @@ from sim.physics.architecture import (
     MixtureOfExperts,
 )
 from sim.physics.chip import Chip, KernelCurve
+from sim.physics.memory import StateBytes
 from sim.physics.network import Network, Tier
-from sim.physics.operators import Precisions
-from sim.training.job import Software
+from sim.physics.operators import Precisions, Traffic
+from sim.training.job import Software, TrainingJob
 
 # arXiv 2412.19437 and the published config.json.
 DEEPSEEK_V3 = Architecture(
@@ -119,3 +120,26 @@ def software(**changes: object) -> Software:
         "memory_reserve": 0.04,
     }
     return Software(**(usual | changes))  # type: ignore[arg-type]
+
+
+ADAMW = StateBytes(weight=2.0, gradient=4.0, optimizer=12.0)  # arXiv 1910.02054, section 3.1
+# Small kernels as in scenarios/workloads/pretrain-v3.yaml; the scores as in arXiv 2205.05198, section 4.1.
+SMALL_KERNELS = Traffic(
+    hidden=12.0,
+    inner=2.5,
+    routed=5.0,
+    quantise_bytes=3.0,
+    score_bytes=13.0,
+    loss_bytes=10.0,
+    backward=1.8,
+    quantise_backward=1.5,
+    scores_backward=20 / 13,
+    norms_and_activation=0.5,
+    repeated_by_ranks=0.5,
+)
+
+
+def training_job(*args: object, **changes: object) -> TrainingJob:
+    """A job with AdamW and the small kernels of a tuned stack."""
+    usual: dict[str, object] = {"state": ADAMW, "traffic": SMALL_KERNELS}
+    return TrainingJob(*args, **(usual | changes))  # type: ignore[arg-type]

@@ -6,16 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from reference_jobs import DEEPSEEK_V3, FP8, GPT_146B, LLAMA_405B, software
+from reference_jobs import DEEPSEEK_V3, FP8, GPT_146B, LLAMA_405B, software, training_job
 
 from sim.layout.layouts import concatenate, single_layout
 from sim.physics.memory import STANDARD, StateBytes
 from sim.physics.operators import Precisions
 from sim.training.fit import fill, memory_limit, training_memory
-from sim.training.job import TrainingJob
 
-DEEPSEEK = TrainingJob(DEEPSEEK_V3, 14.8e12, 4096, 62_914_560, FP8, software())
-LLAMA = TrainingJob(LLAMA_405B, 15.6e12, 8192, 16_777_216, Precisions(), software(), mtp=False)
+DEEPSEEK = training_job(DEEPSEEK_V3, 14.8e12, 4096, 62_914_560, FP8, software())
+LLAMA = training_job(LLAMA_405B, 15.6e12, 8192, 16_777_216, Precisions(), software(), mtp=False)
 
 
 def test_published_runs_fit_into_80_gb() -> None:
@@ -62,7 +61,7 @@ def test_interleaving_and_no_recompute_cost_memory() -> None:
 def test_activations_of_megatron_by_hand() -> None:
     # GPT 146B, h = 12,288, TP8 PP8, one sequence of 2,048 in 8 micro-batches in flight, 10 layers, sequence
     # parallel, fused attention: 8 x 10 x 2,048 x 32 h / 8.
-    job = TrainingJob(GPT_146B, 3e11, 2048, 1024 * 2048.0, Precisions(), software(), mtp=False)
+    job = training_job(GPT_146B, 3e11, 2048, 1024 * 2048.0, Precisions(), software(), mtp=False)
     job = replace(job, stage_layers=(10,) * 8)
     memory = training_memory(job, single_layout(tp=8, pp=8, dp=1, micro_batches=1024))
     working = 2048 * 32 * 12288 / 8

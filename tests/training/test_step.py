@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference_jobs import DEEPSEEK_V3, FP8, GPT_146B, LLAMA_405B, hopper, servers_of_8, software
+from reference_jobs import (
+    DEEPSEEK_V3,
+    FP8,
+    GPT_146B,
+    LLAMA_405B,
+    hopper,
+    servers_of_8,
+    software,
+    training_job,
+)
 
 from sim.layout.layouts import Layouts, concatenate, single_layout
 from sim.physics.network import Network, Tier
@@ -25,7 +34,7 @@ H100 = servers_of_8(450e9, 50e9)
 
 
 def deepseek(**changes: object) -> TrainingJob:
-    job = TrainingJob(DEEPSEEK_V3, 14.8e12, 4096, 62_914_560, FP8, software(), routing_imbalance=1.25)
+    job = training_job(DEEPSEEK_V3, 14.8e12, 4096, 62_914_560, FP8, software(), routing_imbalance=1.25)
     return replace(job, **changes)  # type: ignore[arg-type]
 
 
@@ -36,7 +45,7 @@ def deepseek_layout() -> Layouts:
 
 
 def llama(**changes: object) -> TrainingJob:
-    job = TrainingJob(LLAMA_405B, 15.6e12, 8192, 16_777_216, Precisions(), software(), mtp=False)
+    job = training_job(LLAMA_405B, 15.6e12, 8192, 16_777_216, Precisions(), software(), mtp=False)
     return replace(job, **changes)  # type: ignore[arg-type]
 
 
@@ -138,7 +147,7 @@ def test_closed_form_matches_the_events() -> None:
 def test_recompute_costs_what_it_repeats() -> None:
     # Full recompute repeats the forward pass: about a quarter of the FLOPs on top of a third (4/3 in all,
     # head left out).
-    job = TrainingJob(GPT_146B, 3e11, 2048, 2304 * 2048.0, Precisions(), software(), mtp=False)
+    job = training_job(GPT_146B, 3e11, 2048, 2304 * 2048.0, Precisions(), software(), mtp=False)
     plain, full = (
         step_time(
             job, hopper(), H100, single_layout(tp=8, pp=8, dp=24, micro_batches=96, recompute=name)
