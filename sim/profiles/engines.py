@@ -53,6 +53,8 @@ class EngineRules(Document):
     """Share of the memory left after weights and buffers that the cache may fill."""
     buffers: dict[Class, Bytes]
     """Workspace and communication buffers per rank."""
+    cap_of: dict[Class, Literal["replica", "instance"]]
+    """Whether the caps on sequences and prompt tokens that a run states hold for each attention replica or for all."""
     reserve: dict[Class, Literal["full", "mean"]]
     """Whether a request is admitted with room for its whole answer, or grows into it."""
     model_error: dict[str, float]

@@ -14,9 +14,10 @@ from sim.profiles.engines import EngineRules
 from sim.profiles.messages import InputError
 from sim.quantity import UnknownQuantityError
 from sim.study.calibrate_training import ROUNDS, SCALE, SpeedFactor
+from sim.study.calibrate_widths import Residual, left_out_errors, widths
 from sim.study.serving_cases import ServingSetting, look_up
 from sim.study.serving_points import measure
-from sim.study.validate_serving import FAMILIES, HEADLINE
+from sim.study.validate_serving import FAMILIES, HEADLINE, log_spread, measured_kind
 from sim.study.validation import CannotPredict, Case, huber_centre, shrunk
 
 # Chosen by leaving out one calibrate run at a time; between 2 and 8 the mean error moves by a hundredth of itself.
@@ -46,7 +47,7 @@ def fit_serving_factors(
     families: dict[str, list[ServingSetting]] = {}
     groups: dict[tuple[str, str, str], list[ServingSetting]] = {}
     for setting in settings:
-        family = FAMILIES[setting.chip.family]
+        family = FAMILIES.get(setting.chip.family, "other")
         families.setdefault(family, []).append(setting)
         groups.setdefault((family, setting.precision, phase_of(setting.case)), []).append(setting)
     found: dict[tuple[str, str, str], SpeedFactor] = {}
@@ -70,6 +71,29 @@ def _factor(members: list[ServingSetting], common: float, strength: float) -> Sp
     return SpeedFactor(value, float(np.exp(log_factor)), spread, len(members), float(weights.sum()))
 
 
+def fit_interval_widths(
+    cases: Iterable[Case], catalogue: Catalogue, rules: EngineRules
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Widths by what is measured and factors by family for ``model_error``, from calibrate runs left out one by one."""
+    settings = _usable(cases, catalogue, rules, loaded=True)
+    rows = []
+    for setting, weight in zip(settings, _run_weights(settings), strict=True):
+        phase, family = phase_of(setting.case), FAMILIES.get(setting.chip.family, "other")
+        fitted = setting.case.text("metric") in HEADLINE or setting.case.text("load_mode") == "single_request"
+        rows.append(
+            Residual(
+                error=_error(setting, phase, 1.0) if fitted else _error(setting),
+                spread=log_spread(setting),
+                weight=float(weight),
+                run=setting.case.text("run_group") or setting.case.case_id,
+                family=family,
+                group="|".join((family, setting.precision, phase)) if fitted else "",
+                measure=measured_kind(setting.case),
+            )
+        )
+    return widths(rows, left_out_errors(rows, STRENGTH, FAMILY_STRENGTH, SCALE))
+
+
 def _run_weights(members: list[ServingSetting]) -> NDArray[np.float64]:
     """Weights of rows, those of one run together weighing as much as their mean."""
     runs = [member.case.text("run_group") or member.case.case_id for member in members]
@@ -77,11 +101,15 @@ def _run_weights(members: list[ServingSetting]) -> NDArray[np.float64]:
     return np.array([member.case.weight / rows[run] for member, run in zip(members, runs, strict=True)])
 
 
-def _usable(cases: Iterable[Case], catalogue: Catalogue, rules: EngineRules) -> list[ServingSetting]:
+def _usable(
+    cases: Iterable[Case], catalogue: Catalogue, rules: EngineRules, *, loaded: bool = False
+) -> list[ServingSetting]:
+    """Calibrate rows that can be predicted and tell a speed; with ``loaded``, those of loaded latency as well."""
     found = []
     for case in cases:
+        latency = case.text("metric") in ("ttft_ms", "e2e_ms")
         single = case.text("metric") == "ttft_ms" and case.text("load_mode") == "single_request"
-        if case.use != "calibrate" or not (case.text("metric") in HEADLINE or single):
+        if case.use != "calibrate" or not (case.text("metric") in HEADLINE or single or (loaded and latency)):
             continue
         try:
             setting = look_up(case, catalogue, rules)
@@ -92,8 +120,8 @@ def _usable(cases: Iterable[Case], catalogue: Catalogue, rules: EngineRules) -> 
     return found
 
 
-def _error(setting: ServingSetting, phase: str, factor: float) -> float:
-    """log of predicted over measured speed."""
-    point = measure(replace(setting, speed={phase: factor}))
+def _error(setting: ServingSetting, phase: str = "", factor: float = 1.0) -> float:
+    """log of predicted over measured speed, with another end-to-end factor of a phase where one is named."""
+    point = measure(replace(setting, speed={phase: factor}) if phase else setting)
     ratio = float(np.ravel(point.value)[0]) / setting.case.measured
     return float(-np.log(ratio) if setting.case.text("metric") in SLOWER_IS_MORE else np.log(ratio))

@@ -173,8 +173,10 @@ def resolve_case(setting: ServingSetting, world: World = MEDIAN) -> ServingJob:
         prefill_spread=chosen["prefill_spread"],
         sequence_parallel=False,
         interleave=setting.rule("interleave", case.text("engine")),  # type: ignore[arg-type]
-        max_batch=_per_replica(case, chosen["max_batch"]),
-        chunk_tokens=chosen["chunk"],
+        max_batch=_per_replica(setting, "max_batch_per_instance", chosen["max_batch"]),
+        chunk_tokens=_per_replica(setting, "prefill_tokens_per_batch", chosen["chunk"])
+        if case.text("phase") == "both"
+        else chosen["chunk"],
     )
     hit = case.number("cached_fraction", 0.0)
     traffic = Traffic(*lengths, prefix_hit=hit)
@@ -187,9 +189,11 @@ def _spread(mean: float, variation: Array) -> LengthDistribution:
     return LengthDistribution(mean / np.sqrt(square), np.sqrt(np.log(square)), 1e9)
 
 
-def _per_replica(case: Case, usual: Array) -> Array:
-    cap = case.number("max_batch_per_instance", 0.0)
-    return cap / case.number("d_dp", 1.0) if cap else usual
+def _per_replica(setting: ServingSetting, column: str, usual: Array) -> Array:
+    """Cap of an attention replica that a row states, else the usual one."""
+    cap = setting.case.number(column, 0.0)
+    shared = setting.rule("cap_of", setting.case.text("engine")) == "instance"
+    return cap / (setting.case.number("d_dp", 1.0) if shared else 1.0) if cap else usual
 
 
 def _precisions(setting: ServingSetting) -> Precisions:

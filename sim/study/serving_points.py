@@ -309,10 +309,9 @@ def _trace(row: _Row, metric: str) -> Point:
     prompt, output = _lengths(case, count, rng)
     arrivals = poisson_arrivals(case.number("request_rate_total"), count, rng)
     requests = Requests(arrivals, prompt, output, np.zeros(count, np.int32))
-    cap = case.number("max_batch_per_instance", 256.0)
-    one = aggregated_balance(
-        middle.job, middle.chip, middle.network, shape, cap / float(shape.dp), cap / float(shape.dp)
-    )
+    # The prompt cost of the engine is that near the load that the requests reach if nothing holds them back.
+    cap = np.minimum(middle.job.engine.max_batch, count / float(shape.dp))
+    one = aggregated_balance(middle.job, middle.chip, middle.network, shape, cap, cap)
     run = simulate(_instance_plan(middle, one, shape), requests)
     first = float(np.mean(run.ttft_s)) + row.first_token_s
     tpot = float(np.nanmean(run.tpot_s))
