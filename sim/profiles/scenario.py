@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -63,13 +63,60 @@ class Job(Record):
     """Training recipe or serving traffic (scenarios/workloads)."""
 
 
+class Correlation(Record):
+    """Inputs that share a cause."""
+
+    id: Id
+    inputs: list[str] = Field(min_length=2)
+    """Paths such as `chips/ascend-910c#price`; a leading minus for one that falls when the others rise."""
+    strength: float = Field(gt=0, le=1)
+    """Correlation of any two of them on the normal scale."""
+    note: str = ""
+    """Why."""
+
+
+class Case(Record):
+    """One of the ways a contested matter may stand."""
+
+    id: Id
+    weight: float = Field(gt=0, lt=1)
+    """Probability; those of all cases add up to 1."""
+    set: dict[str, Any] = Field(default_factory=dict)
+    """Values in the place of those of the files, by path; nothing for the case that the files describe."""
+    note: str = ""
+    """Who says so."""
+
+
+class Branching(Record):
+    """Cases of which each world takes one."""
+
+    id: Id
+    cases: list[Case] = Field(min_length=2)
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _weights_are_all(self) -> Self:
+        total = sum(case.weight for case in self.cases)
+        if abs(total - 1.0) > 1e-6:
+            raise PydanticCustomError(
+                "weights",
+                "weights of branch {id} add up to {total}; make it 1",
+                {"id": self.id, "total": f"{total:g}"},
+            )
+        return self
+
+
 class Uncertainty(Record):
-    """How many worlds are drawn."""
+    """How many worlds are drawn, and which inputs do not move alone."""
 
     draws: int = Field(default=1000, ge=1, le=1_000_000)
     seed: int = 1
     event_draws: int = Field(default=3, ge=0, le=1000)
     """Draws on which the event engines run, besides the median."""
+    correlated: list[Correlation] = Field(default_factory=list)
+    """Groups of inputs that share a cause."""
+    branches: list[Branching] = Field(default_factory=list)
+    """Contested matters with their cases and weights."""
 
 
 class Scenario(Document):

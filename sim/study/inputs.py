@@ -56,11 +56,14 @@ class NamedInput:
         "Ascend 910C: dense peak BF16".
     source : Source or None
         Where the number comes from.
+    cases : tuple of str
+        Of a contested matter: the ids of its cases, which the number counts.
     """
 
     quantity: Quantity
     name: str
     source: Source | None
+    cases: tuple[str, ...] = ()
 
     @property
     def weak(self) -> bool:
@@ -73,7 +76,9 @@ class NamedInput:
         return self.source.title if self.source else "own assumption"
 
     def at(self, probability: float) -> str:
-        """The input at a probability, in the unit of its file, as the report prints numbers."""
+        """The input at a probability, in the unit of its file, as the report prints numbers; or the id of the case."""
+        if self.cases:
+            return self.cases[round(float(self.quantity.quantile(probability)))]
         text = format_quantity(float(self.quantity.quantile(probability)), self.quantity.unit, digits=6)
         value, _, unit = text.partition(" ")
         return f"{number(float(value.replace(',', '')))} {unit.replace('us', 'µs')}".rstrip()
@@ -86,7 +91,11 @@ def named_inputs(question: Question) -> tuple[NamedInput, ...]:
     sources: dict[str, Source | None] = {}
     for document in documents:
         sources |= document_sources(document)
-    return tuple(NamedInput(q, readable(q.path, owners), sources.get(q.path)) for q in question.inputs)
+    cases = {choice.quantity.path: choice.names for choice in question.choices}
+    return tuple(
+        NamedInput(q, readable(q.path, owners), sources.get(q.path), cases.get(q.path, ()))
+        for q in question.inputs
+    )
 
 
 def readable(path: str, owners: Mapping[str, str]) -> str:
@@ -98,6 +107,8 @@ def readable(path: str, owners: Mapping[str, str]) -> str:
     'NVIDIA H100 SXM: dense peak BF16'
     """
     file, field = path.split("#", 1)
+    if field.startswith("branches."):
+        return f"Which case holds: {field.removeprefix('branches.')}"
     owner = owners.get(file.split("/", 1)[1], file)
     for found, word in WORDS.items():
         if field == found or field.startswith(found + "."):

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sim.economics.series import NotYetKnownError, value_as_of
 from sim.profiles.catalogue import Catalogue
+from sim.profiles.changes import Change
 from sim.profiles.economy import Region, RentalQuote, RentalSeries
 from sim.profiles.fields import Document
 from sim.profiles.hardware import ChipProfile, KernelProfile, SystemProfile
 from sim.profiles.leaves import quantities
+from sim.profiles.messages import Location
 from sim.profiles.model import ModelProfile
 from sim.profiles.scenario import ClusterChoice, Job, Scenario
 from sim.profiles.workload import ServingTraffic, TrainingRecipe
 from sim.quantity import Quantity
+from sim.resolve import World
 from sim.serving.traffic import Trace
+from sim.study.joint import Choice, Tie, chosen, number_of_case, tied
 from sim.study.prices import checked_date, priced_as_of
 from sim.study.traced import with_trace
+from sim.study.worlds import world_at
+from sim.units import did_you_mean
 
 # Parts of a profile that document the chip and never enter a simulation.
 DOCUMENTATION = ("bins", "measured", "silicon")
@@ -90,6 +101,10 @@ class Question:
         Uncertain inputs of all files involved, each once, in a fixed order: the columns of a draw.
     as_of : str or None
         No price later than this date is used.
+    ties : tuple of Tie
+        Inputs that share a cause.
+    choices : tuple of Choice
+        Contested matters, of which each world takes one case; the number of the case is among the inputs.
     """
 
     scenario: Scenario
@@ -98,15 +113,31 @@ class Question:
     tasks: tuple[Task, ...]
     inputs: tuple[Quantity, ...]
     as_of: str | None = None
+    ties: tuple[Tie, ...] = ()
+    choices: tuple[Choice, ...] = ()
 
     @property
     def sides(self) -> tuple[Side, Side]:
         """Both clusters."""
         return self.a, self.b
 
+    @property
+    def dimensions(self) -> int:
+        """Of a draw: the inputs, then the causes that some of them share."""
+        return len(self.inputs) + len(self.ties)
+
+    def probabilities(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Where the inputs stand in each world, (worlds, inputs), from independent rows (worlds, dimensions)."""
+        count = len(self.inputs)
+        return tied(rows[:, :count], rows[:, count:], self.ties)
+
+    def world(self, probabilities: NDArray[np.float64]) -> World:
+        """World with one draw per row of ``probabilities`` (worlds, inputs)."""
+        return chosen(world_at(self.inputs, probabilities), self.inputs, probabilities, self.choices)
+
 
 def load_question(catalogue: Catalogue, scenario: str | Path, as_of: str | None = None) -> Question:
-    """Load a scenario and all it names.
+    """Load a scenario and all it names, with the inputs that it lets move together.
 
     Parameters
     ----------
@@ -118,6 +149,15 @@ def load_question(catalogue: Catalogue, scenario: str | Path, as_of: str | None 
     InputError
         When a file is missing or wrong; the message says where and how to mend it.
     """
+    plain = _plain(catalogue, scenario, as_of)
+    said = plain.scenario.uncertainty
+    if not (said.branches or said.correlated):
+        return plain
+    return _joint(catalogue, plain, lambda changed: _plain(changed, scenario, as_of))
+
+
+def _plain(catalogue: Catalogue, scenario: str | Path, as_of: str | None) -> Question:
+    """The question with every input on its own."""
     asked = catalogue.scenario(scenario)
     as_of = checked_date(as_of) or asked.prices_as_of
     a, b = (load_side(catalogue, asked.clusters[key], as_of, key) for key in ("a", "b"))
@@ -165,6 +205,77 @@ def _known(rents: RentalSeries, as_of: str | None) -> Quantity | None:
         return value_as_of(quotes, as_of, f"rents of {rents.chip}").price
     except NotYetKnownError:
         return None
+
+
+def _joint(catalogue: Catalogue, plain: Question, again: Callable[[Catalogue], Question]) -> Question:
+    """The question with its correlated groups and branches."""
+    leaves = {quantity.path: quantity for quantity in _leaves(plain.sides, plain.tasks)}
+    inputs = {quantity.path: quantity for quantity in plain.inputs}
+    choices = []
+    for index, branching in enumerate(plain.scenario.uncertainty.branches):
+        place = ("uncertainty", "branches", index)
+        said = [
+            _case(catalogue, plain, (*place, "cases", number), case.set, leaves, again)
+            for number, case in enumerate(branching.cases)
+        ]
+        path = f"scenarios/{plain.scenario.id}#branches.{branching.id}"
+        choice = Choice(
+            number_of_case([case.weight for case in branching.cases], path),
+            tuple(case.id for case in branching.cases),
+            tuple(said),
+        )
+        middle = int(choice.quantity.value)
+        if said[middle]:
+            message = (
+                f"branch {branching.id}: half of the probability is reached in case {choice.names[middle]}, which changes "
+                "values; let that case be the one of the files, with nothing in `set`, or change the order of the cases"
+            )
+            raise catalogue.error(plain.scenario, place, message)
+        inputs |= {path: leaves[path] for case in said for path in case}
+        inputs[path] = choice.quantity
+        choices.append(choice)
+    ordered = tuple(inputs[path] for path in sorted(inputs))
+    return replace(plain, inputs=ordered, choices=tuple(choices), ties=_ties(catalogue, plain, ordered))
+
+
+def _case(
+    catalogue: Catalogue,
+    plain: Question,
+    place: Location,
+    values: Mapping[str, Any],
+    leaves: Mapping[str, Quantity],
+    again: Callable[[Catalogue], Question],
+) -> dict[str, Quantity]:
+    """Numbers that a case puts in the place of those of the files."""
+    for path in values:
+        if path not in leaves or leaves[path].is_unknown:
+            why = "the files leave it unknown" if path in leaves else "it is no number of this question"
+            hint = did_you_mean(path, leaves)
+            raise catalogue.error(plain.scenario, (*place, "set", path), f"{path}: {why}{hint}")
+    if not values:
+        return {}
+    texts = {path: value if isinstance(value, str) else json.dumps(value) for path, value in values.items()}
+    other = again(catalogue.with_changes([Change(path, text) for path, text in texts.items()]))
+    found = {quantity.path: quantity for quantity in _leaves(other.sides, other.tasks)}
+    return {path: found[path] for path in values}
+
+
+def _ties(catalogue: Catalogue, plain: Question, inputs: Sequence[Quantity]) -> tuple[Tie, ...]:
+    """Correlated groups by the places of their inputs."""
+    ties = []
+    for index, group in enumerate(plain.scenario.uncertainty.correlated):
+        found: dict[int, int] = {}
+        for number, pattern in enumerate(group.inputs):
+            name = pattern.removeprefix("-")
+            columns = [column for column, quantity in enumerate(inputs) if fnmatchcase(quantity.path, name)]
+            if not columns:
+                message = f"{name}: no uncertain input of this question{did_you_mean(name, [q.path for q in inputs])}"
+                raise catalogue.error(
+                    plain.scenario, ("uncertainty", "correlated", index, "inputs", number), message
+                )
+            found |= dict.fromkeys(columns, -1 if pattern.startswith("-") else 1)
+        ties.append(Tie(tuple(found), tuple(found.values()), group.strength))
+    return tuple(ties)
 
 
 def uncertain_inputs(sides: tuple[Side, ...], tasks: tuple[Task, ...]) -> tuple[Quantity, ...]:

@@ -29,7 +29,7 @@ from sim.study.summary.serving import serving_content
 from sim.study.summary.tables import draws_table, summary_table
 from sim.study.summary.training import training_content
 from sim.study.summary.trust import committed_record
-from sim.study.worlds import sobol_probabilities, world_at
+from sim.study.worlds import sobol_probabilities
 
 Progress = Callable[[str, float], None]  # what is being done, and the share of the whole that is behind
 
@@ -87,8 +87,8 @@ def run_scenario(
     chosen = question.scenario.uncertainty
     draws = chosen.draws if draws is None else draws
     seed = chosen.seed if seed is None else seed
-    probabilities = sobol_probabilities(draws, len(question.inputs), seed)
-    world = world_at(question.inputs, probabilities)
+    probabilities = question.probabilities(sobol_probabilities(draws, question.dimensions, seed))
+    world = question.world(probabilities)
     event_draws = (
         [int(d) for d in np.linspace(0, draws - 1, chosen.event_draws + 2)[1:-1]] if draws > 1 else []
     )

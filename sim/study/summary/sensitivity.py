@@ -13,7 +13,7 @@ from sim.study.answer import ServingStudy, TrainingStudy
 from sim.study.inputs import NamedInput
 from sim.study.question import Question
 from sim.study.sensitivity import rank_correlation, saltelli_probabilities, sobol_indices, tipping_point
-from sim.study.worlds import one_at_a_time, sobol_probabilities, sweeps, world_at
+from sim.study.worlds import one_at_a_time, sobol_probabilities, sweeps
 
 Vector = NDArray[np.float64]
 Study = TrainingStudy | ServingStudy
@@ -44,7 +44,7 @@ def swings(question: Question, study: Study) -> Swings:
     """Move every input alone."""
     count = len(question.inputs)
     rows = np.concatenate([np.full((1, count), 0.5), one_at_a_time(count)])
-    answers = study.equal(world_at(question.inputs, rows))
+    answers = study.equal(question.world(rows))
     return Swings(float(answers[0]), answers[1 : count + 1], answers[count + 1 :])
 
 
@@ -98,7 +98,7 @@ def _indices(question: Question, study: Study, columns: list[int], seed: int) ->
     count = len(question.inputs)
     both = sobol_probabilities(SAMPLES, 2 * count, seed + 1)
     rows = saltelli_probabilities(both[:, :count], both[:, count:], columns)
-    answers = study.equal(world_at(question.inputs, rows))
+    answers = study.equal(question.world(rows))
     known = answers[np.isfinite(answers)]
     if not len(known):
         return np.zeros(len(columns)), np.zeros(len(columns))
@@ -114,7 +114,7 @@ def _tipping(
     question: Question, study: Study, inputs: Sequence[NamedInput], columns: list[int], threshold: float
 ) -> list[str]:
     rows = sweeps(len(question.inputs), columns, GRID)
-    answers = study.equal(world_at(question.inputs, rows)).reshape(len(columns), len(GRID))
+    answers = study.equal(question.world(rows)).reshape(len(columns), len(GRID))
     points = [tipping_point(GRID, answer, threshold) for answer in answers]
     return [
         "does not flip within its range" if p is None else f"flips at {inputs[column].at(p)}"

@@ -17,7 +17,7 @@ from sim.quantity import UnknownQuantityError
 from sim.study.answer import CannotRunError, ServingStudy, TrainingStudy, prepare
 from sim.study.metrics import Metrics, metrics
 from sim.study.question import Question
-from sim.study.worlds import sobol_rows, world_at
+from sim.study.worlds import sobol_rows
 
 DRAWS = 256  # of a block: the unit that is kept, so that more draws or another grouping recompute nothing
 STUDIES = 4  # prepared jobs that a worker keeps at hand
@@ -34,8 +34,8 @@ class Piece:
     job : int
         Index of the task.
     columns : tuple of int
-        Dimension of the Sobol sequence that each uncertain input of the question follows: an input keeps its dimension
-        in all points, so that they see the same worlds.
+        Dimension of the Sobol sequence that each input of the question follows, then each shared cause: an input keeps
+        its dimension in all points, so that they see the same worlds.
     dimensions : int
         Of the sequence.
     key : str
@@ -70,9 +70,12 @@ def piece(question: Question, job: int, order: Sequence[str], seed: int) -> Piec
         Paths of the inputs of the whole sweep; what a question has beyond them follows.
     """
     place = {path: index for index, path in enumerate(order)}
-    for quantity in question.inputs:
-        place.setdefault(quantity.path, len(place))
-    columns = tuple(place[quantity.path] for quantity in question.inputs)
+    names = [quantity.path for quantity in question.inputs] + [
+        f"cause {i}" for i in range(len(question.ties))
+    ]
+    for name in names:
+        place.setdefault(name, len(place))
+    columns = tuple(place[name] for name in names)
     task = question.tasks[job]
     trace = (
         b""
@@ -126,7 +129,8 @@ def compute(work: Piece, blocks: Sequence[int]) -> list[Metrics | Refused]:
 
 def _block(work: Piece, study: TrainingStudy | ServingStudy, block: int) -> Metrics | Refused:
     rows = sobol_rows(block * DRAWS, DRAWS, work.dimensions, work.seed)
-    world = world_at(work.question.inputs, rows[:, list(work.columns)])
+    question = work.question
+    world = question.world(question.probabilities(rows[:, list(work.columns)]))
     try:
         return metrics(study, study.answer(world), DRAWS)
     except (UnknownQuantityError, InputError) as error:
