@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 import simpy
+from numpy.typing import NDArray
 
 from sim.serving.cluster_run import Books, ClusterRun, SimulationError, Verdict
 from sim.serving.live import LiveRequest, ReplicaCounters
@@ -18,6 +19,8 @@ from sim.serving.traffic import Requests
 __all__ = ["ClusterPlan", "ClusterRun", "Details", "PoolPlan", "SimulationError", "Verdict", "simulate"]
 
 _RESIDENT = -1  # index of requests that were there before the run
+LOOKS = 100  # times that a run is looked at
+Watch = Callable[[int, NDArray[np.float64]], bool]
 _CHUNK = 65536  # requests turned into Python numbers at a time: keeps ten million of them within a gigabyte
 
 
@@ -31,6 +34,7 @@ def simulate(
     residents: Requests | None = None,
     details: Details | None = None,
     rng: np.random.Generator | None = None,
+    watch: Watch | None = None,
 ) -> ClusterRun:
     """Serve requests and return what happened to each.
 
@@ -50,6 +54,9 @@ def simulate(
         Hashes of prompts, priorities, kinds of speculation, work at admission.
     rng : Generator, optional
         For failures; needed where a pool has them.
+    watch : callable, optional
+        Told from time to time how many requests are gone and the first-token times so far (NaN: not out yet); the run
+        ends when it says so.
 
     Raises
     ------
@@ -71,7 +78,10 @@ def simulate(
     until: float | simpy.Event | None = horizon_s
     if any(pool.restless for pool in pools):  # their events never end
         until = run.over if horizon_s is None else run.over | environment.timeout(horizon_s)
-    environment.run(until=until)
+    if watch is None:
+        environment.run(until=until)
+    else:
+        run.watched(watch, until)
     return run.result()
 
 
@@ -193,6 +203,18 @@ class _Run:
         self.books.arrival[index] = self.environment.now
         row = (self.requests.prompt[index], self.requests.output[index], self.requests.cached[index])
         self.arrive(index, *(int(value) for value in row))
+
+    def watched(self, watch: Watch, until: float | simpy.Event | None) -> None:
+        """Run in stretches and ask after each whether to go on."""
+        environment, arrival = self.environment, self.requests.arrival_s
+        last = float("inf") if until is None or isinstance(until, simpy.Event) else until
+        stretch = 1.0 if self.closed else max(float(arrival[-1] - arrival[0]) / LOOKS, 1e-9)
+        while environment.peek() < last and not self.over.triggered:
+            environment.run(until=min(max(environment.now, environment.peek()) + stretch, last))
+            if watch(self.books.gone, self.books.first - self.books.arrival):
+                return
+            if self.closed and self.books.gone < len(self.requests) / LOOKS:
+                stretch *= 2
 
     def arrive(self, index: int, prompt: int, output: int, cached: int) -> None:
         self.books.change(1, self.environment.now)

@@ -50,7 +50,9 @@ def test_waiting_for_the_end_of_a_pass():
     for limit in (0.5, 2.0, 5.0):
         found = share_waiting_less(limit, 1.0, 0.5, 3.0)
         assert found == pytest.approx(np.mean(drawn <= limit), abs=0.002)
-    assert share_waiting_less(2.0, 1.0, 0.5, 1e-4) == pytest.approx(share_waiting_less(2.0, 1.0, 0.5), abs=1e-3)
+    assert share_waiting_less(2.0, 1.0, 0.5, 1e-4) == pytest.approx(
+        share_waiting_less(2.0, 1.0, 0.5), abs=1e-3
+    )
 
 
 def test_passes_grow_with_the_load_until_they_are_full():
