@@ -6,7 +6,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from sim.economics.ownership import Depreciation
 from sim.profiles.fields import (
     Date,
     Document,
@@ -53,7 +52,7 @@ class Region(Document):
     """Share of the hardware price that its sale brings back at the end of its life; left out: nothing."""
     value_loss: PerTime | None = None
     """Orders of magnitude that the value of hardware falls per year, for `depreciation: value loss`."""
-    depreciation: Depreciation = "straight line"
+    depreciation: Literal["straight line", "value loss"] = "straight line"
     """`straight line` over `hardware_life`, or `value loss` at the rate of better hardware (Epoch AI)."""
     duty: Ratio
     """Import or transit duty and tax on chips, as a share of the chip price; 0 = none."""

@@ -21,6 +21,7 @@ from sim.report.wording import (
     job_sentence,
     largest_drivers,
     main_view,
+    money_jobs,
     slogan_verdict,
     spoken,
     view_name,
@@ -227,7 +228,7 @@ def _decider(content: ReportContent, sensitivity: Any, driver: Any) -> Data:
 
 
 def _money(content: ReportContent) -> Data:
-    heads = headline_jobs(content)
+    heads = money_jobs(content)
     views = [
         view
         for view in ("amortised", "rental", "acquisition")
@@ -236,8 +237,9 @@ def _money(content: ReportContent) -> Data:
     a, b = content.clusters
     return {
         "lead": (
-            f"Buying everything (chips, servers, network, facility) takes {with_interval(a.purchase_usd, 'USD')} for "
-            f"{a.chips:,} {a.label} and {with_interval(b.purchase_usd, 'USD')} for {b.chips:,} {b.label}."
+            "Buying everything (chips, servers, network, storage, facility) takes "
+            f"{with_interval(a.purchase_usd, 'USD')} for {a.chips:,} {a.label} and "
+            f"{with_interval(b.purchase_usd, 'USD')} for {b.chips:,} {b.label}."
         ),
         "ladders": [f"cost-ladder-{slug(job.id)}" for job in heads],
         "waterfalls": [f"waterfall-{slug(job.id)}" for job in heads],
@@ -450,7 +452,8 @@ def _sources(content: ReportContent) -> list[Data]:
 def _identity(content: ReportContent) -> Data:
     run = content.identity
     return {
-        "run": f"Chip Parity {run.version} · inputs {run.inputs_hash} · seed {run.seed} · {run.draws:,} draws",
+        "run": f"Chip Parity {run.version} · inputs {run.inputs_hash} · seed {run.seed} · {run.draws:,} draws"
+        + (f" · prices as of {run.as_of}" if run.as_of else ""),
         "version": run.version,
         "command": run.command,
         "scenario": run.scenario,

@@ -69,6 +69,13 @@ def headline_jobs(content: ReportContent) -> list[JobContent]:
     return [job for job in firsts if job is not None]
 
 
+def money_jobs(content: ReportContent) -> list[JobContent]:
+    """Two jobs whose cost is drawn block by block: the headline jobs, and the next one where they are of one kind."""
+    heads = headline_jobs(content)
+    others = [job for job in content.jobs if job not in heads]
+    return [*heads, *others[: max(0, 2 - len(heads))]]
+
+
 def parity_claim(content: ReportContent) -> str:
     """How many of B do the work of A, over all jobs."""
     a, b = content.clusters

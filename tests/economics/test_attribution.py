@@ -1,6 +1,6 @@
 """Splits of a gap add up, are fair, and blame nobody who did not change."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from test_ownership import owner
 
 from sim.economics.attribution import CAUSES, CostCase, cost_gap, cost_per_million, shapley
+from sim.economics.ownership import Ownership
 
 positive = st.floats(0.1, 100.0)
 
@@ -67,3 +68,22 @@ def test_same_sides_have_no_gap_and_only_changed_causes_count():
     parts = cost_gap(a, slower)
     assert parts["throughput"] == pytest.approx(cost_per_million(a))
     assert all(np.allclose(parts[cause], 0) for cause in CAUSES if cause != "throughput")
+
+
+def test_every_input_belongs_to_one_cause():
+    causes = [name for inputs in CAUSES.values() for name in inputs]
+    inputs = [f.name for f in fields(Ownership)] + [f.name for f in fields(CostCase) if f.name != "ownership"]
+    assert sorted(causes) == sorted(inputs)
+
+
+def test_gap_adds_up_when_the_two_sides_differ_in_everything():
+    a = CostCase(
+        owner(storage_usd=900.0, residual=0.05, cooling_share=0.2, spares_per_s=1e-10), 1_000.0, 1_500.0
+    )
+    other = owner(
+        chip_usd=18e3, revenue_share=0.15, pass_through=0.5, duty=0.25, grey_premium=1.5, software_per_s=1e-10,
+        depreciation="value loss", value_loss_per_s=0.14 / (365.25 * 86_400), pue=1.1, facility_usd_per_w=5.0,
+    )  # fmt: skip
+    b = CostCase(other, 1_300.0, 900.0, goodput=0.9, utilisation=0.5)
+    parts = cost_gap(a, b)
+    assert sum(parts.values()) == pytest.approx(cost_per_million(b) - cost_per_million(a), rel=1e-12)

@@ -175,7 +175,10 @@ def waterfall(content: ReportContent, job: JobContent) -> Figure:
     steps = [(name, value / factor) for name, value in job.gap]
     body = STEP * len(steps) + 0.08
     unit = f"{word} {job.gap_unit}".strip()
-    subtitle = f"{unit[0].upper()}{unit[1:]}, median. Hollow: saves."
+    subtitle = (
+        f"{unit[0].upper()}{unit[1:]}, median; parts by Shapley value: the mean over all orders in which the causes can be "
+        "exchanged. Hollow: saves."
+    )
     picture = frame(content.identity, HALF, body, gap_claim(job, a, b), subtitle)
     left = min(max(text_width(name, LABEL) for name, _ in steps) + 0.1, 1.3)
     axes = picture.axes(left, 0.02, HALF, body - 0.02)

@@ -187,6 +187,8 @@ class Frame:
 def source_line(identity: RunIdentity, width: float) -> str:
     """What a picture needs to be traced when it travels alone, as fully as one line allows."""
     run = f"inputs {identity.inputs_hash} · seed {identity.seed} · {identity.draws:,} draws"
+    if identity.as_of:
+        run = f"prices as of {identity.as_of} · {run}"
     program = f"Chip Parity {identity.version}"
     named = f"{program} · {identity.scenario}" if identity.scenario else program
     for text in (f"Source: {named} · {run}", f"{named} · {run}", f"Source: {program} · {run}"):
