@@ -64,7 +64,7 @@ def matrix(
     profiles: Profiles = None,
 ) -> None:
     """Show all chips against all rules in force."""
-    from sim.views.rules import show_matrix
+    from sim.views.rule_matrix import show_matrix
 
     show_matrix(catalogue(profiles), date, destination, sys.stdout, as_json=json, out=out)
 
@@ -111,7 +111,7 @@ def design(
     profiles: Profiles = None,
 ) -> None:
     """Find the best chip each rule allows, and say what it does on a job against the frontier."""
-    from sim.study.rule_design import DesignRequest
+    from sim.study.rule_bench import DesignRequest
     from sim.views.rule_design import show_designs
     from sim.views.rules import day
 

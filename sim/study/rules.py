@@ -7,7 +7,7 @@ import datetime
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from sim.study.worlds import sobol_probabilities
 
 GB, MM2, BILLION = 1e9, 1.0, 1e9  # areas are in mm2 already
 DRAWS = 4096
-NEEDED = ("chip_id", "rule", "expected_status")
+NEEDED = ("chip_id", "rule")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +118,11 @@ def _ends(quantity: Quantity) -> Bounds:
     return Bounds(low, high)
 
 
-def _draws() -> list[Reader]:
+@cache
+def _draws() -> tuple[Reader, ...]:
     """One reader for all peaks, then one each for area, DRAM, I/O and transistors."""
     columns = sobol_probabilities(DRAWS, 5, seed=0).T
-    return [partial(_drawn, column) for column in columns]
+    return tuple(partial(_drawn, column) for column in columns)
 
 
 def _drawn(probabilities: NDArray[np.float64], quantity: Quantity) -> Bounds:

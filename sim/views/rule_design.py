@@ -17,8 +17,9 @@ from sim.profiles.messages import InputError, Problem
 from sim.report.charts.design_map import DesignMapContent, MapPanel, RuleLine, design_map
 from sim.report.numbers import number
 from sim.report.outputs import write_all
+from sim.study.rule_bench import DesignRequest
 from sim.study.rule_book import load_rules
-from sim.study.rule_design import Best, DesignRequest, DesignStudy, study_designs
+from sim.study.rule_design import DRAWS, SEED, Best, DesignStudy, study_designs
 from sim.views.catalogue import Listing, print_listing
 from sim.views.rule_pictures import identity, picture
 from sim.views.rules import DISCLAIMER
@@ -64,14 +65,7 @@ def _table(study: DesignStudy, job: str) -> Listing:
     request, limits = study.request, study.limits
     workload = request.recipe if job == "training" else request.traffic
     frontier = study.frontier_training if job == "training" else study.frontier_serving
-    rows = [
-        (
-            best.regime.name, f"{np.floor(best.tpp):,.0f}", f"{best.pd:.2f}", number(best.dram_gbs), number(best.io_gbs),
-            number(best.per_chip), number(best.usd_per_million), f"{best.to_frontier:.2f}", f"{best.low:.2f} to {best.high:.2f}", best.binds,
-        )
-        for best in study.best
-        if best.job == job
-    ]  # fmt: skip
+    rows = [_row(best) for best in study.best if best.job == job]
     columns = (
         "rule", "TPP", "TPP/mm2", "DRAM GB/s", "I/O GB/s", "tokens/s per chip", "USD per million",
         f"of {study.frontier.name}", "90 %", "cut",
@@ -83,6 +77,12 @@ def _table(study: DesignStudy, job: str) -> Listing:
         f"{number(limits.io_gbs)} GB/s of I/O; {study.frontier.name}: {number(frontier)} tokens/s per chip."
     )
     return Listing(title, columns, rows, [most, *NOTES, DISCLAIMER])
+
+
+def _row(best: Best) -> tuple[str, ...]:
+    figures = (f"{np.floor(best.tpp):,.0f}", f"{best.pd:.2f}", number(best.dram_gbs), number(best.io_gbs))
+    speed = (number(best.per_chip), number(best.usd_per_million), f"{best.to_frontier:.2f}")
+    return (best.regime.name, *figures, *speed, f"{best.low:.2f} to {best.high:.2f}", best.binds)
 
 
 def record(study: DesignStudy) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def content(catalogue: Catalogue, study: DesignStudy) -> DesignMapContent:
         if mask.any() and not mask.all()
     ]
     return DesignMapContent(
-        identity(catalogue, command),
+        identity(catalogue, command, SEED, DRAWS),
         _claim(study),
         f"Chips like {study.parent.name} with {number(study.limits.io_gbs)} GB/s of I/O and "
         f"{number(study.limits.area_mm2)} mm2 of logic. Grey: tokens/s per chip; dotted: owner's USD per million tokens; "

@@ -28,10 +28,11 @@ def matrix_files(
     first = answers[0]
     command = f"parity rules matrix --date {first.date.isoformat()} --destination {first.destination}"
     rows = [(answer.facts.name, _weights(answer, rules)) for answer in answers]
-    decided = sum("open" not in weights for _, weights in rows)
+    barred = sum("licence" in weights or "barred" in weights for _, weights in rows)
+    open_ = sum("open" in weights for _, weights in rows)
     content = MatrixContent(
         identity(catalogue, command),
-        f"{decided} of {len(rows)} chips can be classified from public data under every rule drawn",
+        f"{barred} of {len(rows)} chips meet a licence or a bar; for {open_} public data leave a rule open",
         f"Export rules in force on {first.date.isoformat()}, to {first.destination}; measures known from the press "
         "alone are alleged. Not legal advice.",
         [_named(rule, book) for rule in rules],
@@ -40,10 +41,10 @@ def matrix_files(
     return picture("matrix", partial(matrix, content))
 
 
-def identity(catalogue: Catalogue, command: str) -> RunIdentity:
+def identity(catalogue: Catalogue, command: str, seed: int = 0, draws: int = DRAWS) -> RunIdentity:
     """What a picture needs to be traced."""
     files = catalogue.files_read
-    return RunIdentity(version("chip-parity"), command, 0, DRAWS, 0, inputs_hash(files), files)
+    return RunIdentity(version("chip-parity"), command, seed, draws, 0, inputs_hash(files), files)
 
 
 def picture(name: str, draw: partial[Figure]) -> dict[str, bytes]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,9 +17,8 @@ from sim.policy.truth import UNKNOWN, Bounds
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError, Problem
 from sim.profiles.policy import ExportRule
-from sim.report.outputs import write_all
 from sim.study.rule_book import RuleBook, load_rules
-from sim.study.rules import Classification, check_table, chip_ids, classify_chip
+from sim.study.rules import Classification, check_table, classify_chip
 from sim.views.catalogue import Listing, print_listing
 
 DISCLAIMER = "Not legal advice: rules in our own words, figures from public sources."
@@ -97,7 +94,7 @@ def show_classification(
     book = load_rules(catalogue)
     answer = classify_chip(catalogue, book, chip, day(date), destination)
     if as_json:
-        to.write(_dumped(classification_record(answer, book)))
+        to.write(dumped(classification_record(answer, book)))
         return
     for listing in classification_tables(answer, book, every):
         print_listing(listing, to)
@@ -114,7 +111,7 @@ def _figures(answer: Classification) -> Listing:
     for name, words in FIGURES.items():
         bounds = answer.item.figures.get(name, UNKNOWN)
         if name != "memory_bandwidth_density":
-            rows.append((words, _range(bounds)))
+            rows.append((words, figure_range(bounds)))
     facts = answer.facts
     rows.append(("for data centres", "yes" if facts.datacenter else "no"))
     notes = ["Dense rates only, highest product of rate and bit length, all dies of the package."]
@@ -133,12 +130,35 @@ def _results(answer: Classification, book: RuleBook, shown: Sequence[Result]) ->
     title = f"{answer.facts.name} to {answer.destination} on {answer.date.isoformat()}"
     silent = [r for r in answer.results if r.result in SILENT]
     notes = [
+        *_in_short(shown, book),
         f"{len(silent)} further rules are not in force on the day, out of scope, or do not bear on it (--all shows them).",
         "Probability: share of draws over the published ranges; none where the figures are exact.",
         *_alleged(shown, book),
         DISCLAIMER,
     ]
     return Listing(title, ("rule", "result", "branch", "probability", "standing"), rows, notes)
+
+
+HEADINGS = {
+    "barred": "Barred, discouraged or presumed denied",
+    "licence": "Licence",
+    "conditional": "On conditions",
+    "open": "Not decidable from public data",
+}
+
+
+def _in_short(shown: Sequence[Result], book: RuleBook) -> list[str]:
+    """One line per kind of result, hardest first."""
+    lines = []
+    for weight, heading in HEADINGS.items():
+        names = [
+            f"{r.rule}{' (alleged)' if book.files[r.rule].alleged_by else ''}"
+            for r in shown
+            if r.weight == weight
+        ]
+        if names:
+            lines.append(f"{heading}: {', '.join(names)}.")
+    return lines or ["No rule in force bears on it."]
 
 
 def _standing(document: ExportRule, result: Result) -> str:
@@ -176,7 +196,8 @@ def _distance(margin: Margin) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _range(bounds: Bounds) -> str:
+def figure_range(bounds: Bounds) -> str:
+    """A figure with its range, in words."""
     low, high = float(np.asarray(bounds.low)), float(np.asarray(bounds.high))
     if not np.isfinite(low) and not np.isfinite(high):
         return "not published"
@@ -234,7 +255,8 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def _dumped(record: Any) -> str:
+def dumped(record: Any) -> str:
+    """JSON as a file holds it."""
     return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -252,7 +274,7 @@ def show_rows(catalogue: Catalogue, path: Path, to: TextIO, *, as_json: bool = F
     answers = check_table(path, load_rules(catalogue))
     if as_json:
         keys = ("chip_id", "rule", "expected", "got", "branch", "agrees")
-        to.write(_dumped({"rows": [{key: getattr(answer, key) for key in keys} for answer in answers]}))
+        to.write(dumped({"rows": [{key: getattr(answer, key) for key in keys} for answer in answers]}))
         return
     print_listing(_row_table(answers), to)
 
@@ -269,85 +291,6 @@ def _row_table(answers: Sequence[RowAnswer]) -> Listing:
     )
 
 
-# --- all chips ---------------------------------------------------------------------------------------------
-
-
-def show_matrix(
-    catalogue: Catalogue,
-    date: str | None,
-    destination: str,
-    to: TextIO,
-    *,
-    as_json: bool = False,
-    out: Path | None = None,
-) -> None:
-    """Print all chips against all rules that say something, and write table and picture.
-
-    Raises
-    ------
-    InputError
-        When date or destination is wrong, or ``out`` is a file.
-    OSError
-        When a file cannot be written.
-    """
-    if out is not None and out.exists() and not out.is_dir():
-        raise InputError([Problem(f"--out {out}: is a file; name a folder")])
-    book = load_rules(catalogue)
-    answers = [classify_chip(catalogue, book, id, day(date), destination) for id in chip_ids(catalogue, book)]
-    rules = speaking(answers)
-    written = [] if out is None else _write_matrix(catalogue, out, answers, book, rules)
-    if as_json:
-        to.write(_dumped({"chips": [classification_record(answer, book) for answer in answers]}))
-        return
-    print_listing(_matrix(answers, book, rules), to)
-    for path in written:
-        print(f"wrote {path}", file=to)
-
-
-def speaking(answers: Sequence[Classification]) -> list[str]:
-    """Rules that give at least one chip a result of its own."""
-    return [
-        r.rule
-        for i, r in enumerate(answers[0].results)
-        if any(a.results[i].result not in SILENT for a in answers)
-    ]
-
-
-def _matrix(answers: Sequence[Classification], book: RuleBook, rules: Sequence[str]) -> Listing:
-    rows = [(a.facts.id, _range(a.item.figures["tpp"]), *_cells(a, rules)) for a in answers]
-    title = f"rules in force on {answers[0].date.isoformat()}, to {answers[0].destination}"
-    notes = ["A dash: the rule does not bear on the chip.", DISCLAIMER]
-    return Listing(title, ("chip", "TPP", *rules), rows, notes)
-
-
-def _cells(answer: Classification, rules: Sequence[str]) -> list[str]:
-    by_rule = {result.rule: result for result in answer.results}
-    return ["-" if by_rule[r].result in SILENT else said(by_rule[r].result) for r in rules]
-
-
-def _write_matrix(
-    catalogue: Catalogue, out: Path, answers: Sequence[Classification], book: RuleBook, rules: Sequence[str]
-) -> list[Path]:
-    from sim.views.rule_pictures import matrix_files
-
-    files = matrix_files(catalogue, answers, book, rules)
-    files["matrix.csv"] = _csv(answers)
-    files["matrix.json"] = _dumped({"chips": [classification_record(a, book) for a in answers]}).encode()
-    write_all(out, files)
-    return [out / name for name in files]
-
-
-def _csv(answers: Sequence[Classification]) -> bytes:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(("chip_id", "rule", "date", "destination", "result", "branch", "in_force", "possible"))
-    for answer in answers:
-        for r in answer.results:
-            fields = (r.rule, answer.date.isoformat(), answer.destination, r.result, r.branch, r.in_force)
-            writer.writerow((answer.facts.id, *fields, " | ".join(r.possible)))
-    return stream.getvalue().encode()
-
-
 # --- all rules ---------------------------------------------------------------------------------------------
 
 
@@ -356,7 +299,7 @@ def show_rules(catalogue: Catalogue, to: TextIO, *, as_json: bool = False) -> No
     book = load_rules(catalogue)
     if as_json:
         to.write(
-            _dumped(
+            dumped(
                 {
                     "rules": [
                         document.model_dump(mode="json", by_alias=True) for document in book.files.values()

@@ -102,7 +102,7 @@ CELL = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     st.dictionaries(st.sampled_from(COLUMNS), CELL),
     st.sampled_from([*(r.id for r in BOOK.rules), "nonsense"]),
@@ -118,7 +118,7 @@ def test_no_row_breaks_anything(row: dict[str, str], rule: str) -> None:
 def test_a_table_without_columns_says_so(tmp_path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("chip,tpp\nx,1\n")
-    with pytest.raises(InputError, match=r"rows.csv:1:1: no column chip_id, rule, expected_status"):
+    with pytest.raises(InputError, match=r"rows.csv:1:1: no column chip_id, rule"):
         check_table(path, BOOK)
     with pytest.raises(InputError, match="no such file"):
         check_table(tmp_path / "none.csv", BOOK)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from sim.report.charts.style import (
@@ -100,6 +101,9 @@ def _panel(axes: Axes, content: DesignMapContent, panel: MapPanel) -> None:
     _dots(axes, content)
     axes.set_xlabel("TPP (dense TOPS x bit length)", size=SMALL, labelpad=2)
     axes.set_ylabel("DRAM bandwidth, GB/s", size=SMALL, labelpad=2)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
     axes.yaxis.set_major_formatter(lambda y, _: f"{y:,.0f}")
 
@@ -138,7 +142,7 @@ def _dots(axes: Axes, content: DesignMapContent) -> None:
             float(np.log(x / left) / np.log(right / left)),
             float(np.log(y / bottom) / np.log(top / bottom)),
         )
-        if all(abs(here[0] - u) > 0.13 or abs(here[1] - v) > 0.032 for u, v in taken):
+        if all(abs(here[0] - u) > 0.1 or abs(here[1] - v) > 0.032 for u, v in taken):
             taken.append(here)
             flip = here[0] > 0.86
             axes.annotate(
