@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sim.physics.chip import Chip
-from sim.physics.network import Network
+from sim.physics.network import Network, point_to_point_time
 from sim.physics.operators import Precisions
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.engines import EngineRules
@@ -30,6 +30,16 @@ QUANTITIES = (
     "overlap_hidden", "step_overhead", "replica_overhead", "prefill_spread", "eager_prefill", "draft_rereads", "draft_cost",
     "first_token", "prompt_delay", "grouped_speed", "engine_speed", "max_batch", "chunk", "memory_use", "buffers",
 )  # fmt: skip
+LIMITS = {  # columns that count something: least and most that can be meant
+    "n_chips": (1, 1e6), "ranks_per_chip": (1, 16), "nic_gbps_per_chip": (0.1, 1e5), "scale_up_domain": (1, 1e6),
+    "concurrency_total": (1e-3, 1e8), "concurrency_effective": (1e-3, 1e8), "batch_per_chip": (1e-4, 1e6),
+    "max_batch_per_instance": (1, 1e7), "prefill_tokens_per_batch": (1, 1e9), "request_rate_total": (1e-6, 1e8),
+    "n_requests": (1, 1e7), "isl": (0, 1e8), "osl": (0, 1e8), "kv_len_mean": (0, 1e9), "cached_fraction": (0, 1),
+    "accepted_tokens_per_step": (0.1, 64), "draft_tokens": (0, 64), "p_instances": (1, 1e6), "d_instances": (1, 1e6),
+    "p_tp": (1, 1e4), "p_dp": (1, 1e5), "p_ep": (0, 1e5), "d_tp": (1, 1e4), "d_dp": (1, 1e5), "d_ep": (0, 1e5),
+    "d_pp": (1, 1e4),
+}  # fmt: skip
+DTYPES = ("weights_dtype", "nonexpert_dtype", "compute_dtype", "kv_dtype")
 _ARITHMETIC = {"w4a8": "int8", "int4": "bf16"}
 _EIGHT_BIT = ("fp8", "int8", "fp4", "w4a8")
 
@@ -100,6 +110,26 @@ class ServingSetting:
         return [quantity for quantity in found if quantity.is_uncertain]
 
 
+def check_row(case: Case) -> None:
+    """Refuse what no run can have: counts out of range, number formats that do not exist.
+
+    Raises
+    ------
+    CannotPredict
+        Naming the column, what was read and what is expected.
+    """
+    for column, (least, most) in LIMITS.items():
+        if case.text(column) and not least <= case.number(column) <= most:
+            read = case.text(column)
+            raise CannotPredict(f'{column}: read "{read}", where {least:g} to {most:g} is expected')
+    for column in DTYPES:
+        read = case.text(column)
+        if read and read not in STORED_BYTES:
+            raise CannotPredict(
+                f'{column}: read "{read}", where one of {", ".join(STORED_BYTES)} is expected'
+            )
+
+
 def look_up(case: Case, catalogue: Catalogue, rules: EngineRules) -> ServingSetting:
     """Model, chip and system of a row.
 
@@ -108,6 +138,7 @@ def look_up(case: Case, catalogue: Catalogue, rules: EngineRules) -> ServingSett
     CannotPredict
         When one of them is not in the catalogue; the message names the nearest ids.
     """
+    check_row(case)
     for column in ("model_id", "chip"):
         if not case.text(column):
             raise CannotPredict(f"{column} is not given")
@@ -157,6 +188,10 @@ def resolve_case(setting: ServingSetting, world: World = MEDIAN) -> ServingJob:
     host = chosen["step_overhead"] + (
         world(late) if case.text("overlap") == "off_no_overlap_scheduler" else 0.0
     )
+    stages = case.number("d_pp", 1.0)
+    if stages > 1:  # activations of a decode batch are small: latency decides what the hops take
+        everyone = np.array(case.number("d_tp") * stages)
+        host = host + stages * point_to_point_time(0.0, everyone, _network(setting, world))
     engine = Engine(
         overlap_hidden=overlap,
         expert_imbalance=chosen["expert_imbalance"],
@@ -223,8 +258,7 @@ def prefill_shape(case: Case) -> UnitShape:
 
 
 def serving_shape(case: Case) -> UnitShape:
-    """Decode or aggregated instance of a row; pipeline stages are taken as tensor ranks."""
+    """Decode or aggregated instance of a row, or one pipeline stage of it."""
     if not case.text("d_tp"):
         raise CannotPredict("the layout is not published")
-    tensor = case.number("d_tp") * case.number("d_pp", 1.0)
-    return UnitShape(tensor, case.number("d_dp", 1.0), case.number("d_ep", 0.0))
+    return UnitShape(case.number("d_tp"), case.number("d_dp", 1.0), case.number("d_ep", 0.0))

@@ -25,6 +25,7 @@ from sim.study.serving_cases import ServingSetting, prefill_shape, resolve_case,
 from sim.study.validation import CannotPredict, Case
 
 ROUNDS = 10  # requests per client where a closed loop does not say how many were sent
+PLAYED = 12_000  # requests at most; the rest of a longer run goes on like the end of what was played
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,24 @@ class _Row:
         return self.case.number("n_chips")
 
     @property
+    def stages(self) -> float:
+        """Pipeline stages of the serving instance."""
+        return self.case.number("d_pp", 1.0)
+
+    @property
     def instances(self) -> float:
-        return self.case.number("d_instances", 1.0)
+        """Instances that run side by side; p stages work on p batches in turn, each as if it had the ranks of a stage."""
+        return self.case.number("d_instances", 1.0) * self.stages
+
+    def residents(self, shape: UnitShape, tokens: Array) -> Array:
+        """Sequences of an attention replica: those of all stages, divided by the batches that they take in turn."""
+        stages = self.stages
+        chip = replace(self.chip, memory_bytes=self.chip.memory_bytes * stages)
+        engine = replace(
+            self.job.engine,
+            buffers_bytes=self.job.engine.buffers_bytes * stages,
+        )
+        return resident_limit(replace(self.job, engine=engine), chip, shape, tokens) / stages
 
     @property
     def split(self) -> bool:
@@ -136,7 +153,7 @@ def _decode(row: _Row, metric: str) -> Point:
     if case.text("batch_per_chip"):
         batch: Array = case.number("batch_per_chip") / row.setting.ranks_per_chip * float(shape.tp)
     else:
-        batch = resident_limit(row.job, row.chip, shape, context)
+        batch = row.residents(shape, context)
     step = decode_step_time(row.job, row.chip, row.network, shape, batch, context)
     rate = batch * row.job.engine.accepted / step.total_s / float(shape.tp) * row.setting.ranks_per_chip
     value = _in_metric(row, metric, rate, step.total_s / row.job.engine.accepted, None)
@@ -173,7 +190,7 @@ def _balance(row: _Row) -> tuple[Balance, UnitShape]:
     each = clients / (row.instances * float(shape.dp))
     whole = row.setting.rule("reserve", case.text("engine")) == "full"
     tokens = case.number("isl") + case.number("osl", 1.0) * (1.0 if whole else 0.5)
-    limit = resident_limit(row.job, row.chip, shape, tokens)
+    limit = row.residents(shape, tokens)
     if not row.split:
         return aggregated_balance(
             row.job, row.chip, row.network, shape, each, limit, row.prompt_delay_s
@@ -248,7 +265,7 @@ def _instance_plan(row: _Row, balance: Balance, shape: UnitShape) -> ClusterPlan
     replicas = float(shape.dp)
     whole = row.setting.rule("reserve", case.text("engine")) == "full"
     tokens = case.number("isl") + case.number("osl", 1.0) * (1.0 if whole else 0.5)
-    limit = scalar(resident_limit(job, row.chip, shape, tokens))
+    limit = scalar(row.residents(shape, tokens))
     batch = max(int(min(limit, case.number("concurrency_total", np.inf) / replicas) * replicas), 1)
     context = scalar(job.traffic.context)
     base, slope = decode_costs(job, row.chip, row.network, shape, context, batch)
@@ -289,22 +306,28 @@ def _played_ttft(row: _Row, balance: Balance, shape: UnitShape) -> Array:
     middle = _median(row)
     clients = int(max(row.case.number("concurrency_total", 1.0) / row.instances, 1))
     count = int(row.case.number("n_requests", ROUNDS * clients * row.instances) / row.instances)
+    if 2 * clients > PLAYED:  # too many to play: the closed form, without the burst
+        return balance.ttft_s + row.first_token_s
     rng = np.random.default_rng(1)
-    prompt, output = _lengths(row.case, max(count, clients), rng)
+    prompt, output = _lengths(row.case, min(max(count, clients), PLAYED), rng)
     zero = np.zeros(len(prompt))
     requests = Requests(zero, prompt, output, zero.astype(np.int32))
     at_median = replace(balance, batch=float(np.median(np.asarray(balance.batch))))
     run = simulate(_instance_plan(middle, at_median, shape), requests, clients=clients)
     # Other worlds differ by what their closed form differs.
     shift = np.asarray(balance.tpot_s) / np.median(np.asarray(balance.tpot_s))
-    return float(np.mean(run.ttft_s)) * shift + row.first_token_s + row.prompt_delay_s
+    played = float(np.mean(run.ttft_s))
+    if count > PLAYED:
+        late = float(np.mean(run.ttft_s[PLAYED // 2 :]))
+        played = late + (played - late) * PLAYED / count
+    return played * shift + row.first_token_s + row.prompt_delay_s
 
 
 def _trace(row: _Row, metric: str) -> Point:
     """Open loop at a mean rate; the trace itself is not in the table, so arrivals are Poisson."""
     case, shape = row.case, serving_shape(row.case)
     middle = _median(row)
-    count = int(case.number("n_requests"))
+    count = min(int(case.number("n_requests")), PLAYED)
     rng = np.random.default_rng(1)
     prompt, output = _lengths(case, count, rng)
     arrivals = poisson_arrivals(case.number("request_rate_total"), count, rng)
