@@ -51,15 +51,12 @@ class KvMemory:
         return used
 
     def fits(self, step: int) -> bool:
-        """Whether the batch fits at a step.
-
-        Quick and on the safe side first: a sequence of x tokens holds at most (x + size - 1) / size blocks.
-        """
-        held, tokens = self._reading + self._shared, 0
+        """Whether the batch fits at a step; quick and on the safe side first."""
+        tokens = 0
         for track in self.tracks:
-            tokens += track.offsets + track.cache.count * (track.rhythm.emitted(step) + track.slack)
+            tokens += track.most_tokens(step)
         limit = self._limits.kv_blocks
-        return held + tokens // self._size <= limit or self.used(step) <= limit
+        return self._reading + self._shared + tokens // self._size <= limit or self.used(step) <= limit
 
     def take(self, sequence: LiveRequest, room: int) -> int:
         """Give a request its blocks; how many more are in use, -1 when there is no room."""
@@ -163,4 +160,6 @@ class KvMemory:
 
     def empty(self) -> bool:
         """Nobody holds anything."""
-        return not (self._reading or self._shared or self.swapped or any(t.cache.count for t in self.tracks))
+        return not (
+            self._reading or self._shared or self.swapped or any(track.count for track in self.tracks)
+        )

@@ -208,20 +208,25 @@ class Replica:
                 memory.trim(self._step + steps - 1)
             self._step += steps
             counters.sequence_steps += self._decoding * steps
+            done: list[tuple[int, LiveRequest]] = []
             for track in memory.tracks:
                 emitted = track.rhythm.emitted(self._step)
-                counters.tokens += track.cache.count * (emitted - track.emitted)
+                counters.tokens += track.count * (emitted - track.emitted)
                 track.emitted, ends = emitted, track.ends
                 while ends and ends[0][0] <= emitted:
                     end, admission, sequence = heappop(ends)
                     if sequence.admission == admission:
                         counters.tokens -= emitted - end  # drafts beyond the end are thrown away
-                        sequence.generated = sequence.output
-                        memory.leave(sequence)
-                        self._decoding -= 1
-                        self.active -= 1
-                        sequence.admission = -1
-                        self._notify_finish(sequence, now)
+                        done.append((admission, sequence))
+            if len(done) > 1:
+                done.sort()
+            for _, sequence in done:
+                sequence.generated = sequence.output
+                memory.leave(sequence)
+                self._decoding -= 1
+                self.active -= 1
+                sequence.admission = -1
+                self._notify_finish(sequence, now)
         if chunks and steps:
             self._chunks = []
             for sequence, tokens in chunks:
@@ -288,13 +293,13 @@ class Replica:
             used += taken
             self.active += 1
             self._admissions += 1
-            line = self._admitted[sequence.priority]
-            line.append((sequence.admission, sequence))
+            self._admitted[sequence.priority].append((sequence.admission, sequence))
             if unread:
                 self.unread -= unread - sequence.prefill_left  # found in the prefix cache
                 self._prefilling.append(sequence)
             else:
                 self._decoding += 1
+        for line in self._admitted:
             if len(line) > 4 * self.active + 64:
                 line[:] = [entry for entry in line if entry[1].admission == entry[0]]
 
@@ -305,7 +310,7 @@ class Replica:
         growths: list[tuple[float, Rhythm]] = []
         if self.limits.mixed or not self._prefilling:
             for track in memory.tracks:
-                if count := track.cache.count:
+                if count := track.count:
                     running += count
                     place += count * track.weight
                     context += track.offsets + count * track.emitted
@@ -347,7 +352,7 @@ class Replica:
         """Steps until the first sequence is done or the cache is full."""
         memory, step, steps = self._memory, self._step, 1 << 60
         for track in memory.tracks:
-            if track.cache.count:
+            if track.count:
                 steps = min(steps, track.steps_to_end(step))
         if memory.fits(step + steps - 1):
             return steps

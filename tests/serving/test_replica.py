@@ -9,7 +9,7 @@ import simpy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.serving.batch import BlockCount
+from sim.serving.batch import Track
 from sim.serving.prefix_cache import CacheTier, PrefixSettings
 from sim.serving.reference import run_step_by_step
 from sim.serving.replica import LiveRequest, Replica
@@ -165,10 +165,17 @@ def test_jumps_equal_single_steps_with_every_feature(world):
     st.lists(st.integers(0, 200), min_size=1, max_size=20), st.integers(0, 300), st.sampled_from([1, 7, 16])
 )
 def test_blocks_counted_by_remainder(offsets, emitted, size):
-    count = BlockCount(size)
-    for offset in offsets:
-        count.add(offset)
-    assert count.at(emitted) == sum(-(-(offset + emitted) // size) for offset in offsets)
+    track = Track(Speculation(), size)
+    for number, offset in enumerate(offsets):
+        joiner = LiveRequest(number, offset, 1000)
+        joiner.admission = number
+        track.join(joiner, 0)
+    assert track.blocks_at(emitted) == sum(-(-(offset + emitted) // size) for offset in offsets)
+    for number, offset in enumerate(offsets):
+        leaver = LiveRequest(number, offset, 1000)
+        leaver.offset = offset
+        track.leave(leaver, 0)
+    assert track.blocks_at(emitted) == track.count == 0
 
 
 @given(st.integers(1, 60), st.integers(1, 20), st.integers(0, 300), st.integers(0, 200))
