@@ -119,14 +119,32 @@ def capacity(
         Path | None,
         typer.Option(metavar="DIR", help="Also write JSON, the frontier as table and picture there."),
     ] = None,
+    requests_table: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write every played request there (.parquet or .csv)."),
+    ] = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Also write a window of the played requests for ui.perfetto.dev."),
+    ] = None,
+    window: Annotated[
+        str | None, typer.Option(metavar="FROM:TO", help="Seconds of the run in the trace; the last minute.")
+    ] = None,
+    precision: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE", help="Play until the 99th percentile of the first token is known to this share."
+        ),
+    ] = None,
     as_of: AsOf = None,
     profiles: Profiles = None,
 ) -> None:
     """Say how much a fleet serves within its promise, which units do it, and what a demand needs."""
-    from sim.views.capacity import CapacityRequest, show_capacity
+    from sim.views.capacity import CapacityRequest, PlayedFiles, show_capacity
 
     request = CapacityRequest(scenario, job, cluster, demand, draws, seed, as_of)
-    show_capacity(catalogue(profiles), request, sys.stdout, as_json=json, out=out)
+    played = PlayedFiles(requests_table, trace, window, precision)
+    show_capacity(catalogue(profiles), request, sys.stdout, as_json=json, out=out, played=played)
 
 
 @app.command("schema")

@@ -61,6 +61,14 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Counter:
+    """A number over time, drawn as an area: (time [s], value) at every change."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
 class Process:
     """One cluster with its timelines.
 
@@ -76,6 +84,21 @@ class Process:
     tracks: Sequence[str]
     slices: Sequence[Slice]
     marks: Sequence[Mark] = ()
+    counters: Sequence[Counter] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ServedRequest:
+    """One request of a serving run; times [s], lengths [token]."""
+
+    number: int
+    lane: int
+    arrival_s: float
+    first_s: float
+    finish_s: float
+    prompt: int
+    cached: int
+    output: int
 
 
 def pipeline_process(name: str, bars: Iterable[tuple[int, float, float, str]]) -> Process:
@@ -102,6 +125,25 @@ def campaign_process(name: str, events: Iterable[tuple[float, str, str]]) -> Pro
         if end > start
     ]
     return Process(name, ["state", "events"], slices, [Mark(1, *event) for event in log])
+
+
+def serving_process(
+    name: str, requests: Iterable[ServedRequest], counters: Sequence[Counter] = ()
+) -> Process:
+    """Requests of a serving run, each on a lane of its own while it is there: first its wait and prompt, then its answer."""
+    slices, lanes = [], 0
+    for each in requests:
+        lanes = max(lanes, each.lane + 1)
+        details = {
+            "request": each.number,
+            "prompt": each.prompt,
+            "cached": each.cached,
+            "output": each.output,
+        }
+        slices.append(Slice(each.lane, each.arrival_s, each.first_s, "prompt", "prompt", details))
+        if each.finish_s > each.first_s:
+            slices.append(Slice(each.lane, each.first_s, each.finish_s, "answer", "answer", details))
+    return Process(name, [f"lane {lane}" for lane in range(lanes)], slices, (), counters)
 
 
 def report_traces(content: ReportContent) -> dict[str, bytes]:
@@ -170,6 +212,15 @@ def _rows(pid: int, process: Process) -> Iterable[dict[str, Any]]:
             "dur": (end - start) / 1e3,
             **({"args": dict(piece.details)} if piece.details else {}),
         }
+    for counter in process.counters:
+        for time, value in counter.points:
+            yield {
+                "ph": "C",
+                "name": counter.name,
+                "pid": pid,
+                "ts": _nanoseconds(time) / 1e3,
+                "args": {"value": value},
+            }
     for mark in process.marks:
         yield {
             "ph": "i",

@@ -13,7 +13,7 @@ from sim.physics.network import Network
 from sim.serving.aggregated import shared_step
 from sim.serving.candidates import ROUTED
 from sim.serving.capacity import Capacity
-from sim.serving.cluster import ClusterPlan, ClusterRun, PoolPlan, Verdict, simulate
+from sim.serving.cluster import ClusterPlan, ClusterRun, PoolPlan, Verdict, Watch, simulate
 from sim.serving.draws import take_draws
 from sim.serving.job import ServingJob, UnitShape, as_ranks
 from sim.serving.pools import prompt_times, transfer_time
@@ -117,6 +117,8 @@ def play_unit(
     load: float = 1.0,
     most_requests: int = 60_000,
     trace: Trace | None = None,
+    least_requests: int = 0,
+    watch: Watch | None = None,
 ) -> UnitRun:
     """Play decode (or aggregated) instances with the prefill replicas that belong to them.
 
@@ -130,8 +132,12 @@ def play_unit(
         Arrivals over those the closed form allows [1].
     most_requests : int
         Upper end of the length of the run.
+    least_requests : int
+        Lower end of it.
     trace : Trace, optional
         Requests to replay, stretched to the unit's rate; drawn from the job's distributions when left out.
+    watch : callable, optional
+        As in :func:`sim.serving.cluster.simulate`.
 
     Raises
     ------
@@ -158,9 +164,10 @@ def play_unit(
     )
     residents = max(unit.of(capacity.batch_per_chip) * chips * (1.0 - share), 1.0)
     count = int(min(max(RESIDENCES * residents, READ * instances * readers, 2000), most_requests))
+    count = max(count, least_requests)
     requests = _requests(unit.job, rate * load, count, rng, trace)
     warm = _residents(unit.job, int(residents), rng, trace)
-    run = simulate(plan, requests, horizon_s=float(requests.arrival_s[-1]), residents=warm)
+    run = simulate(plan, requests, horizon_s=float(requests.arrival_s[-1]), residents=warm, watch=watch)
     targets = unit.job.targets
     verdict = run.verdict(scalar(targets.ttft_s), targets.percentile)
     played = UnitRun(run, verdict, (), targets.percentile)

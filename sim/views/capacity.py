@@ -7,6 +7,7 @@ import io
 import json
 import math
 import shlex
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -24,6 +25,7 @@ from sim.report.outputs import write_all
 from sim.study.capacity_study import CapacityStudy, load_capacity_question, study_capacity, whole_units
 from sim.study.events import LOAD
 from sim.views.catalogue import Listing, print_listing
+from sim.views.played import write_played
 from sim.views.served_day import served_day_tables
 
 VIEWS = {"rental": "rented", "acquisition": "bought, cash", "amortised": "amortised, power and operations"}
@@ -51,6 +53,21 @@ class CapacityRequest:
         return " ".join(["parity capacity", shlex.quote(self.scenario), *words])
 
 
+@dataclass(frozen=True, slots=True)
+class PlayedFiles:
+    """What is wanted of the requests that the event engine plays."""
+
+    table: Path | None = None
+    trace: Path | None = None
+    window: str | None = None
+    precision: float | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is."""
+        return any(each is not None for each in (self.table, self.trace, self.window, self.precision))
+
+
 def show_capacity(
     catalogue: Catalogue,
     request: CapacityRequest,
@@ -58,6 +75,7 @@ def show_capacity(
     *,
     as_json: bool = False,
     out: Path | None = None,
+    played: PlayedFiles | None = None,
 ) -> None:
     """Answer, write the files that are wanted, and print tables, or one JSON object.
 
@@ -69,7 +87,13 @@ def show_capacity(
         When a file cannot be written.
     """
     question = load_capacity_question(
-        catalogue, request.scenario, request.job, request.cluster, request.demand, request.draws, request.seed,
+        catalogue,
+        request.scenario,
+        request.job,
+        request.cluster,
+        request.demand,
+        request.draws,
+        request.seed,
         request.as_of,
     )
     study = study_capacity(catalogue, question, request.command)
@@ -78,11 +102,15 @@ def show_capacity(
         write_all(out, files)
     if as_json:
         to.write(_json(study).decode())
-        return
-    for listing in capacity_tables(study):
-        print_listing(listing, to)
-    for name in files:
-        print(f"wrote {(out or Path()) / name}", file=to)
+    else:
+        for listing in capacity_tables(study):
+            print_listing(listing, to)
+        for name in files:
+            print(f"wrote {(out or Path()) / name}", file=to)
+    if played is not None and played.wanted:
+        words = sys.stderr if as_json else to
+        options = played.table, played.trace, played.window, played.precision
+        write_played(question, words, *options, request.command)
 
 
 # --- files -------------------------------------------------------------------------------------------------
