@@ -19,7 +19,7 @@ from sim.study.metrics import Metrics, metrics
 from sim.study.question import Question
 from sim.study.worlds import sobol_rows
 
-DRAWS = 256  # of a block: the unit that is kept, so that more draws or another grouping recompute nothing
+DRAWS = 512  # of a block: the unit that is kept, so that more draws or another grouping recompute nothing
 STUDIES = 4  # prepared jobs that a worker keeps at hand
 
 

@@ -26,7 +26,7 @@ from sim.study.worlds import sobol_probabilities, world_at
 CHIPS = "clusters.a.chips=16,24"
 
 
-def plan(scenario: str, *vary: str, draws: int = 300) -> Plan:
+def plan(scenario: str, *vary: str, draws: int = DRAWS + 50) -> Plan:
     return plan_sweep(Catalogue(), scenario, [axis(text) for text in vary], draws, 1)
 
 
@@ -78,7 +78,7 @@ def test_another_value_another_seed_other_results(scenario: str, tmp_path: Path)
     first = plan(scenario)
     keys = {work.block_key(0) for work in first.pieces}
     keys |= {work.block_key(0) for work in plan(scenario, "clusters.a.chips=24").pieces}
-    keys |= {work.block_key(0) for work in plan_sweep(Catalogue(), scenario, [], 300, 2).pieces}
+    keys |= {work.block_key(0) for work in plan_sweep(Catalogue(), scenario, [], DRAWS + 50, 2).pieces}
     assert len(keys) == 6
 
 
