@@ -39,6 +39,7 @@ FAMILIES = {
     "tpu": "TPU",
 }
 VARIANTS = {"hbm2e-96g-500w": "h100-96g-500w"}
+FUSED = "2024-06"  # fused attention was the default of every stack by then
 OLD = "2023-01"  # software of earlier months: no FlashAttention, little fusion, little overlap
 
 
@@ -93,23 +94,35 @@ class Setting:
         """Whether the code is from before fused attention and overlap were usual."""
         return "" < self.case.text("software_date") < OLD
 
+    @property
+    def fused_attention(self) -> bool:
+        """Whether scores stay on chip. While such kernels were new, who used one said so; later nobody had to."""
+        stated = self.case.text("fused_attention").lower()
+        return stated == "true" or (not stated and not "" < self.case.text("software_date") < FUSED)
+
+    @property
+    def stack_class(self) -> str:
+        """Class of the stack; "own" for the own code of a laboratory, about which nobody else has reported."""
+        stated = self.case.text("stack_class")
+        return "own" if stated == "tuned" and self.case.text("stack") == "other" else stated
+
     def chosen(self) -> dict[str, Quantity]:
         """Every rule of the software table that applies to the row."""
         case = self.case
         era = "old" if self.is_old else ""
         overlap = case.text("tp_overlap")
-        unfused = case.text("fused_attention").lower() == "false"
+        sinks = any(getattr(group, "sinks", False) for group in self.model.shape.attention)
+        unsaid = sinks and not case.text("fused_attention")
+        kernel = "sinks" if unsaid else self.stack_class if self.fused_attention else "unfused"
         return {
             "tensor_exposed": self.rule(
                 "tensor_exposed", era if era and overlap in ("", "none") else overlap
             ),
             "expert_exposed": self.rule("expert_exposed", "any"),
-            "data_exposed": self.rule("data_exposed", era or case.text("stack_class")),
+            "data_exposed": self.rule("data_exposed", era or self.stack_class),
             "jitter": self.rule("jitter", "any"),
-            "attention_speed": self.rule(
-                "attention_speed", "unfused" if unfused else case.text("stack_class")
-            ),
-            "stack_speed": self.rule("stack_speed", case.text("stack_class")),
+            "attention_speed": self.rule("attention_speed", kernel),
+            "stack_speed": self.rule("stack_speed", self.stack_class),
             "small_kernels": self.rule("small_kernels", era or "any"),
             "exchange_slowdown": self.rule("exchange_slowdown", "any"),
             "host_floor": self.rule("host_floor", case.text("cuda_graphs")),
@@ -231,7 +244,7 @@ def resolve_job(setting: Setting, world: World = MEDIAN) -> TrainingJob:
         gather_bytes=state.gathered.median,
         jitter_chips=setting.rules.stated_at.jitter.median,
         expert_overlap=overlap if overlap in ("none", "partial", "full") else "none",  # type: ignore[arg-type]
-        fused_attention=case.text("fused_attention").lower() != "false",
+        fused_attention=setting.fused_attention,
         sequence_parallel=parallel == "true" or (not parallel and case.number("tp", 1.0) > 1),
     )
     sequence = int(case.number("seq_len"))

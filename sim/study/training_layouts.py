@@ -21,7 +21,7 @@ SCHEDULES = {
     "1f1b": "1f1b",
     "interleaved": "interleaved",
     "dualpipe": "dualpipe",
-    "dualpipev": "dualpipe",
+    "dualpipev": "dualpipev",
     "zb": "zero-bubble",
 }
 
@@ -114,6 +114,8 @@ def _micro_batches(case: Case, job: TrainingJob, dp: int, blank: list[str]) -> l
 def _chunks(case: Case, job: TrainingJob, pp: int, schedule: str, blank: list[str]) -> list[int]:
     if pp == 1:
         return [1]
+    if schedule == "dualpipev":
+        return [2]
     if case.text("vpp"):
         return [int(case.number("vpp"))]
     if schedule != "interleaved":

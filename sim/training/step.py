@@ -19,6 +19,7 @@ from sim.physics.network import (
     reduce_scatter_time,
     ring_latency,
 )
+from sim.physics.optimizer import newton_schulz_flop
 from sim.training.blocks import Columns, Compute, Times, compute_times
 from sim.training.exchange import Exchange, exchange_times
 from sim.training.job import TrainingJob
@@ -295,10 +296,32 @@ def _per_step(
     sharded = shared / shard + expert / expert_shard
     local = np.where(columns["zero"] > 0, sharded, shared + expert)
     stream = chip.memory_bandwidth * chip.curve("elementwise", "bf16").bandwidth
+    update = software.optimizer_traffic * local / stream
+    if np.any(job.newton_schulz):
+        update = update + _whole_matrices(job, chip, network, groups)
     return {
         "data parallel": np.maximum(software.data_exposed * traffic, traffic - window),
-        "optimizer": software.optimizer_traffic * local / stream,
+        "optimizer": update,
     }
+
+
+def _whole_matrices(
+    job: TrainingJob, chip: Chip, network: Network, groups: tuple[tuple[Array, Array, Array, Array], ...]
+) -> Array:
+    """What Muon adds to a step [s]: its iterations on the matrices of a shard, and one gathering of their momentum.
+
+    Every matrix is turned once in the whole group of replicas; nothing hides the traffic, which comes after the
+    reduction of gradients and before the gathering of weights (arXiv 2502.16982, section 2.3).
+    """
+    rate = chip.matrix_peak["bf16"] * chip.curve("gemm", "bf16").compute
+    added: Array = 0.0
+    for per_parameter, (parameters, stride, _, shard) in zip(
+        newton_schulz_flop(job.architecture), groups, strict=True
+    ):
+        flop = job.newton_schulz * per_parameter * parameters / shard
+        gather = all_gather_time(parameters * job.software.gather_bytes, shard, stride, network)
+        added = added + flop / rate + gather
+    return added
 
 
 def _gradient_traffic(
