@@ -13,6 +13,9 @@ LARGEST = {  # of what a table can mean; anything beyond is a slip of the pen, a
     "vpp": 1e3, "micro_batch": 1e6, "num_micro_batches": 1e6, "zero_shard_size": 1e7, "scale_up_domain": 1e7,
     "chips_per_node": 1e6,
 }  # fmt: skip
+MOST_STAGES = 1_000
+LAYER_LIST = re.compile(r"\d+(x\d+)?(\+\d+(x\d+)?)*")
+LAYOUT_STRING = re.compile(r"([EtmL|]|\([EtmL|*0-9]*\)\*\d+|\*\d+)*")
 POSITIVE = ("nic_gbps_per_chip", "mfu_peak_tflops", "tokens_total_T", "duration_days")
 
 
@@ -30,11 +33,32 @@ def check_plausible(case: Case) -> None:
             raise CannotPredict(
                 f'{column}: read "{case.text(column)}", where a whole number up to {largest:,.0f} is expected'
             )
+    check_degrees(case)
     for column in POSITIVE:
         if case.number(column, 1.0) <= 0:
             raise CannotPredict(
                 f'{column}: read "{case.text(column)}", where a number above zero is expected'
             )
+
+
+def check_degrees(case: Case) -> None:
+    """See to it that the parallel degrees of a row make up its chips.
+
+    Raises
+    ------
+    CannotPredict
+        When they do not.
+    """
+    if not case.text("n_chips") or not case.text("tp") or not case.text("pp"):
+        return
+    chips = case.number("n_chips")
+    names = [name for name in ("tp", "pp", "cp", "dp") if case.text(name)]
+    product = 1.0
+    for name in names:
+        product *= case.number(name)
+    if product == chips if case.text("dp") else chips % product == 0:
+        return
+    raise CannotPredict(f"{' x '.join(names)} = {product:,.0f} does not go into n_chips = {chips:,.0f}")
 
 
 def global_batch(case: Case) -> float:
@@ -87,15 +111,31 @@ def _recomputed_layers(written: str, case: Case, layers: int) -> float:
 
 
 def stage_layers(case: Case) -> tuple[int, ...]:
-    """Decoder layers per pipeline rank from ``7x1+8x14+7x1`` or a Megatron layout string; empty when blank."""
+    """Decoder layers per pipeline rank from ``7x1+8x14+7x1`` or a Megatron layout string; empty when blank.
+
+    Raises
+    ------
+    CannotPredict
+        When it is neither, or has more stages or layers than any model.
+    """
     written = case.text("layers_per_stage")
     if not written:
         return ()
+    if not LAYER_LIST.fullmatch(written) and not LAYOUT_STRING.fullmatch(written):
+        raise CannotPredict(
+            f'layers_per_stage: read "{written[:60]}", where 7x1+8x14 or Et|(tt|)*2tL is expected'
+        )
+    if max(map(int, re.findall(r"\d+", written)), default=0) > MOST_STAGES:
+        raise CannotPredict(f"layers_per_stage: more than {MOST_STAGES:,} stages or layers")
     if "|" not in written and "t" not in written:
         found: list[int] = []
         for part in written.split("+"):
             count, _, times = part.partition("x")
             found += [int(count)] * int(times or 1)
+        if len(found) != int(case.number("pp", 1.0)):
+            raise CannotPredict(
+                f"layers_per_stage has {len(found)} stages, but pp = {case.text('pp') or '1'}"
+            )
         return tuple(found)
     ranks = int(case.number("pp"))
     per_rank = [0] * ranks
@@ -105,6 +145,6 @@ def stage_layers(case: Case) -> tuple[int, ...]:
 
 
 def _expanded(layout: str) -> str:
-    """Layout string with repetitions written out: ``Et|(tt|)*2tL`` to ``Et|tt|tt|tL``."""
+    """Layout string with repetitions written out: ``Et|(tt|)*2tL`` to ``Et|tt|tt|tL``; groups do not nest."""
     layout = re.sub(r"\(([^)]*)\)\*(\d+)", lambda m: _expanded(m[1]) * int(m[2]), layout)
     return re.sub(r"([EtmL])\*(\d+)", lambda m: m[1] * int(m[2]), layout)

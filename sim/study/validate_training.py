@@ -55,6 +55,7 @@ def _predict(case: Case, catalogue: Catalogue, rules: StackRules, draws: int) ->
     check_plausible(case)
     if case.text("metric") in CAMPAIGN:
         return predict_campaign(case, catalogue, rules, draws)
+    case.id("model_id"), case.id("chip")  # before either is looked for as a file
     setting = look_up(case, catalogue, rules)
     timed = time_of(setting, draws)
     middle = in_metric(timed, timed.seconds)

@@ -57,7 +57,7 @@ def run_steps(stages: Sequence[RampStage], tokens: Array, full_batch: Array) -> 
     left = np.asarray(tokens, dtype=float)
     steps = np.zeros_like(left)
     ends = [*(np.asarray(stage.batch, dtype=float) for stage in stages[1:]), np.asarray(1.0)]
-    for stage, end in zip(stages, ends, strict=True):
+    for stage, end in zip(stages, ends, strict=False):
         done, start = np.minimum(left, stage.tokens), np.asarray(stage.batch, dtype=float)
         slope = (end - start) / np.maximum(stage.tokens, 1e-300) * (1.0 if stage.gradual else 0.0)
         growth = slope * done / start
