@@ -24,6 +24,7 @@ from sim.study.rule_book import RuleBook
 from sim.study.serving import run_serving
 from sim.study.traced import with_trace
 from sim.study.training import plan_training, run_training
+from sim.training.search import NoLayoutError
 
 Vector = NDArray[np.float64]
 GB, MILLION = 1e9, 1e6
@@ -154,7 +155,10 @@ class Bench:
         """
         world = World(self._values(designs) if drawn is None else self._drawn(designs, drawn))
         serving = run_serving(self.side, self.serving, world)
-        plan = plan_training(self.side, self.training, (self.side.choice.chips,))
+        try:
+            plan = plan_training(self.side, self.training, (self.side.choice.chips,))
+        except NoLayoutError as error:
+            raise InputError([Problem(f"{error}; take more with --chips, or a smaller model")]) from None
         training = run_training(plan, world)
         per_chip = training.tokens_per_s[0] / self.side.choice.chips
         blocks = training.cluster.cost_blocks(training.cluster.power(1.0))["amortised"]
