@@ -127,10 +127,13 @@ class PlaceQuote(Record):
     date: Date
     electricity: PowerPrice | None = None
     facility: FacilityPrice | None = None
+    duty: Ratio | None = None
+    revenue_share: Ratio | None = None
+    grey_premium: Ratio | None = None
 
 
 class PlacePrices(Document):
-    """What power and building cost before the prices that the region's own file gives; dates ascend."""
+    """What power, building and border cost before the prices that the region's own file gives; dates ascend."""
 
     kind_of_file: Literal["place-price"]
     region: Id

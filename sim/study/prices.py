@@ -15,6 +15,13 @@ from sim.profiles.messages import InputError, Problem
 from sim.profiles.served import PriceList
 from sim.quantity import Quantity
 
+PLACES = {
+    "electricity": "the price of electricity in",
+    "facility": "the price of a building in",
+    "duty": "the duty in",
+    "revenue_share": "the revenue share in",
+    "grey_premium": "the grey-market premium in",
+}
 OWN = "assumed"  # an assumption of ours is no fact that somebody learned on a date
 Dated = tuple[str, Quantity]
 
@@ -68,8 +75,8 @@ def priced_as_of(
 ) -> Priced:
     """Prices of one side as they were known on a date; as the files give them when there is no date.
 
-    Prices of chip, server, network and storage, electricity and building. Assumptions of ours, and what is no price
-    (lives, PUE, staff), stay as they are.
+    Prices of chip, server, network and storage, electricity and building; duty, revenue share and premium. Assumptions of
+    ours, and what is no price (lives, PUE, staff), stay as they are.
     """
     if as_of is None:
         return Priced(chip, system, region)
@@ -84,13 +91,12 @@ def priced_as_of(
         )
         for part in ("server", "network", "storage")
     }
-    words = {"electricity": "the price of electricity in", "facility": "the price of a building in"}
     places = {
         key: desk.known(
             getattr(region, key), list(_quotes(_of_home(series, getattr(region, key)), PlacePrices, key)),
             f"{word} {region.name}",
         )
-        for key, word in words.items()
+        for key, word in PLACES.items()
     }  # fmt: skip
     for document in desk.files:
         catalogue.document("prices", document.id)  # the answer rests on this file, too
@@ -170,9 +176,9 @@ def _concerns(document: Document, chip: ChipProfile, system: SystemProfile) -> b
     return isinstance(document, PlacePrices)
 
 
-def _of_home(series: Sequence[Document], now: Quantity) -> list[Document]:
+def _of_home(series: Sequence[Document], now: Quantity | None) -> list[Document]:
     """Series of the region whose file states the price: a region that extends another may have it from there."""
-    home = now.path.split("#")[0].split("/")[-1]
+    home = "" if now is None else now.path.split("#")[0].split("/")[-1]
     return [document for document in series if isinstance(document, PlacePrices) and document.region == home]
 
 

@@ -128,7 +128,9 @@ def cost_tables(answer: MoneyAnswer, currency: str = "USD", rate: float = 1.0) -
     """Ladders, blocks, margins and break-evens of every job."""
     for job in answer.jobs:
         yield _ladders(answer, job, currency, rate)
-        yield _blocks(job, currency, rate)
+        blocks = _blocks(job, currency, rate)
+        if blocks.rows:
+            yield blocks
         if any(side.margins for side in job.sides):
             yield _margins(job)
         if any(side.break_evens for side in job.sides):
@@ -176,7 +178,7 @@ def _blocks(job: JobMoney, currency: str, rate: float) -> Listing:
             parts = first.blocks.get(view, {})
             whole = sum(parts.values())
             shown = {name: value for name, value in parts.items() if value != 0.0}
-            if len(shown) < 2:
+            if len(shown) < 2 or math.isnan(whole):
                 continue
             rows += [
                 (side.label, view_name(view), name, number(rate * value), percent(value / whole),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TextIO
 
 from sim.profiles.catalogue import Catalogue
-from sim.report.numbers import bounds, number, percent
+from sim.report.numbers import bounds, finite, number, percent
 from sim.report.outputs import write_all
 from sim.report.wording import view_name
 from sim.study.money_hour import HourAnswer, HourQuestion, answer_hour
@@ -53,7 +54,9 @@ def show_hour(
 def hour_tables(answer: HourAnswer) -> Iterator[Listing]:
     """The hour in three views, by block, and what moves it."""
     yield _views(answer)
-    yield _blocks(answer)
+    blocks = _blocks(answer)
+    if blocks.rows:
+        yield blocks
     if answer.drivers:
         rows = [(name, f"{strength:+.2f}".replace("-", "−")) for name, strength in answer.drivers]
         yield Listing("what moves the amortised hour", ("input", "rank correlation"), rows)
@@ -85,8 +88,10 @@ def _notes(answer: HourAnswer) -> list[str]:
     notes = [
         f"{run.draws} draws, seed {run.seed}{dated}. The chip works in {percent(question.occupancy)} of the hours that its "
         f"owner pays for, at {percent(question.activity)} of the way from idle to the draw of a training run.",
-        f"Bought with everything around it: {number(answer.purchase_usd.p50)} USD ({bounds(answer.purchase_usd)}) per chip.",
     ]
+    if finite(answer.purchase_usd):
+        bought = f"{number(answer.purchase_usd.p50)} USD ({bounds(answer.purchase_usd)})"
+        notes.append(f"Bought with everything around it: {bought} per chip.")
     if answer.rent_occupancy is not None:
         notes.append(
             f"Owning costs as much as renting when the chip works in {percent(answer.rent_occupancy.p50)} of the hours, in "
@@ -100,6 +105,8 @@ def _blocks(answer: HourAnswer) -> Listing:
     for view in ("acquisition", "amortised"):
         parts = {name: usd for name, usd in answer.blocks.get(view, {}).items() if usd != 0.0}
         whole = sum(parts.values())
+        if math.isnan(whole):
+            continue
         rows += [
             (view_name(view), name, number(usd), percent(usd / whole), bounds(answer.ranges[view][name]))
             for name, usd in parts.items()

@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sim.economics.margin import TokenMix
 from sim.economics.ownership import amortised, rental, total
@@ -20,7 +22,7 @@ from sim.study.money_answers import BreakEvenAnswer, ladder
 from sim.study.money_question import Options, answer_money, scenario_money
 from sim.study.question import load_question
 from sim.study.serving import run_serving
-from sim.study.summary.statistics import interval
+from sim.study.summary.statistics import interval, typical_parts
 from sim.views.money import CostRequest, break_even_words, cost_csv, cost_json, money_question, plain
 
 SCENARIO = "grey_b200_vs_910c"
@@ -170,3 +172,19 @@ def test_one_model_on_one_system_in_one_region():
 def test_ladder_of_an_unknown_cost_is_unknown():
     found = ladder("x", "USD", {"amortised": {"chip": np.array([np.nan, np.nan])}}, split=True)
     assert np.isnan(found.views["amortised"].p50)
+
+
+@given(st.lists(st.tuples(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3)), min_size=1, max_size=60))
+def test_typical_parts_add_up_to_a_typical_gap(rows):
+    parts = {"x": np.array([x for x, _ in rows]), "y": np.array([y for _, y in rows])}
+    gaps = np.sort(parts["x"] + parts["y"])
+    found = sum(typical_parts(parts, 1 / len(rows)).values())
+    # One draw counts: the one nearest to the median gap.
+    assert abs(found - np.median(gaps)) == pytest.approx(np.min(np.abs(gaps - np.median(gaps))), abs=1e-9)
+    assert gaps[0] - 1e-9 <= sum(typical_parts(parts).values()) <= gaps[-1] + 1e-9
+
+
+def test_worlds_without_an_answer_have_no_parts():
+    parts = {"x": np.array([np.nan, 2.0, np.inf]), "y": np.array([1.0, 3.0, 1.0])}
+    assert typical_parts(parts) == {"x": 2.0, "y": 3.0}
+    assert np.isnan(typical_parts({"x": np.array([np.nan])})["x"])

@@ -11,7 +11,8 @@ from sim.study.prices import OWN, current_list, exchange_rate, price_lists_of
 from sim.study.question import Side, load_question, load_side
 
 CATALOGUE = Catalogue()
-PLACES = ("us", "us-neocloud", "china", "china-imported", "china-grey")
+PRICES_OF_PLACES = ("electricity", "facility", "duty", "revenue_share", "grey_premium")
+PLACES = ("us", "us-neocloud", "china", "china-imported", "china-grey", "china-revenue-share")
 
 
 def side(system: str, region: str, as_of: str | None) -> Side:
@@ -20,7 +21,8 @@ def side(system: str, region: str, as_of: str | None) -> Side:
 
 def prices(found: Side):
     parts = (found.system.price.server, found.system.price.network, found.system.price.storage)
-    return [found.chip.price, *parts, found.region.electricity, found.region.facility, found.rent]
+    places = [getattr(found.region, key) for key in PRICES_OF_PLACES]
+    return [found.chip.price, *parts, *places, found.rent]
 
 
 @pytest.mark.parametrize("as_of", ["2022", "2023-06-30", "2024-12-31", "2025-11", "2026-05-01", "2026-11-22"])
@@ -89,3 +91,11 @@ def test_a_later_price_list_is_refused():
     options = Options(price_list="deepseek-v4-pro-2026-08", as_of="2026-06")
     with pytest.raises(InputError, match="it is of 2026-08-17, later than 2026-06"):
         scenario_money(CATALOGUE, "ascend_20k_vs_h100_12k", "chat-v4-pro", options)
+
+
+def test_premium_and_duty_have_dates_too():
+    # FT, July 2025: 1.4 to 1.6; the duty of 25 % is of January 2026, as NVIDIA's report of April states it.
+    assert side("hgx-b200-8", "china-grey", "2025-12").region.grey_premium.high == 1.6
+    assert side("hgx-b200-8", "china-grey", None).region.grey_premium.high == 2.0
+    assert side("hgx-h200-8", "china-imported", "2025-12").region.duty.is_unknown
+    assert side("hgx-h200-8", "china-imported", "2026-05").region.duty.value == 0.25

@@ -14,7 +14,7 @@ from sim.study.events import serving_events
 from sim.study.parity import whole_units
 from sim.study.question import Question
 from sim.study.serving import ServingRuns, run_serving
-from sim.study.summary.statistics import gap_steps, interval, median_blocks
+from sim.study.summary.statistics import gap_steps, interval, median_blocks, typical_parts
 from sim.study.summary.words import unpriced
 
 WORTH_SAYING = 0.01  # share of the draws without an answer from which on the report says so
@@ -39,7 +39,7 @@ def serving_content(question: Question, study: ServingStudy, answer: ServingAnsw
         equal_count=equal,
         equal_count_rounded=whole_units(equal.p50, question.b.system.unit),
         speed_ratio=interval(answer.ratio),
-        gap=_gap(question, answer, medians),
+        gap=_gap(question, answer),
         gap_unit="USD per million output tokens",
         targets={"ttft_s": traffic.targets.ttft.median, "tpot_s": traffic.targets.tpot.median},
         from_events=[check for each in events for check in each.checks],
@@ -99,19 +99,18 @@ def _side(runs: ServingRuns, median: ServingRuns, verdict: str) -> JobSide:
     )
 
 
-def _gap(question: Question, answer: ServingAnswer, medians: list[ServingRuns]) -> list[tuple[str, float]]:
+def _gap(question: Question, answer: ServingAnswer) -> list[tuple[str, float]]:
     """Amortised cost of a million output tokens on B, what changes it, and on A."""
-    a, b = (
+    b, a = (
         CostCase(
             run.cluster.ownership,
             run.it_power_w,
-            run.capacity.output_tokens_per_s,
+            np.where(run.capacity.output_tokens_per_s > 0, run.capacity.output_tokens_per_s, np.nan),
             utilisation=run.job.utilisation,
         )
-        for run in medians
+        for run in (answer.b, answer.a)
     )
-    if not (np.all(a.tokens_per_chip_s > 0) and np.all(b.tokens_per_chip_s > 0)):
-        return []  # one side cannot keep the promise: its cost is infinite and has no parts
-    causes = {cause: float(np.ravel(delta)[0]) for cause, delta in cost_gap(b, a).items()}
+    # Worlds in which one side cannot keep the promise have no gap: its cost is infinite and has no parts.
+    causes = typical_parts(cost_gap(b, a))
     ends = [interval(total(run.output_cost()["amortised"])).p50 for run in (answer.b, answer.a)]
     return gap_steps(((question.b.label, ends[0]), (question.a.label, ends[1])), causes)

@@ -19,7 +19,14 @@ from sim.study.campaign import first_day
 from sim.study.events import campaign_course, campaign_events, pipeline_events
 from sim.study.parity import whole_units
 from sim.study.question import Question
-from sim.study.summary.statistics import gap_steps, grouped, interval, median_blocks, most_common
+from sim.study.summary.statistics import (
+    gap_steps,
+    grouped,
+    interval,
+    median_blocks,
+    most_common,
+    typical_parts,
+)
 from sim.study.summary.words import unpriced
 from sim.study.training import TrainingPlan, TrainingRuns, run_training
 from sim.training.flops import model_flop_per_token
@@ -53,7 +60,7 @@ def training_content(
         equal_count=equal,
         equal_count_rounded=whole_units(equal.p50, question.b.system.unit),
         speed_ratio=interval(answer.ratio),
-        gap=_gap(question, answer, median_a, median_b),
+        gap=_gap(question, answer),
         gap_unit="USD per run",
         from_events=checks,
         warnings=[*_warnings(question, study, answer), *unpriced(question)],
@@ -118,19 +125,16 @@ def _end(plan: TrainingPlan, days: Interval) -> tuple[str, str, str] | None:
     return tuple((first + timedelta(days=d)).isoformat() for d in (days.p05, days.p50, days.p95))  # type: ignore[return-value]
 
 
-def _gap(
-    question: Question, answer: TrainingAnswer, a: TrainingRuns, b: TrainingRuns
-) -> list[tuple[str, float]]:
+def _gap(question: Question, answer: TrainingAnswer) -> list[tuple[str, float]]:
     """Amortised cost of the run on B, what changes it, and on A [USD]."""
-    millions = float(a.job.tokens) / 1e6
-    cases = [_case(run, side.choice.chips) for run, side in ((b, question.b), (a, question.a))]
-    causes = {cause: float(np.ravel(delta)[0]) * millions for cause, delta in cost_gap(*cases).items()}
+    sides = ((answer.b, question.b), (answer.a, question.a))
+    millions = np.asarray(answer.a.job.tokens, dtype=float) / 1e6
+    parts = cost_gap(*(_case(run, side.choice.chips) for run, side in sides))
+    causes = typical_parts({cause: np.asarray(delta) * millions for cause, delta in parts.items()})
     medians = [
-        interval(total(training_bills(run, side.choice.chips)["amortised"])).p50
-        for run, side in ((answer.b, question.b), (answer.a, question.a))
+        interval(total(training_bills(run, side.choice.chips)["amortised"])).p50 for run, side in sides
     ]
     return gap_steps(((question.b.label, medians[0]), (question.a.label, medians[1])), causes)
-
 
 def _case(runs: TrainingRuns, chips: int) -> CostCase:
     power = power_per_chip(runs, chips)

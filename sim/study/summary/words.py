@@ -47,7 +47,9 @@ def unpriced_side(side: Side) -> tuple[str, ...]:
     """Why the cost of owning cannot be given: keys that would have to be filled in, and what was not known yet."""
     missing = unknown_prices(side.chip, side.system, side.region)
     places = [f"{listed(keys)} in {file}" for file, keys in missing.items()]
-    want = f"{side.label}: what owning it costs is unknown, for want of {'; '.join(places)}."
+    # Prices that a date has hidden stand in their files: what is late says when they were first stated.
+    why = "on that date" if side.late else f"for want of {'; '.join(places)}"
+    want = f"{side.label}: what owning it costs is unknown{' ' if side.late else ', '}{why}."
     late = [f"{side.label}: {sentence[0].lower()}{sentence[1:]}" for sentence in side.late]
     return (*([want] if places else []), *late)
 
