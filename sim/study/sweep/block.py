@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -30,9 +30,9 @@ class Piece:
     Attributes
     ----------
     question : Question
-        With the values of the point.
+        With the values of the point, and the one task of the piece: what travels is small.
     job : int
-        Index of the task.
+        Index of the task among those of the sweep.
     columns : tuple of int
         Dimension of the Sobol sequence that each input of the question follows, then each shared cause: an input keeps
         its dimension in all points, so that they see the same worlds.
@@ -96,7 +96,7 @@ def piece(question: Question, job: int, order: Sequence[str], seed: int) -> Piec
         )
     )
     key = hashlib.sha256(said.encode() + trace).hexdigest()
-    return Piece(question, job, columns, len(place), seed, key)
+    return Piece(replace(question, tasks=(task,)), job, columns, len(place), seed, key)
 
 
 def _arrays(trace: object) -> list[NDArray[np.float64]]:
@@ -145,5 +145,5 @@ def _prepared(work: Piece) -> TrainingStudy | ServingStudy:
     if work.key not in _STUDIES:
         while len(_STUDIES) >= STUDIES:
             del _STUDIES[next(iter(_STUDIES))]
-        _STUDIES[work.key] = prepare(work.question, work.question.tasks[work.job])
+        _STUDIES[work.key] = prepare(work.question, work.question.tasks[0])
     return _STUDIES[work.key]

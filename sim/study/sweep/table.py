@@ -51,7 +51,7 @@ def _head(plan: Plan) -> list[str]:
 def _values(plan: Plan, number: int) -> tuple[int | str, ...]:
     work = plan.pieces[number]
     point = number // len(plan.questions[0].tasks)
-    return (point, *(change.text for change in plan.points[point]), work.question.tasks[work.job].job.id)
+    return (point, *(change.text for change in plan.points[point]), work.question.tasks[0].job.id)
 
 
 def _pieces(
