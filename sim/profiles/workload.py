@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.profiles.fields import Bytes, Document, Ratio, Record, Seconds, Share, Tokens
+from sim.profiles.fleet import FleetSpec
 from sim.profiles.reliability import BatchStage, Reliability
 from sim.profiles.stacks import SmallKernels, StatedAt, TrainingState
 
@@ -163,6 +164,8 @@ class ServingTraffic(Document):
     precision: ServingPrecision = "best"
     """`best`: fp8, else int8, else bf16."""
     software: ServingSoftware
+    fleet: FleetSpec | None = None
+    """Policies of the fleet, for `parity fleet`."""
 
     @model_validator(mode="after")
     def _arrivals_and_trace_agree(self) -> Self:

@@ -106,6 +106,60 @@ class _Unit:
         return UnitShape(self.of(unit.tp), self.of(unit.dp))
 
 
+@dataclass(frozen=True, slots=True)
+class UnitPlan:
+    """What is played for a unit.
+
+    Attributes
+    ----------
+    requests_per_s : float
+        The closed form's highest load of it [1/s].
+    residents : float
+        Sequences being decoded at that load.
+    readers : float
+        Prefill replicas of it, not rounded; 0 for aggregated pools.
+    """
+
+    unit: _Unit
+    cluster: ClusterPlan
+    requests_per_s: float
+    residents: float
+    readers: float
+
+
+def unit_plan(job: ServingJob, chip: Chip, network: Network, capacity: Capacity, draw: int = 0) -> UnitPlan:
+    """Decode (or aggregated) instances with the prefill replicas that belong to them; parameters of :func:`play_unit`.
+
+    Raises
+    ------
+    ValueError
+        When the closed form serves nothing in this draw.
+    """
+    if capacity.requests_per_s[draw] <= 0:
+        raise ValueError(f"nothing to play: {capacity.reason}")
+    index = np.array([draw])
+    rank_chip, rank_network = as_ranks(take_draws(chip, index), take_draws(network, index), chip.ranks)
+    unit = _Unit(_scalar(take_draws(job, index)), rank_chip, rank_network, capacity, draw, chip.ranks)
+    aggregated = job.pools == "aggregated"
+    share = 0.0 if aggregated else unit.of(capacity.prefill_share)
+    in_instance = float(unit.decode_shape.ranks) / unit.ranks_per_chip
+    readers = in_instance * share / (1.0 - share) * unit.ranks_per_chip / unit.team
+    residents = unit.of(capacity.batch_per_chip) * in_instance
+    instances = _whole(residents, 0.0) if aggregated else _instances(unit, residents, readers)
+    chips = instances * in_instance / (1.0 - share)
+    plan = (
+        _aggregated_plan(unit, round(instances))
+        if aggregated
+        else _disaggregated_plan(unit, instances, chips * share)
+    )
+    held = {"serve": replace(plan.serve, chips=chips * (1.0 - share) / plan.serve.replicas)}
+    if plan.prefill is not None:
+        held["prefill"] = replace(plan.prefill, chips=chips * share / plan.prefill.replicas)
+    rate = unit.of(capacity.requests_per_s) * chips
+    writing = max(unit.of(capacity.batch_per_chip) * chips * (1.0 - share), 1.0)
+    return UnitPlan(unit, replace(plan, **held), rate, writing, instances * readers)
+
+
 def play_unit(
     job: ServingJob,
     chip: Chip,
@@ -144,26 +198,9 @@ def play_unit(
     ValueError
         When the closed form serves nothing in this draw.
     """
-    if capacity.requests_per_s[draw] <= 0:
-        raise ValueError(f"nothing to play: {capacity.reason}")
-    index = np.array([draw])
-    rank_chip, rank_network = as_ranks(take_draws(chip, index), take_draws(network, index), chip.ranks)
-    unit = _Unit(_scalar(take_draws(job, index)), rank_chip, rank_network, capacity, draw, chip.ranks)
-    aggregated = job.pools == "aggregated"
-    share = 0.0 if aggregated else unit.of(capacity.prefill_share)
-    in_instance = float(unit.decode_shape.ranks) / unit.ranks_per_chip
-    readers = in_instance * share / (1.0 - share) * unit.ranks_per_chip / unit.team
-    residents = unit.of(capacity.batch_per_chip) * in_instance
-    instances = _whole(residents, 0.0) if aggregated else _instances(unit, residents, readers)
-    chips = instances * in_instance / (1.0 - share)
-    rate = unit.of(capacity.requests_per_s) * chips
-    plan = (
-        _aggregated_plan(unit, round(instances))
-        if aggregated
-        else _disaggregated_plan(unit, instances, chips * share)
-    )
-    residents = max(unit.of(capacity.batch_per_chip) * chips * (1.0 - share), 1.0)
-    count = int(min(max(RESIDENCES * residents, READ * instances * readers, 2000), most_requests))
+    planned = unit_plan(job, chip, network, capacity, draw)
+    unit, plan, rate, residents = planned.unit, planned.cluster, planned.requests_per_s, planned.residents
+    count = int(min(max(RESIDENCES * residents, READ * planned.readers, 2000), most_requests))
     count = max(count, least_requests)
     requests = _requests(unit.job, rate * load, count, rng, trace)
     warm = _residents(unit.job, int(residents), rng, trace)
