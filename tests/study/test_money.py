@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from sim.cli import app
 from sim.economics.margin import TokenMix
 from sim.economics.ownership import amortised, rental, total
 from sim.profiles.catalogue import Catalogue
@@ -188,3 +190,70 @@ def test_worlds_without_an_answer_have_no_parts():
     parts = {"x": np.array([np.nan, 2.0, np.inf]), "y": np.array([1.0, 3.0, 1.0])}
     assert typical_parts(parts) == {"x": 2.0, "y": 3.0}
     assert np.isnan(typical_parts({"x": np.array([np.nan])})["x"])
+
+
+def typed(*words: str):
+    return CliRunner().invoke(app, words)
+
+
+def test_hour_of_a_chip_from_the_command_line(tmp_path):
+    words = ("chip-hour", "--system", "hgx-h800-8", "--region", "china-2023", "--under", "2", "--draws", "64")
+    shown = typed(*words, "--out", str(tmp_path))
+    assert shown.exit_code == 0
+    assert "share under 2 USD" in shown.stdout
+    record = json.loads((tmp_path / "hour.json").read_text())
+    assert record["views"]["rental"]["p50"] == pytest.approx(2.0, rel=0.02)
+    rows = (tmp_path / "hour.csv").read_text().splitlines()
+    assert rows[0] == "draw,rental_usd_per_hour,acquisition_usd_per_hour,amortised_usd_per_hour"
+    assert len(rows) == 65
+    # The share below two dollars is that of the draws that are written down.
+    below = np.mean([float(row.split(",")[3]) < 2.0 for row in rows[1:]])
+    assert record["under"]["amortised"] == pytest.approx(below)
+
+
+def test_cost_from_the_command_line_in_yuan(tmp_path):
+    words = (
+        "cost",
+        SCENARIO,
+        "--job",
+        "chat-v3",
+        "--draws",
+        "4",
+        "--currency",
+        "CNY",
+        "--as-of",
+        "2026-11-22",
+    )
+    shown = typed(*words, "--out", str(tmp_path))
+    assert shown.exit_code == 0
+    assert "CNY per million output tokens" in shown.stdout
+    assert "prices as of 2026-11-22" in shown.stdout
+    record = json.loads((tmp_path / "cost.json").read_text())
+    assert record["identity"]["as_of"] == "2026-11-22"
+    assert "--currency CNY" in record["identity"]["command"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("cost",), "parity cost needs a scenario, or --model, --workload, --system, --region"),
+        (("cost", SCENARIO, "--model", "deepseek-v3"), "--model: the scenario says it already"),
+        (("cost", SCENARIO, "--job", "chat-v2"), 'did you mean "chat-v3"'),
+        (("cost", SCENARIO, "--price-list", "deepseek-r1"), 'did you mean "deepseek-r1-2025-01"'),
+        (("cost", SCENARIO, "--currency", "EUR", "--draws", "1"), "--currency EUR: no series of it"),
+        (("cost", SCENARIO, "--as-of", "tomorrow"), "--as-of: 'tomorrow' is not a date"),
+        (
+            ("chip-hour", "--system", "hgx-h800-8", "--region", "china", "--occupancy", "2"),
+            "--occupancy: read 2",
+        ),
+        (
+            ("chip-hour", "--system", "cloudmatrix-384", "--region", "china", "--as-of", "2025-06"),
+            "the first is of 2026-04",
+        ),
+    ],
+)
+def test_mistakes_end_in_plain_lines(words, message):
+    shown = typed(*words)
+    assert shown.exit_code == 2
+    assert message in shown.stderr
+    assert "Traceback" not in shown.stderr
