@@ -14,6 +14,7 @@ from sim.calibrate.collectives import TierFit, fit_tiers
 from sim.calibrate.fit import Fit, columns, fit_all
 from sim.calibrate.lines import sha256
 from sim.calibrate.samples import Sample, Transfer
+from sim.calibrate.sizes import fit_sizes
 from sim.calibrate.tables import Table, read_tables
 from sim.physics.chip import Chip
 from sim.physics.network import Tier
@@ -82,6 +83,7 @@ def calibrate_kernels(catalogue: Catalogue, request: Request) -> list[str]:
         kernel_rows = [page.kernel_cells(_compared(each, chip, table.samples)) for each in fits]
         tables = [
             (page.KERNEL_HEAD, kernel_rows),
+            (page.SIZE_HEAD, [page.size_cells(each) for each in fit_sizes(_of(id, table.samples), chip)]),
             (page.TIER_HEAD, [page.tier_cells(*each) for each in tiers]),
         ]
         lines.append(f"{chip.name} ({id})")

@@ -10,6 +10,7 @@ import numpy as np
 
 from sim.calibrate.collectives import TierFit
 from sim.calibrate.fit import BOUNDS, Fit, parameter
+from sim.calibrate.sizes import SizeFit
 from sim.physics.chip import KernelCurve
 from sim.physics.network import Tier
 
@@ -22,6 +23,10 @@ KERNEL_HEAD = (
 TIER_HEAD = (
     "library", "operation", "rows", "latency [us]", "efficiency, large", "over all sizes", "median %", "p90 %",
     "catalogue latency / efficiency",
+)  # fmt: skip
+SIZE_HEAD = (
+    "family", "precision", "software", "rows", "wide", "half width / depth, or length", "median %", "p90 %",
+    "flat: median %", "flat: p90 %",
 )  # fmt: skip
 
 
@@ -61,6 +66,14 @@ def kernel_cells(row: Compared) -> tuple[str, ...]:
     theirs = (_percent(each) for each in (row.median, row.p90))
     software = fit.software or "all together"
     return (fit.family, fit.precision, software, str(fit.rows), *found, *errors, " / ".join(known), *theirs)
+
+
+def size_cells(fit: SizeFit) -> tuple[str, ...]:
+    """Cells of a size fit under :data:`SIZE_HEAD`."""
+    wide, *halves = fit.values.values()
+    errors = (_percent(each) for each in (fit.median, fit.p90, fit.flat_median, fit.flat_p90))
+    sizes = " / ".join(_number(each) for each in halves)
+    return (fit.family, fit.precision, fit.software, str(fit.rows), _number(wide), sizes, *errors)
 
 
 def tier_cells(fit: TierFit, shipped: Tier) -> tuple[str, ...]:

@@ -51,6 +51,10 @@ class Sample:
         Library and format, where the table names them.
     shape : str
         What stays when only the batch changes: rows of one shape vary together.
+    inputs, outputs : float
+        Dense products: elements that enter and leave them.
+    length : float
+        Attention over whole prompts: tokens of a sequence.
     """
 
     chip: str
@@ -63,6 +67,9 @@ class Sample:
     seconds: float
     software: str
     shape: str
+    inputs: float = 0.0
+    outputs: float = 0.0
+    length: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +99,9 @@ def product_sample(
     """A dense product from three columns of a row; ``width`` [byte] is that of the weights where it differs."""
     m, n, k = (line.size(name) for name in size.split())
     moved = BYTES[precision] * m * k + (width or BYTES[precision]) * n * k + 2.0 * m * n
-    return Sample(chip, "gemm", precision, 2 * m * n * k, moved, m, 1.0, seconds, software, f"{n:g}x{k:g}")
+    return Sample(
+        chip, "gemm", precision, 2 * m * n * k, moved, m, 1.0, seconds, software, f"{n:g}x{k:g}", m * k, m * n
+    )
 
 
 def expert_sample(
@@ -122,7 +131,9 @@ def attention_sample(
     latent = isinstance(kind, LatentAttention)
     shape = f"mla {kind.heads}" if latent else f"gqa {kind.heads}/{getattr(kind, 'kv_heads', 0)}"
     flop = batch * float(work.flop)
-    return Sample(chip, family, precision, flop, moved, batch * new, 1.0, seconds, software, shape)
+    return Sample(
+        chip, family, precision, flop, moved, batch * new, 1.0, seconds, software, shape, length=new
+    )
 
 
 def latent_attention(heads: float, latent: float, nope: float, rope: float, value: float) -> LatentAttention:

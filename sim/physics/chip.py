@@ -47,6 +47,15 @@ class KernelCurve:
     half_length: Array = 0.0
     wide: Array | None = None
 
+    @property
+    def large(self) -> Array:
+        """Share of the peak far above all half sizes."""
+        return self.compute if self.wide is None else self.wide
+
+    def at_length(self, length: Array) -> Array:
+        """Share of the peak that the attention core reaches on sequences of a length [1]: a s/(s + half_length)."""
+        return self.large * length / (length + self.half_length)
+
     def narrow_flop(self, inputs: Array, outputs: Array) -> Array:
         """Arithmetic that matrix products seem to need on top of their own because they are narrow [FLOP].
 

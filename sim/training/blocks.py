@@ -174,7 +174,6 @@ def _split(operator: Operator, job: TrainingJob, columns: Columns) -> NDArray[np
 def _curve(operator: Operator, job: TrainingJob, chip: Chip, columns: Columns, backward: bool) -> KernelCurve:
     """Kernel curve of an operator in one pass, with what the stack and the length of the sequences make of it."""
     curve = chip.curve(operator.family, operator.precision)
-    large = curve.compute if curve.wide is None else curve.wide
     if operator.family == "attention_prefill":
         if not job.software.fused_attention:  # plain batched products: no effect of length
             return replace(
@@ -184,10 +183,10 @@ def _curve(operator: Operator, job: TrainingJob, chip: Chip, columns: Columns, b
                 / (UNFUSED_OVER_FUSED if backward else 1.0),
             )
         length = job.sequence / columns["cp"]  # a ring works on one block of keys at a time
-        large = large * length / (length + curve.half_length) * job.software.attention_speed
+        large = curve.at_length(length) * job.software.attention_speed
         return replace(curve, compute=large * (chip.attention_backward if backward else 1.0))
     products = operator.family in ("gemm", "grouped_gemm")
-    return replace(curve, compute=large * (chip.linear_backward if products and backward else 1.0))
+    return replace(curve, compute=curve.large * (chip.linear_backward if products and backward else 1.0))
 
 
 def repeated_share(component: str, policy: Recompute, job: TrainingJob) -> float:
