@@ -100,6 +100,8 @@ class Engine:
         Most sequences per rank that the engine admits [sequence].
     chunk_tokens : Array
         Most prompt tokens per rank and pass [token].
+    host_bandwidth : Array
+        Rate at which a rank reads look-up tables from host memory [byte/s]; inf: they lie in device memory.
     """
 
     overlap_hidden: Array = 0.0
@@ -119,6 +121,7 @@ class Engine:
     interleave: Interleave = "mixed"
     max_batch: Array = np.inf
     chunk_tokens: Array = 8192.0
+    host_bandwidth: Array = np.inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,7 +224,11 @@ def _work(
     byte_s: Array = 0.0
     # Experts cut over all ranks load every rank alike.
     imbalance = np.where(np.asarray(shape.expert_ranks) > 1, job.engine.expert_imbalance, 1.0)
+    fetched: Array = 0.0
     for operator in operators:
+        if operator.component == "engram" and np.all(np.isfinite(job.engine.host_bandwidth)):
+            fetched = fetched + operator.token_bytes / job.engine.host_bandwidth
+            continue
         split = _split(job, shape, operator, prompts=not copies)
         skew = imbalance if operator.sharding == "expert" else 1.0
         flop = operator.flop * skew / split
@@ -244,6 +248,10 @@ def _work(
         edge = edge + (time if operator.on_edge else 0.0)
         flop_s = flop_s + flop / peak
         byte_s = byte_s + moved / chip.memory_bandwidth
+    if np.any(np.asarray(fetched) > 0):
+        # The rows follow from the tokens alone, so they are read ahead while the pass computes.
+        terms["look-ups"] = np.maximum(fetched - sum(terms.values()), 0.0)
+        bandwidth_bound = bandwidth_bound + terms["look-ups"]
     reduce_s, reduce_floor = _all_reduces(job, network, shape, tokens)
     exchange, floor = _exchanges(job, network, shape, exchanged / shape.tp, copies)
     return Work(

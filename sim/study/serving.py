@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.economics.ownership import Blocks, View
 from sim.economics.token import MILLION
+from sim.profiles.hardware import SystemProfile
 from sim.profiles.workload import ServingTraffic
 from sim.quantity import Array
 from sim.resolve import World, resolve_serving
@@ -89,11 +90,24 @@ class ServingRuns:
         }
 
 
+def with_host_memory(job: ServingJob, system: SystemProfile, ranks_per_chip: int, world: World) -> ServingJob:
+    """The job with look-up tables in host memory, where the model has them and the path to it is known."""
+    path = system.host_bandwidth
+    if job.architecture.engram is None or path is None or path.is_unknown:
+        return job
+    return replace(job, engine=replace(job.engine, host_bandwidth=world(path) / ranks_per_chip))
+
+
 def run_serving(side: Side, task: Task, world: World) -> ServingRuns:
     """The job on one side in every world of ``world``."""
     assert isinstance(task.workload, ServingTraffic)
     cluster = resolve_cluster(side, world)
-    job = resolve_serving(task.model, task.workload, cluster.chip, world)
+    job = with_host_memory(
+        resolve_serving(task.model, task.workload, cluster.chip, world),
+        side.system,
+        cluster.chip.ranks,
+        world,
+    )
     capacity = serving_capacity(job, cluster.chip, cluster.network, side.choice.chips)
     power = cluster.power(capacity.activity * job.utilisation)
     return ServingRuns(job, cluster, capacity, side.choice.chips, power, task.trace)

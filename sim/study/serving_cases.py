@@ -23,6 +23,7 @@ from sim.quantity import Array, Quantity
 from sim.resolve import MEDIAN, World, resolve_chip, resolve_network
 from sim.serving.job import STORED_BYTES, Engine, ServingJob, Targets, Traffic, UnitShape, as_ranks
 from sim.serving.traffic import LengthDistribution
+from sim.study.serving import with_host_memory
 from sim.study.training_cases import system_of
 from sim.study.validation import CannotPredict, Case
 
@@ -215,7 +216,8 @@ def resolve_case(setting: ServingSetting, world: World = MEDIAN) -> ServingJob:
     )
     hit = case.number("cached_fraction", 0.0)
     traffic = Traffic(*lengths, prefix_hit=hit)
-    return ServingJob(setting.model.shape, _precisions(setting), traffic, Targets(1e9, 1e9), engine)
+    job = ServingJob(setting.model.shape, _precisions(setting), traffic, Targets(1e9, 1e9), engine)
+    return with_host_memory(job, setting.system, setting.ranks_per_chip, world)
 
 
 def _spread(mean: float, variation: Array) -> LengthDistribution:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_iteration import H100_NET, H200, H800, H800_NET, LLAMA_70B, V3, serving
 
+from sim.physics.architecture import Engram
 from sim.serving.aggregated import shared_step
 from sim.serving.iteration import decode_step_time, prefill_time
 from sim.serving.job import UnitShape
@@ -41,9 +42,9 @@ def test_one_token_and_very_many_touch_the_same_whatever_the_popularity():
                                                                      (128, 4, 128, 0.87), (128, 6, 256, 0.77),
                                                                      (32, 8, 384, 0.60), (256, 8, 384, 0.81)])  # fmt: skip
 def test_touched_experts_against_measured_kernels(tokens, top_k, experts, measured):
-    """aiconfigurator 0.12.0, fused expert kernels, experts not split: time under power-law 1.2 over balanced routing, medians
-    over Hopper and Blackwell. The table's routing is more uneven than the value we use, and time is not bytes: below one, and
-    within half of what was measured."""
+    """aiconfigurator 0.12.0, fused expert kernels, experts not split: time under power-law 1.2 over balanced routing,
+    medians over Hopper and Blackwell. The table's routing is more uneven than the value we use, and time is not bytes:
+    below one, and within half of what was measured."""
     found = float(_touched_by_few(float(tokens), float(top_k), float(experts), 0.8))
     assert found < 1
     assert found == pytest.approx(measured, rel=0.5)
@@ -86,3 +87,27 @@ def test_a_chunk_on_one_replica_slows_all(dp, spread):
     tokens = 4.0 * job.engine.accepted / job.traffic.output.mean * new
     f = min(float(tokens / step.chunk), 1.0)
     assert float(step.frequency) == pytest.approx((1 - spread) * f + spread * (1 - (1 - f) ** dp), rel=1e-9)
+
+
+def test_look_ups_from_host_memory_hide_behind_compute():
+    """16 rows of 512 B per token: 64 sequences read 512 KB, 8 us at 64 GB/s, which hides; at 1 MB/s they take 524 ms, of
+    which what the step computes is hidden."""
+    tables = replace(
+        V3, engram=Engram(rows=(1_000_000, 1_000_000), row_dim=256, row_bytes=512.0, rows_per_token=16)
+    )
+
+    def step(architecture, **engine):
+        return decode_step_time(
+            serving(architecture, H800, **engine), H800, H800_NET, UnitShape(1, 1), 64.0, 1000.0
+        )
+
+    without, fast, slow = step(V3), step(tables, host_bandwidth=64e9), step(tables, host_bandwidth=1e6)
+    assert fast.terms["look-ups"] == 0
+    assert fast.total_s == pytest.approx(without.total_s, rel=1e-9)
+    computed = sum(
+        without.terms[name] for name in ("matrix products", "attention", "experts", "elementwise", "logits")
+    )
+    visible = 64 * 16 * 512 / 1e6 - computed
+    assert slow.terms["look-ups"] == pytest.approx(visible, rel=0.02)
+    assert sum(slow.terms.values()) == pytest.approx(slow.total_s)
+    assert sum(slow.bounds.values()) == pytest.approx(slow.total_s)
