@@ -8,7 +8,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from sim.commands import calibrate, models, money, profiles, questions, rules, sweep
+from sim.commands import calibrate, fleet, models, money, policy, profiles, questions, rules, sweep
 
 
 class _PlainEnd(TyperGroup):
@@ -60,7 +60,9 @@ app.add_typer(models.app, name="models")
 app.add_typer(questions.app)
 app.add_typer(money.app)
 app.add_typer(sweep.app)
+app.add_typer(fleet.app)
 app.add_typer(calibrate.app, name="calibrate")
+app.add_typer(policy.app, name="policy")
 app.add_typer(rules.app, name="rules")
 
 

@@ -52,6 +52,8 @@ class Show(Record):
     """Which outcome the title, the tornado and the comparison are about."""
     product: Id | None = None
     """Import whose volume and landed cost lead."""
+    costs: list[str] = Field(default_factory=list)
+    """Chips whose cost is shown, as `pathway/chip`, such as `smuggled/b300`; the first leads."""
 
 
 class PolicyScenario(Document):
@@ -61,6 +63,8 @@ class PolicyScenario(Document):
     extends: str = ""
     """Another policy scenario of which this one changes a few lines."""
     question: str
+    label: str = ""
+    """Short name in charts."""
     baseline: Id
     """Supply file of the country in question."""
     rival: Id | None = None

@@ -88,6 +88,16 @@ def render(
     return pdf, [_reduced(page) for page in pages]
 
 
+def print_document(
+    template: Path, data: object, drawings: Mapping[str, Drawing], timestamp: int | None = None
+) -> tuple[bytes, list[bytes]]:
+    """Another document of the same look: PDF (tagged, PDF/UA-1) and one PNG per page, from a template and its data."""
+    files = _files(template, data, drawings)
+    pdf, own_fonts = _accessible(files, timestamp=timestamp or 0)
+    pages = _compiled(files, "png", own_fonts, ppi=OVERSAMPLING * PAGE_PPI)
+    return pdf, [_reduced(page) for page in pages]
+
+
 def _reduced(png: bytes) -> bytes:
     """The picture at its final size. At that size itself typst may lose a row of an embedded chart's pixels."""
     stream = io.BytesIO()

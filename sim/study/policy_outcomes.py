@@ -170,7 +170,7 @@ class ChipCost:
         Cash for the chip itself, duties and premium included [USD/chip].
     per_hour : (draws,) array
         Owning and running it with its share of everything around it [USD/chip/hour].
-    per_million : (draws,) array or None
+    per_million : (draws,) array
         Per million output tokens, prompts included [USD].
     """
 
@@ -178,7 +178,7 @@ class ChipCost:
     chip: str
     purchase: Vector
     per_hour: Vector
-    per_million: Vector | None
+    per_million: Vector
 
 
 def chip_costs(result: PolicyResult, quarter: int, lanes: Sequence[tuple[str, str]]) -> list[ChipCost]:

@@ -1,0 +1,73 @@
+"""``parity policy``: what a rule, a quota, a delay or a bottleneck changes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sim.commands.common import Profiles, catalogue, group
+
+app = group("What a rule, a quota, a delay or a bottleneck changes.")
+
+Draws = Annotated[int | None, typer.Option(min=1, help="Worlds to draw, instead of the scenario's own.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="Seed of the draws, instead of the scenario's own.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Where to write; reports/<id of the scenario> when left out."),
+]
+Accounts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--account",
+        metavar="MATTER=ACCOUNT",
+        help="Follow one account of a contested matter in every draw. May be given several times.",
+    ),
+]
+
+
+@app.command("run")
+def run(
+    scenario: Annotated[str, typer.Argument(help="Policy scenario: a file, or the id of a shipped one.")],
+    draws: Draws = None,
+    seed: Seed = None,
+    account: Accounts = None,
+    json: Json = False,
+    out: Out = None,
+    profiles: Profiles = None,
+) -> None:
+    """Answer the question of a policy scenario and write its report."""
+    from sim.views.policy import PolicyRequest, show_policy
+
+    request = PolicyRequest("run", scenario, None, draws, seed, tuple(account or ()))
+    show_policy(catalogue(profiles), request, sys.stdout, as_json=json, out=out)
+
+
+@app.command("compare")
+def compare(
+    a: Annotated[str, typer.Argument(help="Policy scenario.")],
+    b: Annotated[str, typer.Argument(help="The one that it is compared with, in the same draws.")],
+    draws: Draws = None,
+    seed: Seed = None,
+    account: Accounts = None,
+    json: Json = False,
+    out: Out = None,
+    profiles: Profiles = None,
+) -> None:
+    """Compare two policy scenarios: differences with intervals, what moves them, shifts of dates."""
+    from sim.views.policy import PolicyRequest, show_policy
+
+    request = PolicyRequest("compare", a, b, draws, seed, tuple(account or ()))
+    show_policy(catalogue(profiles), request, sys.stdout, as_json=json, out=out)
+
+
+@app.command("list")
+def policy_list(profiles: Profiles = None) -> None:
+    """List the policy scenarios and what they ask."""
+    from sim.views.catalogue import print_listing
+    from sim.views.policy import list_policies
+
+    print_listing(list_policies(catalogue(profiles)), sys.stdout)

@@ -1,0 +1,124 @@
+"""What a policy report rests on: changes, allegations, inputs, sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sim.profiles.fields import Source
+from sim.profiles.leaves import document_sources
+from sim.profiles.supply import Change, Supply
+from sim.profiles.supply_scenario import PolicyScenario
+from sim.quantity import WEAK_KINDS
+from sim.report.numbers import span
+from sim.report.policy_content import Table
+from sim.study.policy_naming import input_words, outcome_text
+from sim.study.policy_question import PolicyQuestion
+from sim.study.policy_study import PolicyStudy
+from sim.study.policy_words import group_at
+from sim.units import format_quantity
+
+
+def annex_tables(study: PolicyStudy) -> Iterator[Table]:
+    """Changes, allegations, inputs that matter, sources."""
+    for side in (study.a, study.b):
+        if side is not None and side.label != "without these changes" and side.question.scenario.changes:
+            yield _change_table(side.question, side.label)
+    yield _allegation_table(study.a.question)
+    yield _input_table(study)
+    yield _file_table(study)
+
+
+def _change_table(question: PolicyQuestion, label: str) -> Table:
+    sources = question.scenario.sources
+    rows = []
+    for change in question.scenario.changes:
+        source = sources.get(change.source)
+        names = change.series if isinstance(change.series, str) else ", ".join(change.series)
+        says = source.title if source else "supposition of this scenario"
+        if change.alleged_by:
+            says += f"; alleged by {change.alleged_by}"
+        period = change.date + (f" to {change.until}" if change.until else "")
+        rows.append((period, names, _value(change), change.note, says))
+    return Table(
+        f"Changes: {label}",
+        "",
+        ("Date", "Series", "Change", "Meaning", "Source"),
+        tuple(rows),
+        (0.8, 1.5, 1, 1.5, 1.5),
+        left=True,
+    )
+
+
+def _value(change: Change) -> str:
+    for word, quantity in (("to", change.set), ("times", change.times), ("plus", change.plus)):
+        if quantity is not None:
+            text = format_quantity(quantity.value, quantity.unit)
+            if quantity.is_uncertain:
+                assert quantity.low is not None
+                assert quantity.high is not None
+                ends = span(*(format_quantity(x, quantity.unit) for x in (quantity.low, quantity.high)))
+                text += f" ({ends})"
+            return f"{word} {text}"
+    return ""
+
+
+def _allegation_table(question: PolicyQuestion) -> Table:
+    rows = []
+    documents: list[PolicyScenario | Supply] = [
+        question.scenario,
+        *(each.supply for each in question.countries),
+    ]
+    for document in documents:
+        for each in document.allegations:
+            source = document.sources.get(each.source)
+            rows.append((each.claim, each.by, str(each.date), source.title if source else ""))
+    note = "Claims that bear on the subject and are no established facts; who makes them."
+    return Table(
+        "Alleged", note, ("Claim", "By", "Date", "Source"), tuple(rows), (2, 1.5, 0.6, 1.5), left=True
+    )
+
+
+def _input_table(study: PolicyStudy) -> Table:
+    """Inputs that move the leading outcome, with what they rest on."""
+    sources: dict[str, Source | None] = {}
+    for side in (study.a, study.b):
+        if side is not None:
+            for document in side.question.documents:
+                sources |= document_sources(document)
+    rows = []
+    a, _ = study.headline(study.lead)
+    for each in study.moved[1]:
+        group = next((g for g in study.groups if g.name == each.name), None)
+        if group is None:
+            continue
+        member = group.members[-1]
+        source = sources.get(member.path)
+        name, owner = input_words(study, each)
+        weak = "†" if member.kind in WEAK_KINDS else ""
+        rows.append((
+            f"{owner}: {name}{weak}", group_at(group, 0.5), span(group_at(group, 0.05).split(" from ")[0], group_at(group, 0.95).split(" from ")[0]),
+            member.kind, source.title if source else "own assumption", member.as_of,
+            f"{outcome_text(a, each.at_low)} to {outcome_text(a, each.at_high)}",
+        ))  # fmt: skip
+    note = (
+        "Inputs that move the leading outcome most, largest first; for a series its last point. Ranges: 5th to 95th "
+        "percentile. † weak source."
+    )
+    columns = ("Input", "Value", "Range", "Kind", "Source", "As of", "Moves it from, to")
+    return Table("Sources", note, columns, tuple(rows), (1.6, 1.1, 1.1, 0.6, 1.7, 0.6, 1), left=True)
+
+
+def _file_table(study: PolicyStudy) -> Table:
+    """Sources of the policy files, for a reader who wants to check a number."""
+    rows: list[tuple[str, str, str]] = []
+    for document in (study.a.question.scenario, *(c.supply for c in study.a.question.countries)):
+        for source in document.sources.values():
+            rows.append((source.title, str(source.date or ""), source.url))
+    return Table(
+        "Sources of the policy files",
+        "",
+        ("Title", "Date", "Address"),
+        tuple(dict.fromkeys(rows)),
+        (1.6, 0.4, 1.6),
+        left=True,
+    )

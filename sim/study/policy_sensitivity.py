@@ -1,0 +1,100 @@
+"""What moves an outcome of a policy question, and what moves the difference between two scenarios."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.profiles.supply import Branch
+from sim.study.policy_question import Group
+from sim.study.policy_worlds import PolicyWorld, policy_world
+from sim.study.sensitivity import rank_correlation
+from sim.study.worlds import Matrix
+
+Vector = NDArray[np.float64]
+LOW, HIGH, TRIED = 0.1, 0.9, 16
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """One input and what it does to an outcome.
+
+    Attributes
+    ----------
+    name : str
+        Path of the number or series; "branch:<id>" for contradicting accounts.
+    at_low, at_high : float
+        The outcome with the input at its 10th and 90th percentile, all others at their median.
+    low_text, high_text : str
+        The account taken at either end, where it is a branch.
+    correlation : float
+        Rank correlation over all draws.
+    """
+
+    name: str
+    at_low: float
+    at_high: float
+    correlation: float
+    low_text: str = ""
+    high_text: str = ""
+
+    @property
+    def swing(self) -> float:
+        """Distance between both ends; infinite where one of them is."""
+        gap = abs(self.at_high - self.at_low)
+        return 0.0 if np.isnan(gap) else gap
+
+
+def tornado(
+    groups: Sequence[Group],
+    branches: Sequence[Branch],
+    probabilities: Matrix,
+    outcome: Vector,
+    evaluate: Callable[[PolicyWorld], Vector],
+    pinned: Mapping[str, str],
+    count: int = 10,
+) -> tuple[float, list[Moved]]:
+    """The outcome at the median of all inputs, and the inputs that move it most, largest first.
+
+    Parameters
+    ----------
+    probabilities, outcome : (draws, columns), (draws,)
+        The draws and what came out.
+    evaluate : callable
+        The outcome in other worlds.
+
+    Notes
+    -----
+    All inputs of the policy files are tried one at a time, and of the others the sixteen with the highest rank
+    correlation. Of accounts that contradict each other the first is tried against the last.
+    """
+    ranks = np.nan_to_num(rank_correlation(probabilities, outcome))
+    free = [i for i, branch in enumerate(branches) if branch.id not in pinned]
+    policy = [len(branches) + i for i, group in enumerate(groups) if group.name.startswith("policy/")]
+    others = len(branches) + len(policy)
+    chosen = others + np.argsort(-np.abs(ranks[others:]), kind="stable")[:TRIED]
+    columns = [*free, *policy, *(int(each) for each in chosen)]
+    rows = np.full((1 + 2 * len(columns), probabilities.shape[1]), 0.5)
+    for at, column in enumerate(columns):
+        rows[1 + 2 * at, column] = LOW
+        rows[2 + 2 * at, column] = HIGH
+    found = evaluate(policy_world(groups, branches, rows, pinned))
+    moved = [
+        _moved(groups, branches, column, found[1 + 2 * at], found[2 + 2 * at], ranks[column])
+        for at, column in enumerate(columns)
+    ]
+    moved.sort(key=lambda each: (-each.swing, each.name))
+    return float(found[0]), [each for each in moved if each.swing > 0][:count]
+
+
+def _moved(
+    groups: Sequence[Group], branches: Sequence[Branch], column: int, low: float, high: float, rank: float
+) -> Moved:
+    if column >= len(branches):
+        return Moved(groups[column - len(branches)].name, float(low), float(high), float(rank))
+    branch = branches[column]
+    first, last = (branch.options[i].name or branch.options[i].id for i in (0, -1))
+    return Moved(f"branch:{branch.id}", float(low), float(high), float(rank), first, last)

@@ -1,0 +1,145 @@
+"""Policy questions for people and programs: tables in the terminal, JSON, the report."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from sim.profiles.catalogue import Catalogue
+from sim.profiles.messages import InputError, Problem
+from sim.report.policy_content import PolicyContent, Table
+from sim.report.policy_report import policy_files, write_policy_report
+from sim.study.policy_report import policy_content
+from sim.study.policy_study import PolicyStudy, study_policy
+from sim.study.policy_tables import policy_record, results_table
+from sim.views.catalogue import Listing, print_listing
+
+REPORTS = Path("reports")
+SHOWN = ("Outcomes", "By account", "The same", "Value of one")
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRequest:
+    """What was typed."""
+
+    verb: str
+    a: str
+    b: str | None = None
+    draws: int | None = None
+    seed: int | None = None
+    accounts: tuple[str, ...] = ()
+
+    @property
+    def command(self) -> str:
+        """The line that gives the same answer."""
+        options = [
+            f"--{name} {value}"
+            for name, value in (("draws", self.draws), ("seed", self.seed))
+            if value is not None
+        ]
+        options += [f"--account {shlex.quote(each)}" for each in self.accounts]
+        names = [shlex.quote(name) for name in (self.a, self.b) if name is not None]
+        return " ".join([f"parity policy {self.verb}", *names, *options])
+
+    @property
+    def pinned(self) -> dict[str, str]:
+        """Accounts to follow, by contested matter.
+
+        Raises
+        ------
+        InputError
+            When one is not of the form MATTER=ACCOUNT.
+        """
+        for each in self.accounts:
+            if "=" not in each:
+                message = f'--account {each}: read no "="; write for example --account ascend-output=kessler'
+                raise InputError([Problem(message)])
+        return dict(each.split("=", 1) for each in self.accounts)
+
+
+def show_policy(
+    catalogue: Catalogue,
+    request: PolicyRequest,
+    to: TextIO,
+    *,
+    as_json: bool = False,
+    out: Path | None = None,
+) -> None:
+    """Answer, write the report, and print tables, or one JSON object.
+
+    With ``--json`` files are written only where ``--out`` says so.
+
+    Raises
+    ------
+    InputError, UnknownQuantityError
+        When the question cannot be answered as it stands.
+    OSError
+        When a file cannot be written.
+    """
+    study = study_policy(catalogue, request.a, request.b, request.draws, request.seed, request.pinned)
+    content = policy_content(catalogue, study, request.command)
+    record = _plain(policy_record(study, content))
+    directory = out or (None if as_json else REPORTS / _name(study, request))
+    paths = []
+    if directory is not None:
+        files = policy_files(content, results_table(study), record)
+        paths = write_policy_report(directory, content, files)
+    if as_json:
+        to.write(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        return
+    for listing in policy_listings(content):
+        print_listing(listing, to)
+    for path in paths[:1]:
+        print(f"PDF    {path}", file=to)
+        print(
+            f"tables {path.with_name('results.csv')} (.parquet, .json); pictures {path.parent}/figures/",
+            file=to,
+        )
+
+
+def _name(study: PolicyStudy, request: PolicyRequest) -> str:
+    own = study.a.question.scenario.id
+    return own if request.b is None or study.b is None else f"{own}-against-{study.b.question.scenario.id}"
+
+
+def policy_listings(content: PolicyContent) -> Iterator[Listing]:
+    """The tables that a terminal shows: answers and outcomes."""
+    yield Listing(content.title, ("",), [(sentence,) for sentence in content.answers], list(content.warnings))
+    for table in content.tables:
+        if table.title.startswith(SHOWN):
+            yield _listing(table)
+
+
+def _listing(table: Table) -> Listing:
+    return Listing(table.title, table.columns, list(table.rows), [table.note] if table.note else [])
+
+
+def list_policies(catalogue: Catalogue) -> Listing:
+    """Every policy scenario with its question."""
+    rows = []
+    for id in catalogue.ids("policies"):
+        found = catalogue.policy(id)
+        rows.append(
+            (
+                id,
+                found.question,
+                found.against or "the baseline" if found.changes or found.against else "nothing",
+            )
+        )
+    return Listing("policy scenarios", ("id", "question", "compared with"), rows)
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no infinity and no NaN: what has no finite value is null."""
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if hasattr(value, "__dataclass_fields__"):
+        return _plain(asdict(value))
+    return None if isinstance(value, float) and not math.isfinite(value) else value
