@@ -161,7 +161,13 @@ def parse_figure(text: str, notes: list[str] | None = None, name: str = "") -> B
     >>> parse_figure("not published") == UNKNOWN
     True
     """
-    cell = text.strip().lower().lstrip("~≈").removeprefix("about ").removeprefix("ca. ").strip()
+    cell = (
+        re.sub(r"\s*\([^()]*\)$", "", text.strip().lower())
+        .lstrip("~≈")
+        .removeprefix("about ")
+        .removeprefix("ca. ")
+        .strip()
+    )
     scale = 1000.0 if "tb/s" in cell else 1.0
     pair = re.fullmatch(rf"({NUMBER}){UNIT}\s*(?:-|–|—|\.\.|to)\s*({NUMBER}){UNIT}", cell)
     if pair:

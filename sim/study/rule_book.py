@@ -10,7 +10,7 @@ from sim.policy.rules import Branch, Rule
 from sim.policy.truth import Compare, Every, Not, OneOf, Outcome, Some, Test, names_match
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError, Problem, unknown_id
-from sim.profiles.policy import Condition, ControlItems, ExportRule
+from sim.profiles.policy import Condition, ControlItems, Declared, ExportRule
 
 ITEMS = "export-control"
 
@@ -68,12 +68,17 @@ class RuleBook:
             (m for m in self.items.makers if vendor == m.name or any(names_match(name, w) for w in m.words)),
             None,
         )
-        declared = [d.status for d in self.items.declared if any(names_match(name, chip) for chip in d.chips)]
+        declared = self.declared(name)
         return {
             "vendor": vendor or (maker.name if maker else None),
             "origin": maker.country if maker else None,
-            "declared": declared[0] if declared else "nothing",
+            "declared": declared.status if declared else "nothing",
         }
+
+    def declared(self, name: str) -> Declared | None:
+        """Status that follows from how a chip was sold, where its figures are not public."""
+        found = (d for d in self.items.declared if any(names_match(name, chip) for chip in d.chips))
+        return next(found, None)
 
 
 def load_rules(catalogue: Catalogue) -> RuleBook:

@@ -102,9 +102,12 @@ def item_of(facts: ChipFacts, book: RuleBook) -> tuple[Item, Item]:
     """
     labels = book.labels(f"{facts.id} / {facts.name}", facts.vendor)
     labels |= {"chip": f"{facts.id} / {facts.name}", "kind": "processor"}
-    notes = (facts.note,) if facts.note else ()
+    declared = book.declared(f"{facts.id} / {facts.name}")
+    notes = [facts.note] if facts.note else []
+    if declared is not None:
+        notes.append(f"Taken as given: {declared.basis} (alleged by {declared.alleged_by}).")
     return (
-        Item(facts.id, _figures(facts, [_ends] * 5), labels, notes),
+        Item(facts.id, _figures(facts, [_ends] * 5), labels, tuple(notes)),
         Item(facts.id, _figures(facts, _draws()), labels),
     )
 

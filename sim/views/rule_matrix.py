@@ -40,6 +40,7 @@ def show_matrix(
         raise InputError([Problem(f"--out {out}: is a file; name a folder")])
     book = load_rules(catalogue)
     answers = [classify_chip(catalogue, book, id, day(date), destination) for id in chip_ids(catalogue, book)]
+    answers.sort(key=lambda answer: (answer.facts.vendor, answer.facts.id))
     rules = speaking(answers)
     written = [] if out is None else _write_matrix(catalogue, out, answers, book, rules)
     if as_json:
