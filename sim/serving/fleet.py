@@ -106,7 +106,8 @@ def _cached(pool: PoolPlan, policies: FleetPolicies) -> PoolPlan:
         return pool
     each, size = policies.kv_token_bytes, policies.block_tokens
     tiers = tuple(
-        CacheTier(_blocks(tier, pool, each, size), each / (tier.bandwidth * pool.chips)) for tier in policies.tiers
+        CacheTier(_blocks(tier, pool, each, size), each / (tier.bandwidth * pool.chips))
+        for tier in policies.tiers
     )
     return replace(pool, limits=replace(pool.limits, prefix=PrefixSettings(size, tiers)))
 

@@ -152,12 +152,12 @@ def unit_plan(job: ServingJob, chip: Chip, network: Network, capacity: Capacity,
         if aggregated
         else _disaggregated_plan(unit, instances, chips * share)
     )
-    held = {"serve": replace(plan.serve, chips=chips * (1.0 - share) / plan.serve.replicas)}
+    plan = replace(plan, serve=replace(plan.serve, chips=chips * (1.0 - share) / plan.serve.replicas))
     if plan.prefill is not None:
-        held["prefill"] = replace(plan.prefill, chips=chips * share / plan.prefill.replicas)
+        plan = replace(plan, prefill=replace(plan.prefill, chips=chips * share / plan.prefill.replicas))
     rate = unit.of(capacity.requests_per_s) * chips
     writing = max(unit.of(capacity.batch_per_chip) * chips * (1.0 - share), 1.0)
-    return UnitPlan(unit, replace(plan, **held), rate, writing, instances * readers)
+    return UnitPlan(unit, plan, rate, writing, instances * readers)
 
 
 def play_unit(
