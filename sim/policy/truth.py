@@ -39,8 +39,10 @@ class Bounds:
     def of(value: Array) -> Bounds:
         """A known figure; NaN counts as unknown."""
         array = np.asarray(value, dtype=float)
+        if array.ndim == 0:
+            return UNKNOWN if np.isnan(array) else Bounds(float(array), float(array))
         missing = np.isnan(array)
-        return Bounds(np.where(missing, -np.inf, array)[()], np.where(missing, np.inf, array)[()])
+        return Bounds(np.where(missing, -np.inf, array), np.where(missing, np.inf, array))
 
     @property
     def known(self) -> bool:
