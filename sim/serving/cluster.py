@@ -10,6 +10,7 @@ import simpy
 from numpy.typing import NDArray
 
 from sim.serving.cluster_run import Books, ClusterRun, SimulationError, Verdict
+from sim.serving.feed import Feed, rows_of
 from sim.serving.live import LiveRequest, ReplicaCounters
 from sim.serving.plan import ClusterPlan, Details, PoolPlan
 from sim.serving.pool import Pool
@@ -21,7 +22,6 @@ __all__ = ["ClusterPlan", "ClusterRun", "Details", "PoolPlan", "SimulationError"
 _RESIDENT = -1  # index of requests that were there before the run
 LOOKS = 100  # times that a run is looked at
 Watch = Callable[[int, NDArray[np.float64]], bool]
-_CHUNK = 65536  # requests turned into Python numbers at a time: keeps ten million of them within a gigabyte
 
 
 def simulate(
@@ -74,7 +74,10 @@ def simulate(
     run = _Run(plan, requests, environment, details, clients is not None, think_s, rng)
     if residents is not None:
         run.warm_start(residents)
-    environment.process(run.open_loop() if clients is None else run.closed_loop(clients))
+    if run.feed is not None:
+        run.units[0].entry.up[0].follow(run.feed)
+    else:
+        environment.process(run.open_loop() if clients is None else run.closed_loop(clients))
     until: float | simpy.Event | None = horizon_s
     if any(pool.restless for pool in pools):  # their events never end
         until = run.over if horizon_s is None else run.over | environment.timeout(horizon_s)
@@ -164,6 +167,7 @@ class _Run:
         self.enter = self.units[0].submit if plan.units == 1 else self.choose_unit
         self.serial = 0
         self.plain = details.empty
+        self.feed = self.follows
 
     def warm_start(self, residents: Requests) -> None:
         """Put requests into the decode pool that are on their way since before the run."""
@@ -174,20 +178,29 @@ class _Run:
                 unit = self.units[number % len(self.units)]
                 unit.serve.submit(LiveRequest(_RESIDENT, prompt, output, generated=1))
 
+    @property
+    def follows(self) -> Feed | None:
+        """Arrivals for the only instance that they can go to, which need no event of their own; None where a router, a
+        failure or a class of priority may look at each."""
+        entry = self.plan.prefill or self.plan.serve
+        alone = self.plan.units == 1 and entry.replicas == 1 and not entry.restless
+        if self.closed or not alone or entry.limits.classes > 1:
+            return None
+        return Feed(self.requests, self.arrive_late)
+
+    def arrive_late(self, index: int, prompt: int, output: int, cached: int, when: float) -> None:
+        """A request that came a while ago reaches the instance that it waited for."""
+        self.books.change(1, when)
+        self.units[0].entry.up[0].enqueue(self.live(index, prompt, output, cached), when)
+
     def open_loop(self) -> Generator[simpy.Event, None, None]:
         """Send every request at its time."""
-        environment, requests = self.environment, self.requests
-        for low in range(0, len(requests), _CHUNK):
-            part = slice(low, low + _CHUNK)
-            rows = zip(
-                requests.arrival_s[part].tolist(), requests.prompt[part].tolist(), requests.output[part].tolist(),
-                requests.cached[part].tolist(), strict=True,
-            )  # fmt: skip
-            for index, (arrival, prompt, output, cached) in enumerate(rows, start=low):
-                delay = arrival - environment.now
-                if delay > 0:
-                    yield environment.timeout(delay)
-                self.arrive(index, prompt, output, cached)
+        environment = self.environment
+        for index, (arrival, prompt, output, cached) in rows_of(self.requests):
+            delay = arrival - environment.now
+            if delay > 0:
+                yield environment.timeout(delay)
+            self.arrive(index, prompt, output, cached)
 
     def closed_loop(self, clients: int) -> Generator[simpy.Event, None, None]:
         """Send the first request of every client."""
@@ -218,12 +231,14 @@ class _Run:
 
     def arrive(self, index: int, prompt: int, output: int, cached: int) -> None:
         self.books.change(1, self.environment.now)
+        self.enter(self.live(index, prompt, output, cached))
+
+    def live(self, index: int, prompt: int, output: int, cached: int) -> LiveRequest:
+        """The request as it reaches the entry of a unit."""
         here = output if self.plan.prefill is None else 1
         if self.plain:
-            request = LiveRequest(index, prompt, here, cached, goal=output)
-        else:
-            request = self.details.live(index, prompt, here, cached, output, self.unit_tokens)
-        self.enter(request)
+            return LiveRequest(index, prompt, here, cached, goal=output)
+        return self.details.live(index, prompt, here, cached, output, self.unit_tokens)
 
     def again(self, request: LiveRequest) -> None:
         """To the entry of a unit: new requests, and those that lost their cache."""
@@ -270,16 +285,16 @@ class _Run:
         self.books.finish[request.index] = now
         if self.unit_tokens:
             self.books.cached[request.index] = max(request.hit, 0)
-        self.leave()
+        self.leave(now)
 
     def refused(self, request: LiveRequest, now: float) -> None:
         if request.index != _RESIDENT:
             self.books.refused.append(request.index)
-            self.leave()
+            self.leave(now)
 
-    def leave(self) -> None:
+    def leave(self, now: float) -> None:
         books = self.books
-        books.change(-1, self.environment.now)
+        books.change(-1, now)
         books.gone += 1
         if books.gone == len(self.requests):
             self.over.succeed()
@@ -294,6 +309,8 @@ class _Run:
 
     def result(self) -> ClusterRun:
         books, requests, now = self.books, self.requests, self.environment.now
+        if self.feed is not None:
+            self.feed.release(now)  # who came since the last boundary
         books.change(0, now)
         asked = Requests(books.arrival, requests.prompt, requests.output, books.cached)
         start = float(asked.arrival_s[0]) if len(asked) and not self.closed else 0.0

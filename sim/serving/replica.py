@@ -14,6 +14,7 @@ from math import ceil
 
 import simpy
 
+from sim.serving.feed import Feed
 from sim.serving.kv_memory import KvMemory
 from sim.serving.lines import line_for
 from sim.serving.live import LiveRequest, ReplicaCounters
@@ -76,6 +77,8 @@ class Replica:
         self._segment: Segment | None = None
         self._chunks: list[tuple[LiveRequest, int]] = []
         self._event: simpy.Event | None = None
+        self._feed: Feed | None = None
+        self._due = 0.0  # arrival for which the next boundary was chosen
 
     @property
     def load(self) -> int:
@@ -94,20 +97,41 @@ class Replica:
 
     def submit(self, sequence: LiveRequest) -> None:
         """Hand over a request; it joins at the next step boundary at which there is room."""
+        if not self.enqueue(sequence, self.environment.now):
+            return
+        if self._event is None:
+            self._schedule(0.0)
+        elif self.active < self.limits.batch and self._segment is not None and self.waiting[0] is sequence:
+            self._cut_segment(self._segment)
+
+    def enqueue(self, sequence: LiveRequest, now: float) -> bool:
+        """Put a request in line, unless it is too long for the cache."""
         limits = self.limits
         tokens = sequence.prompt + sequence.output + self._memory.tracks[sequence.rhythm].lookahead
         if tokens > limits.kv_blocks * limits.block_tokens:
             self.counters.refused += 1
             if self._notify_refused is not None:
-                self._notify_refused(sequence, self.environment.now)
-            return
-        waiting = self.waiting
-        waiting.append(sequence)
+                self._notify_refused(sequence, now)
+            return False
+        self.waiting.append(sequence)
         self.unread += sequence.prefill_left
+        return True
+
+    def follow(self, feed: Feed) -> None:
+        """Take up requests from a feed, which hands them to :meth:`enqueue`, at step boundaries.
+
+        The same as :meth:`submit` at every arrival, for an instance that no router looks at: the boundary after the next
+        arrival is known when a segment begins.
+        """
+        self._feed = feed
         if self._event is None:
-            self._schedule(0.0)
-        elif self.active < limits.batch and self._segment is not None and waiting[0] is sequence:
-            self._cut_segment(self._segment)
+            self._wait_for(feed)
+
+    def _wait_for(self, feed: Feed) -> None:
+        """Idle until the next arrival."""
+        if feed.next_s < float("inf"):
+            self._due = feed.next_s
+            self._schedule(max(feed.next_s - self.environment.now, 0.0))
 
     def fail(self) -> list[LiveRequest]:
         """Lose everything at once; the requests that were here, each to be read again."""
@@ -180,6 +204,9 @@ class Replica:
         if event is not self._event:
             return  # the segment was cut short, this was its former end
         now, memory = self.environment.now, self._memory
+        feed = self._feed
+        if feed is not None:
+            feed.release(now if now > self._due else self._due)
         if self._segment is not None:
             self._complete(self._segment, now)
         preempted = not memory.fits(self._step) and self._preempt()
@@ -193,6 +220,8 @@ class Replica:
             self._begin_segment(now, preempted)
             return
         self._event = None
+        if feed is not None:
+            self._wait_for(feed)
         if self.on_empty is not None and not self.waiting:
             self.on_empty()
 
@@ -327,7 +356,17 @@ class Replica:
         stall, memory.stall_s = memory.stall_s, 0.0
         self._began = now
         self._segment = segment = Segment(now + stall, steps, self._step, first, growths, ramp)
-        self._schedule(stall + segment.elapsed(steps))
+        length = segment.elapsed(steps)
+        if (
+            steps > 1
+            and self._feed is not None
+            and now + stall + length > (due := self._feed.next_s)
+            and not self.waiting
+            and self.active < self.limits.batch
+        ):
+            segment.steps, length = segment.boundary_after(due)
+            self._due = due
+        self._schedule(stall + length)
 
     def _cut_chunks(self, budget: int) -> tuple[int, float, float]:
         """Fill one step with prompt tokens: (steps that look the same, time of the first, growth per
