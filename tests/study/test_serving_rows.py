@@ -122,3 +122,11 @@ def test_speeds_and_widths_of_the_files_are_those_of_the_calibrate_rows(known):
     base, factors = fit_interval_widths(cases, catalogue, rules)
     for name, width in {**base, **{k.lower().replace(" ", "-"): v for k, v in factors.items()}}.items():
         assert rules.model_error[name] == pytest.approx(width, rel=0.2), name
+
+
+def test_decode_of_the_published_day_from_its_load(known):
+    """DeepSeek, February 2025: 1,850 tokens/s per chip at 20-22 tokens/s per user are 1,850 / 21 = 88 sequences per chip on
+    144 chips with 4,989 tokens of context; within the 15 % asked for."""
+    load = {"batch_per_chip": "88", "kv_len_mean": "4989", "isl": "4989", "d_dp": "144", "d_ep": "144", "n_chips": "144",
+            "concurrency_total": "", "expert_balance": "eplb"}  # fmt: skip
+    assert asked(known, "dsprofile-decode", **load).predicted == pytest.approx(1850, rel=0.15)
