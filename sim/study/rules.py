@@ -49,6 +49,12 @@ class ChipFacts:
     document: Document
     note: str = ""
 
+    @property
+    def is_uncertain(self) -> bool:
+        """Whether any figure is a range."""
+        given = (*self.peaks.values(), self.die_area, self.dram, self.io, self.transistors)
+        return any(quantity is not None and quantity.is_uncertain for quantity in given)
+
 
 def chip_facts(catalogue: Catalogue, book: RuleBook, id: str) -> ChipFacts:
     """Facts of a chip by id: a profile first, else a paper chip.
@@ -195,7 +201,8 @@ def classify_chip(
     groups = book.groups(destination)
     facts = chip_facts(catalogue, book, chip)
     item, drawn = item_of(facts, book)
-    return Classification(facts, item, day, destination, classify(item, book.rules, day, groups, drawn))
+    results = classify(item, book.rules, day, groups, drawn if facts.is_uncertain else None)
+    return Classification(facts, item, day, destination, results)
 
 
 # --- tables ------------------------------------------------------------------------------------------------
