@@ -71,7 +71,7 @@ class Sessions:
     def at_rate(self, rate: float) -> Sessions:
         """Sessions that start more or less often, so that rounds come at ``rate`` [1/s] in the long run; their own
         clock, with its tools, stays."""
-        first = self._first_rows()
+        first = self.roots()
         starts = self.requests.arrival_s[first]
         span = float(self.requests.arrival_s[self.follows < 0].max() - self.requests.arrival_s.min())
         sessions = int(np.sum(self.follows < 0))
@@ -82,7 +82,7 @@ class Sessions:
         arrival = moved + (self.requests.arrival_s - starts)
         return Sessions(replace(self.requests, arrival_s=arrival), self.follows, self.wait_s).in_order()
 
-    def _first_rows(self) -> Rows:
+    def roots(self) -> Rows:
         """Row of the first round of each row's session."""
         first = np.where(self.follows < 0, np.arange(len(self)), self.follows)
         while np.any(self.follows[first] >= 0):
