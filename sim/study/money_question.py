@@ -13,6 +13,7 @@ from sim.profiles.messages import InputError, Problem, unknown_id
 from sim.profiles.scenario import ClusterChoice, Job, Uncertainty
 from sim.profiles.served import PriceList
 from sim.profiles.workload import TrainingRecipe
+from sim.quantity import UnknownQuantityError
 from sim.report.content import RunIdentity
 from sim.resolve import World
 from sim.study.answer import CannotRunError, check_precision, plan_side
@@ -275,11 +276,14 @@ def _training_shares(
     world: World,
     trained: dict[tuple[str, str], TrainingRuns],
 ) -> list[Ladder]:
-    """What the training runs of the same model add to the tokens, where the scenario has one."""
+    """What the training runs of the same model add to the tokens, where the scenario has one that can be done here."""
     found = []
     for training in question.trainings:
         if training.model.id == task.model.id:
-            run = _run(side, training, world, trained)
+            try:
+                run = _run(side, training, world, trained)
+            except (InputError, UnknownQuantityError):
+                continue  # a chip on which the model does not train may still serve it
             usd = total(training_bills(run, side.choice.chips)["amortised"])
             days = question.served_s / 86400.0
             what = f"its training run, over {days:,.0f} days of this load"

@@ -13,8 +13,8 @@ from sim.study.question import Question, Side
 
 VIEW_NOTES = {
     "rental": "Market rent of a chip with everything around it",
-    "acquisition": "Purchase price of chips, servers, network and facility, in proportion to the share of their life used; "
-    "no interest, power or people",
+    "acquisition": "Purchase price of chips, servers, network, storage and facility, in proportion to the share of their "
+    "life used; no interest, power or people",
     "amortised": "What an owner pays: depreciation, interest, electricity, staff, repair, parts, software",
 }
 
