@@ -25,9 +25,10 @@ from sim.views.rule_pictures import identity, picture
 from sim.views.rules import DISCLAIMER
 
 NOTES = (
-    "A design is the parent with other peaks, memory bandwidth and links; kernels, power limit and price are the parent's, "
-    "so a cheaper part is not credited, and a design far below the parent is understated (docs/rules.md). Speeds and costs at medians; the ratio's interval over draws.",
-    "Cut: what a design gives up against what node, memory and links allow.",
+    "A design is the parent with other peaks, memory bandwidth and links; kernels, power limit and price are the "
+    "parent's, so a cheaper part is not credited, and one far below the parent is understated (docs/rules.md).",
+    "Speeds and costs at medians; the ratio's interval over draws. Cut: what a design gives up against what node, "
+    "memory and links allow.",
 )
 
 
