@@ -102,7 +102,7 @@ def measure(setting: ServingSetting, world: World = MEDIAN) -> Point:
     outside = world(setting.chosen()["first_token"])
     delay = world(setting.chosen()["prompt_delay"])
     row = _Row(setting, case, resolve_case(setting, world), chip, network, outside, delay)
-    metric, phase, load = case.text("metric"), case.text("phase"), case.text("load_mode")
+    metric, phase, load = case.text("metric"), case.text("phase"), _load_of(case)
     if metric == "kv_transfer_ms":
         return _transfer(row)
     if load == "single_request":
@@ -118,6 +118,20 @@ def measure(setting: ServingSetting, world: World = MEDIAN) -> Point:
     raise CannotPredict(
         f"{metric} of phase {phase or 'unknown'} under load {load or 'unknown'} is not modelled"
     )
+
+
+def _load_of(case: Case) -> str:
+    """How the system was loaded; where the row does not say, as its numbers imply."""
+    written = case.text("load_mode")
+    if written:
+        return written
+    if case.text("phase") == "decode" and case.text("batch_per_chip"):
+        return "fixed_batch"
+    if case.text("phase") == "both" and (
+        case.text("concurrency_total") or case.text("concurrency_effective")
+    ):
+        return "closed_loop"
+    return ""
 
 
 def _passes(
@@ -185,7 +199,7 @@ def _single(row: _Row, metric: str) -> Point:
 def _balance(row: _Row) -> tuple[Balance, UnitShape]:
     case, shape = row.case, serving_shape(row.case)
     clients = case.number("concurrency_effective", case.number("concurrency_total", np.inf))
-    if case.text("load_mode") == "saturated":
+    if _load_of(case) == "saturated":
         clients = np.inf
     each = clients / (row.instances * float(shape.dp))
     whole = row.setting.rule("reserve", case.text("engine")) == "full"

@@ -130,3 +130,9 @@ def test_decode_of_the_published_day_from_its_load(known):
     load = {"batch_per_chip": "88", "kv_len_mean": "4989", "isl": "4989", "d_dp": "144", "d_ep": "144", "n_chips": "144",
             "concurrency_total": "", "expert_balance": "eplb"}  # fmt: skip
     assert asked(known, "dsprofile-decode", **load).predicted == pytest.approx(1850, rel=0.15)
+
+
+def test_a_row_without_load_is_read_from_its_numbers(known):
+    assert asked(known, ROW, load_mode="").predicted == asked(known, ROW).predicted
+    batch = "dsprofile-decode"
+    assert asked(known, batch, load_mode="").predicted == asked(known, batch).predicted
