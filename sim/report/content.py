@@ -71,6 +71,9 @@ class JobSide:
     # Training: (time s, kind, detail) of what happens in one course that the run may take, in order.
     campaign: Sequence[tuple[float, str, str]] = ()
     wall_days_samples: Sequence[float] = ()  # training: wall days over draws, for a histogram
+    wall_days_chance: Interval | None = None  # training: over seeds of the events alone, all inputs at their medians
+    losses: Mapping[str, float] = field(default_factory=dict)  # training: cause -> mean share of the calendar lost
+    stop_causes: Mapping[str, float] = field(default_factory=dict)  # training: component -> mean stops per run
 
 
 @dataclass(frozen=True, slots=True)

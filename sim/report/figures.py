@@ -12,7 +12,7 @@ from functools import partial
 import numpy as np
 from matplotlib.figure import Figure
 
-from sim.report.charts import frontier, job, money, parity, sensitivity, spread, trust
+from sim.report.charts import campaign, frontier, job, money, parity, sensitivity, spread, trust
 from sim.report.charts.style import styled
 from sim.report.content import JobContent, ReportContent, Sensitivity
 from sim.report.numbers import finite
@@ -88,6 +88,8 @@ def _job_charts(content: ReportContent, one: JobContent) -> list[Chart]:
             all(side.wall_days is not None and finite(side.wall_days) for side in sides),
             job.wall_time,
         ),
+        ("calendar", any(any(side.losses.values()) for side in sides), campaign.calendar),
+        ("stops", any(any(side.stop_causes.values()) for side in sides), campaign.stops),
         ("frontier", any(len(side.frontier) > 1 for side in sides), frontier.frontier),
         ("utilisation", any(side.utilisation for side in sides), job.utilisation),
     ]

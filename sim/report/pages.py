@@ -297,7 +297,9 @@ def _job(content: ReportContent, job: JobContent) -> Data:
         "warnings": list(job.warnings),
         "charts": {
             kind: f"{kind}-{name}"
-            for kind in ("breakdown", "waterfall", "timeline", "wall-time", "frontier", "utilisation")
+            for kind in (
+                "breakdown", "waterfall", "timeline", "wall-time", "calendar", "stops", "frontier", "utilisation"
+            )
         },
     }
 

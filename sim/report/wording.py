@@ -257,6 +257,24 @@ def wall_time_claim(job: JobContent, a: ClusterContent, b: ClusterContent) -> st
     return f"The run takes {number(days[0].p50)} days on {a.label}, {number(days[1].p50)} on {b.label}"
 
 
+def calendar_claim(job: JobContent, a: ClusterContent, b: ClusterContent) -> str:
+    """How much of the calendar trains on both."""
+    good = job.a.goodput, job.b.goodput
+    if good[0] is None or good[1] is None:
+        return "Where the calendar goes"
+    return f"{percent(good[0].p50)} of the calendar trains on {a.label}, {percent(good[1].p50)} on {b.label}"
+
+
+def stops_claim(job: JobContent, a: ClusterContent, b: ClusterContent) -> str:
+    """What stops the run most often."""
+    if not job.a.stop_causes or not job.b.stop_causes:
+        return "What stops the run"
+    first, second = (max(side.stop_causes, key=side.stop_causes.__getitem__) for side in (job.a, job.b))
+    if first == second:
+        return f"What stops the run most often is the {first}" if first != "any" else "How often the run stops"
+    return f"What stops the run most often: the {first} on {a.label}, the {second} on {b.label}"
+
+
 def frontier_claim(job: JobContent, a: ClusterContent, b: ClusterContent) -> str:
     """Which chip serves more where the answer is taken: at the ringed points if both are there."""
     rings = job.a.operating_point, job.b.operating_point

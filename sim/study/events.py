@@ -8,15 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim.profiles.workload import TrainingRecipe
+from sim.report.content import Interval
 from sim.resolve import MEDIAN
 from sim.serving.unit_run import play_unit
 from sim.study.serving import ServingRuns
+from sim.study.summary.statistics import interval
 from sim.study.training import TrainingPlan, TrainingRuns, run_training
 from sim.training.campaign import CampaignEvent, simulate, simulate_many
 from sim.training.goodput import goodput
 from sim.training.stage_times import play_step
 
 DAY = 86400.0
+COURSES = 40  # campaigns played for the spread that chance alone makes
 SEEDS = 20  # campaigns played per world: their mean is compared with the expectation
 REQUESTS = 20_000  # longest run of a serving unit
 LOAD = 0.95  # of the highest load the closed form allows: a queue at its very limit has no steady state
@@ -38,6 +41,12 @@ def campaign_events(plan: TrainingPlan, runs: TrainingRuns, draws: Sequence[int]
         expected = float(np.ravel(goodput(weeks).wall_s)[0])
         checks.append((f"{plan.side.label}: wall time, days ({name})", expected / DAY, played / DAY))
     return checks
+
+
+def campaign_chance(median: TrainingRuns, seed: int) -> Interval:
+    """Wall time over seeds of the events with all inputs at their medians [day]: what chance alone does."""
+    runs = simulate_many(median.plan.at(0, 0), np.random.default_rng(seed), COURSES)
+    return interval([run.wall_s / DAY for run in runs])
 
 
 def campaign_course(median: TrainingRuns, seed: int) -> tuple[CampaignEvent, ...]:

@@ -161,6 +161,9 @@ def training_side(days: float, chips: int, power: float, cost: float, seed: int,
         step_time_s=spread(step, 1.25),
         timeline=one_f_one_b(16, 32, step / 160, step / 80),
         wall_days_samples=[days * math.exp(random_.gauss(0.0, 0.145)) for _ in range(1000)],
+        wall_days_chance=spread(days, 1.01),
+        losses={"restarts": 0.04, "repeated": 0.012, "planned": 0.01, "checkpoints": 0.001, "waiting": 0.0},
+        stop_causes={"chip": 19.0 * days / 30, "memory": 7.0 * days / 30, "software": 6.0 * days / 30},
     )
 
 

@@ -13,6 +13,7 @@ from matplotlib.ticker import FormatStrFormatter, MaxNLocator
 
 from sim.report.charts.style import (
     FILL,
+    GREY,
     HALF,
     LABEL,
     LIGHT,
@@ -214,6 +215,8 @@ def wall_time(content: ReportContent, job: JobContent, width: float = HALF) -> F
     sides = [(c, s) for c, s in zip(content.clusters, (job.a, job.b), strict=True) if s.wall_days is not None]
     claim = wall_time_claim(job, *content.clusters)
     subtitle = "Days, stops included, over all draws. Bars: 50 % and 90 % interval."
+    if any(side.wall_days_chance for _, side in sides):
+        subtitle += " Grey: 90 % by chance of the stops alone."
     row = 0.72
     picture = frame(content.identity, width, row * len(sides) + 0.31, claim, subtitle)
     highs = [max(np.quantile(s.wall_days_samples, 0.995), s.wall_days.p95) if len(s.wall_days_samples) else s.wall_days.p95
@@ -248,7 +251,10 @@ def _distribution(axes: Axes, cluster: ClusterContent, side: JobSide, top: float
         counts, edges = np.histogram(np.asarray(side.wall_days_samples), bins=60, range=(0, top))
         axes.stairs(counts / max(counts.max(), 1), edges, fill=True, color=PALE[cluster.key], zorder=2)
     axes.set_ylim(-0.42, 1.05)
-    interval_marks(axes, -0.2, side.wall_days, cluster.key)
+    interval_marks(axes, -0.16, side.wall_days, cluster.key)
+    if side.wall_days_chance is not None:
+        ends = [side.wall_days_chance.p05, side.wall_days_chance.p95]
+        axes.plot(ends, [-0.36, -0.36], color=GREY, lw=1.6, solid_capstyle="butt", zorder=3)
     right = top - side.wall_days.p95 > side.wall_days.p05
     x = side.wall_days.p95 + 0.02 * top if right else side.wall_days.p05 - 0.02 * top
     room = (top - x if right else x) / top * axes_width(axes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,12 +11,13 @@ import numpy as np
 from sim.economics.attribution import CostCase, cost_gap
 from sim.economics.ownership import total
 from sim.profiles.workload import TrainingRecipe
+from sim.quantity import Array
 from sim.report.content import Interval, JobContent, JobSide
 from sim.resolve import MEDIAN
 from sim.study.answer import TrainingAnswer, TrainingStudy
 from sim.study.bills import power_per_chip, training_bills
 from sim.study.campaign import first_day
-from sim.study.events import campaign_course, campaign_events, pipeline_events
+from sim.study.events import campaign_chance, campaign_course, campaign_events, pipeline_events
 from sim.study.parity import whole_units
 from sim.study.question import Question
 from sim.study.summary.statistics import (
@@ -107,7 +108,15 @@ def _side(plan: TrainingPlan, runs: TrainingRuns, median: TrainingRuns, seed: in
         timeline=timeline,
         campaign=campaign_course(median, seed),
         wall_days_samples=(wall[:SAMPLES] / DAY).tolist(),
+        wall_days_chance=campaign_chance(median, seed),
+        losses=_means(runs.goodput.losses),
+        stop_causes=_means(runs.goodput.causes),
     )
+
+
+def _means(parts: Mapping[str, Array]) -> dict[str, float]:
+    """Mean over the draws at the stated count, by name: means add up, medians do not."""
+    return {name: float(np.mean(np.asarray(values)[0])) for name, values in parts.items()}
 
 
 def _mfu(runs: TrainingRuns, chips: int) -> np.ndarray:
@@ -135,6 +144,7 @@ def _gap(question: Question, answer: TrainingAnswer) -> list[tuple[str, float]]:
         interval(total(training_bills(run, side.choice.chips)["amortised"])).p50 for run, side in sides
     ]
     return gap_steps(((question.b.label, medians[0]), (question.a.label, medians[1])), causes)
+
 
 def _case(runs: TrainingRuns, chips: int) -> CostCase:
     power = power_per_chip(runs, chips)
