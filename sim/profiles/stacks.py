@@ -82,6 +82,8 @@ class StackRules(Document):
     """Speed of the attention core over that of the chip's best kernels, by `stack_class`."""
     stack_speed: dict[Class, Ratio]
     """Speed of everything, by `stack_class`."""
+    pace: dict[Class, Ratio]
+    """Growth of `stack_speed` per year of `software_date` since 2023, in log; one at the start of 2025. By `stack_class`."""
     small_kernels: dict[Class, Ratio]
     """Memory traffic between the matrix products over that of fused kernels."""
     exchange_slowdown: dict[Class, Ratio]

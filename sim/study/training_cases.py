@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -106,6 +107,15 @@ class Setting:
         stated = self.case.text("stack_class")
         return "own" if stated == "tuned" and self.case.text("stack") == "other" else stated
 
+    @property
+    def years(self) -> float:
+        """Age of the software: years since the start of 2025, below zero for earlier code; 0 without a date and before
+        2023, where classes of their own say what old code does."""
+        written = self.case.text("software_date")
+        if not re.fullmatch(r"\d{4}-\d{2}", written) or self.is_old:
+            return 0.0
+        return int(written[:4]) + (int(written[5:]) - 1) / 12.0 - 2025.0
+
     def chosen(self) -> dict[str, Quantity]:
         """Every rule of the software table that applies to the row."""
         case = self.case
@@ -123,6 +133,7 @@ class Setting:
             "jitter": self.rule("jitter", "any"),
             "attention_speed": self.rule("attention_speed", kernel),
             "stack_speed": self.rule("stack_speed", self.stack_class),
+            "pace": self.rule("pace", self.case.text("stack_class")),
             "small_kernels": self.rule("small_kernels", era or "any"),
             "exchange_slowdown": self.rule("exchange_slowdown", "any"),
             "host_floor": self.rule("host_floor", case.text("cuda_graphs")),
@@ -190,7 +201,8 @@ def precision_of(case: Case) -> str:
 def resolve_hardware(setting: Setting, world: World = MEDIAN) -> tuple[Chip, Network]:
     """Chip (or die) and network of a row, with the stack's speed in the chip's end-to-end factor."""
     chip = resolve_chip(setting.chip, setting.catalogue.kernels(setting.chip.kernels), world)
-    stack = np.asarray(world(setting.chosen()["stack_speed"]))
+    chosen = setting.chosen()
+    stack = np.asarray(world(chosen["stack_speed"])) * np.exp(world(chosen["pace"]) * setting.years)
     factors = {
         key: factor if setting.speed is None else setting.speed for key, factor in chip.speed_factor.items()
     }
