@@ -8,9 +8,9 @@ import pytest
 
 from sim.profiles.messages import InputError
 from sim.study.calibrate_serving import fit_serving_factors, phase_of
+from sim.study.cases import Case, read_cases, validation_catalogue, validation_folder
 from sim.study.serving_cases import read_engine_rules
 from sim.study.validate_serving import COLUMNS, PREFACE, groups_of, rank_correlation, validate_serving
-from sim.study.cases import Case, read_cases, validation_catalogue, validation_folder
 from sim.study.validation import Prediction
 
 PICKED = (
