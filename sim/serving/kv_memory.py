@@ -58,6 +58,23 @@ class KvMemory:
         limit = self._limits.kv_blocks
         return self._reading + self._shared + tokens // self._size <= limit or self.used(step) <= limit
 
+    def steps_ahead(self, step: int) -> int:
+        """Steps until the first sequence is done or the cache is full; there must be a sequence."""
+        steps = 1 << 60
+        for track in self.tracks:
+            if track.count:
+                steps = min(steps, track.steps_to_end(step))
+        if self.fits(step + steps - 1):
+            return steps
+        fits, too_many = 1, steps
+        while too_many - fits > 1:
+            middle = (fits + too_many) // 2
+            if self.fits(step + middle - 1):
+                fits = middle
+            else:
+                too_many = middle
+        return fits
+
     def take(self, sequence: LiveRequest, room: int) -> int:
         """Give a request its blocks; how many more are in use, -1 when there is no room."""
         reads = sequence.prefill_left

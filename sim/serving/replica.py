@@ -14,6 +14,7 @@ from math import ceil
 
 import simpy
 
+from sim.serving.chunks import cut_chunks
 from sim.serving.feed import Feed
 from sim.serving.kv_memory import KvMemory
 from sim.serving.lines import line_for
@@ -347,10 +348,12 @@ class Replica:
         first = cost.base_s[ceil(place)] + cost.context_s * context
         steps, ramp = (1 << 60), 0.0
         if self._prefilling:
-            steps, extra, ramp = self._cut_chunks(self.limits.chunk_tokens - running)
+            self._chunks, steps, extra, ramp = cut_chunks(
+                cost, self._prefilling, self.limits.chunk_tokens - running
+            )
             first += extra
         if running and steps > 1:
-            steps = min(steps, self._steps_decoding())
+            steps = min(steps, memory.steps_ahead(self._step))
         if preempted:
             steps = 1  # who was pushed out may find room at the very next boundary
         stall, memory.stall_s = memory.stall_s, 0.0
@@ -367,42 +370,6 @@ class Replica:
             segment.steps, length = segment.boundary_after(due)
             self._due = due
         self._schedule(stall + length)
-
-    def _cut_chunks(self, budget: int) -> tuple[int, float, float]:
-        """Fill one step with prompt tokens: (steps that look the same, time of the first, growth per
-        step)."""
-        cost, head = self.cost, self._prefilling[0]
-        budget = max(budget, 1)
-        if head.prefill_left > budget:
-            self._chunks = [(head, budget)]
-            extra = cost.prefill_base_s + cost.chunk_s(budget, head.prefilled)
-            return (head.prefill_left - 1) // budget, extra, cost.prefill_pair_s * budget * budget
-        extra, chunks = cost.prefill_base_s, self._chunks
-        for sequence in self._prefilling:
-            tokens = min(sequence.prefill_left, budget)
-            chunks.append((sequence, tokens))
-            extra += cost.chunk_s(tokens, sequence.prefilled)
-            budget -= tokens
-            if budget == 0:
-                break
-        return 1, extra, 0.0
-
-    def _steps_decoding(self) -> int:
-        """Steps until the first sequence is done or the cache is full."""
-        memory, step, steps = self._memory, self._step, 1 << 60
-        for track in memory.tracks:
-            if track.count:
-                steps = min(steps, track.steps_to_end(step))
-        if memory.fits(step + steps - 1):
-            return steps
-        fits, too_many = 1, steps
-        while too_many - fits > 1:
-            middle = (fits + too_many) // 2
-            if memory.fits(step + middle - 1):
-                fits = middle
-            else:
-                too_many = middle
-        return fits
 
     def _record(self, now: float) -> None:
         assert self._trace is not None

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.serving.batch import Track
+from sim.serving.cluster import ClusterPlan, Details, PoolPlan, simulate
 from sim.serving.prefix_cache import CacheTier, PrefixSettings
 from sim.serving.reference import run_step_by_step
 from sim.serving.replica import LiveRequest, Replica
@@ -158,6 +159,21 @@ def test_jumps_equal_single_steps(world):
 def test_jumps_equal_single_steps_with_every_feature(world):
     """Priority, kinds of speculation, swapping, encoding, prefix cache with tiers: in any combination."""
     compare(world)
+
+
+@settings(max_examples=100, deadline=None)
+@given(rich_worlds())
+def test_a_cluster_of_one_instance_equals_single_steps(world):
+    """The way through router, books and feed changes nothing."""
+    requests, cost, limits, prefilled, more = world
+    if prefilled:
+        return
+    slow = run_step_by_step(requests, cost, limits, **more)
+    run = simulate(ClusterPlan(PoolPlan(cost, limits, 1)), requests, details=Details(**more))
+    finished = {row: time for row, time in enumerate(run.finish_s.tolist()) if time == time}
+    assert finished == pytest.approx(slow.finish_s, rel=1e-9)
+    if "hashes" in more:
+        assert all(run.requests.cached[row] == hit for row, hit in slow.hits.items() if row in finished)
 
 
 @settings(max_examples=200, deadline=None)
