@@ -71,3 +71,23 @@ def policy_list(profiles: Profiles = None) -> None:
     from sim.views.policy import list_policies
 
     print_listing(list_policies(catalogue(profiles)), sys.stdout)
+
+
+@app.command("validate")
+def policy_validate(
+    tables: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Tables with the same columns, instead of the published ones."),
+    ] = None,
+    draws: Annotated[int, typer.Option(min=1, help="Worlds to draw.")] = 512,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 1,
+    json: Json = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also write policy.md and policy_results.csv there.")
+    ] = None,
+    profiles: Profiles = None,
+) -> None:
+    """Set published policy tables against our figures: residuals, and the reason for each miss."""
+    from sim.views.policy_validation import validate_policy
+
+    validate_policy(catalogue(profiles), tables or [], draws, seed, sys.stdout, as_json=json, out=out)

@@ -95,11 +95,11 @@ def _input_table(study: PolicyStudy) -> Table:
         source = sources.get(member.path)
         name, owner = input_words(study, each)
         weak = "†" if member.kind in WEAK_KINDS else ""
-        rows.append((
-            f"{owner}: {name}{weak}", group_at(group, 0.5), span(group_at(group, 0.05).split(" from ")[0], group_at(group, 0.95).split(" from ")[0]),
-            member.kind, source.title if source else "own assumption", member.as_of,
-            f"{outcome_text(a, each.at_low)} to {outcome_text(a, each.at_high)}",
-        ))  # fmt: skip
+        ends = span(*(group_at(group, p).split(" from ")[0] for p in (0.05, 0.95)))
+        moves = f"{outcome_text(a, each.at_low)} to {outcome_text(a, each.at_high)}"
+        title = source.title if source else "own assumption"
+        head = f"{owner}: {name}{weak}"
+        rows.append((head, group_at(group, 0.5), ends, member.kind, title, member.as_of, moves))
     note = (
         "Inputs that move the leading outcome most, largest first; for a series its last point. Ranges: 5th to 95th "
         "percentile. † weak source."
