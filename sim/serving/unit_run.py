@@ -71,7 +71,9 @@ class UnitRun:
         others = np.where(requests.output > 1, requests.output - 1.0, np.nan)
         token = ((run.finish_s - run.first_token_s - sending) / others)[settled]
         share = 100 * self.percentile
-        return float(np.percentile(first, share)), float(np.nanpercentile(token, share))
+        # Nobody has an answer yet: the last one may take for ever.
+        paced = float(np.nanpercentile(token, share)) if np.isfinite(token).any() else float("inf")
+        return float(np.percentile(first, share)), paced
 
 
 @dataclass(frozen=True, slots=True)

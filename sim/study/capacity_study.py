@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 
 import numpy as np
 
-from sim.economics.ownership import total
+from sim.economics.ownership import Blocks, View, total
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError, Problem, unknown_id
 from sim.profiles.served import PriceList, ServedDay
 from sim.profiles.workload import ServingTraffic
 from sim.report.content import Interval, RunIdentity
 from sim.resolve import MEDIAN
+from sim.serving.cluster import ClusterRun
 from sim.serving.ranking import RankedUnit, ranked_units
 from sim.serving.step_costs import scalar
 from sim.serving.sustained import Sustained, sustained_load
-from sim.serving.unit_run import play_unit
+from sim.serving.unit_run import SETTLED, play_unit
 from sim.study.events import LOAD, Check
+from sim.study.money import token_costs
 from sim.study.question import Side, Task, load_question, uncertain_inputs
 from sim.study.served_day import ServedDayStudy, study_served_day
 from sim.study.serving import ServingRuns, run_serving
@@ -75,8 +78,16 @@ class CapacityStudy:
         Chips needed for the demand, or there are; tokens served on an average day, prompts included.
     cost, input_cost : dict of view to Interval
         USD per million output tokens, prompts included, and per million prompt tokens that miss the cache.
+    hit_cost, decode_cost : dict of view to Interval
+        USD per million prompt tokens found in the cache, and per million output tokens, decode chips alone.
     energy_kwh : Interval
         Per million output tokens.
+    prompt_energy_kwh : Interval
+        Of it, per million prompt tokens that miss the cache, on the chips that read prompts.
+    utilisation, bounds : dict of phase to dict
+        Use of each resource over its peak, and share of a step that each kind of limit takes; medians [1].
+    latency : dict of str to dict
+        Percentiles of "ttft_s", "tpot_s" and "e2e_s" by events, at ``LOAD`` of the highest load, once settled [s].
     frontier : tuple of (tokens/s of a user, output tokens/s of a chip)
     checks : tuple of (quantity, closed form, events)
         At ``LOAD`` of the closed form's highest load.
@@ -100,7 +111,13 @@ class CapacityStudy:
     tokens_per_request: float
     cost: dict[str, Interval]
     input_cost: dict[str, Interval]
+    hit_cost: dict[str, Interval]
+    decode_cost: dict[str, Interval]
     energy_kwh: Interval
+    prompt_energy_kwh: Interval
+    utilisation: dict[str, dict[str, float]]
+    bounds: dict[str, dict[str, float]]
+    latency: dict[str, dict[str, float]]
     frontier: tuple[Point, ...]
     operating_point: Point
     reason: str
@@ -186,7 +203,9 @@ def study_capacity(catalogue: Catalogue, question: CapacityQuestion, command: st
     traffic = median.job.traffic
     each = float(np.ravel(traffic.prompt.mean)[0] + np.ravel(traffic.output.mean)[0])
     chips, tokens = fleet_for(question, runs)
-    events, checks, verdict = _played(median, question.seed)
+    events, checks, verdict, latency = _played(median, question.seed)
+    with np.errstate(invalid="ignore"):  # where nothing is served, no token has a price
+        costs = token_costs(side, runs, world)
     at_median = median.capacity
     files = catalogue.files_read
     return CapacityStudy(
@@ -213,14 +232,29 @@ def study_capacity(catalogue: Catalogue, question: CapacityQuestion, command: st
         chips=interval(chips),
         tokens_per_day=interval(tokens * DAY),
         tokens_per_request=each,
-        cost={view: interval(total(blocks)) for view, blocks in runs.output_cost().items()},
-        input_cost={view: interval(total(blocks)) for view, blocks in runs.input_cost().items()},
+        cost=_intervals(costs.all_in),
+        input_cost=_intervals(costs.miss),
+        hit_cost=_intervals(costs.hit),
+        decode_cost=_intervals(costs.output),
         energy_kwh=interval(runs.energy_j_per_million / 3.6e6),
+        prompt_energy_kwh=interval(runs.prompt_energy_j_per_million / 3.6e6),
+        utilisation={
+            "prefill": _medians(capacity.prefill_utilisation),
+            "decode": _medians(capacity.utilisation),
+        },
+        bounds={"prefill": _medians(capacity.prefill_bounds), "decode": _medians(capacity.decode_bounds)},
+        latency=latency,
         frontier=at_median.frontier,
         operating_point=median.operating_point,
         reason=capacity.reason,
         identity=RunIdentity(
-            version("chip-parity"), command, question.seed, question.draws, 0, inputs_hash(files), files,
+            version("chip-parity"),
+            command,
+            question.seed,
+            question.draws,
+            0,
+            inputs_hash(files),
+            files,
             as_of=question.as_of or "",
         ),
         served_day=None if question.served_day is None else study_served_day(*question.served_day, runs),
@@ -250,10 +284,21 @@ def _unit_chips(runs: ServingRuns) -> np.ndarray:
     return writing if aggregated else writing / (1.0 - capacity.prefill_share)
 
 
-def _played(median: ServingRuns, seed: int) -> tuple[Sustained | None, tuple[Check, ...], str]:
+def _intervals(by_view: Mapping[View, Blocks]) -> dict[str, Interval]:
+    return {view: interval(total(blocks)) for view, blocks in by_view.items()}
+
+
+def _medians(shares: Mapping[str, np.ndarray]) -> dict[str, float]:
+    return {name: float(np.nanmedian(share)) for name, share in shares.items()}
+
+
+Latency = dict[str, dict[str, float]]
+
+
+def _played(median: ServingRuns, seed: int) -> tuple[Sustained | None, tuple[Check, ...], str, Latency]:
     capacity, job = median.capacity, median.job
     if not capacity.requests_per_s[0] > 0:
-        return None, (), f"serves nothing: {capacity.reason}"
+        return None, (), f"serves nothing: {capacity.reason}", {}
 
     def play(load: float):  # type: ignore[no-untyped-def]
         rng = np.random.default_rng(seed)  # the same requests at every load, on a faster or slower clock
@@ -265,7 +310,18 @@ def _played(median: ServingRuns, seed: int) -> tuple[Sustained | None, tuple[Che
 
     found = sustained_load(play, scalar(job.targets.ttft_s), scalar(job.targets.tpot_s))
     usual = play(LOAD)
-    return found, usual.checks, str(usual.verdict)
+    return found, usual.checks, str(usual.verdict), _latency(usual.run)
+
+
+def _latency(run: ClusterRun) -> Latency:
+    """Percentiles over the requests that came once the run had settled."""
+    late = slice(int(SETTLED * len(run.requests)), None)
+    columns = {"ttft_s": run.ttft_s[late], "tpot_s": run.tpot_s[late], "e2e_s": run.e2e_s[late]}
+    return {
+        name: {str(p): float(np.nanpercentile(column, p)) for p in (50, 90, 99)}
+        for name, column in columns.items()
+        if np.isfinite(column).any()
+    }
 
 
 def whole_units(study: CapacityStudy) -> int | None:

@@ -60,6 +60,15 @@ class ServingRuns:
             return MILLION * self.power_w / (self.tokens_per_s * self.job.utilisation)
 
     @property
+    def prompt_energy_j_per_million(self) -> Vector:
+        """Facility energy per million prompt tokens that miss the cache, chips that read prompts alone, idle hours
+        included [J] (draws,)."""
+        power = self.cluster.power(self.capacity.prefill_activity * self.job.utilisation)
+        chip_w = power * self.cluster.ownership.pue * self.capacity.prefill_share
+        with np.errstate(divide="ignore"):
+            return np.asarray(MILLION * chip_w / (self.capacity.input_tokens_per_s * self.job.utilisation))
+
+    @property
     def operating_point(self) -> tuple[float, float]:
         """Tokens per second of a user in the mean decode step, and of a chip, in the first draw."""
         step_s = sum(float(np.ravel(seconds)[0]) for seconds in self.capacity.decode_terms.values())

@@ -24,6 +24,7 @@ from sim.report.numbers import bounds, duration, number, percent
 from sim.report.outputs import write_all
 from sim.study.capacity_study import CapacityStudy, load_capacity_question, study_capacity, whole_units
 from sim.study.events import LOAD
+from sim.views.capacity_limits import limit_tables
 from sim.views.catalogue import Listing, print_listing
 from sim.views.played import write_played
 from sim.views.served_day import served_day_tables
@@ -190,6 +191,7 @@ def capacity_tables(study: CapacityStudy) -> Iterator[Listing]:
     yield _served(study)
     yield _needed(study)
     yield _units(study)
+    yield from limit_tables(study)
     yield _cost(study)
     if study.served_day is not None:
         yield from served_day_tables(study.served_day)
@@ -267,14 +269,25 @@ def _cost(study: CapacityStudy) -> Listing:
             VIEWS.get(view, view),
             *(
                 f"{number(found.p50)} ({bounds(found)})" if math.isfinite(found.p50) else number(found.p50)
-                for found in (study.cost[view], study.input_cost[view])
+                for found in (
+                    study.cost[view],
+                    study.decode_cost[view],
+                    study.input_cost[view],
+                    study.hit_cost[view],
+                )
             ),
         )
         for view in study.cost
     ]
-    rows.append(("energy, kWh", f"{number(study.energy_kwh.p50)} ({bounds(study.energy_kwh)})", ""))
-    columns = ("view", "per million output tokens, prompts included", "per million prompt tokens not cached")
-    return Listing("cost, USD, and energy", columns, rows, ["Median and 90 % interval."])
+    kwh = (f"{number(found.p50)} ({bounds(found)})" for found in (study.energy_kwh, study.prompt_energy_kwh))
+    energy, prompts = kwh
+    rows.append(("energy, kWh", energy, "", prompts, ""))
+    columns = ("view", "output, prompts included", "output alone", "input, not cached", "input, cached")
+    notes = [
+        "Per million tokens; median and 90 % interval. A cached token costs at most the time in which one chip's path to "
+        "host memory is busy with its cache; unknown where no such path is stated."
+    ]
+    return Listing("cost per million tokens, USD, and energy", columns, rows, notes)
 
 
 def _frontier(study: CapacityStudy) -> Listing:

@@ -159,3 +159,30 @@ def test_a_promise_nobody_can_keep_is_said(tmp_path):
     assert "serves nothing" in text.getvalue()
     assert not (tmp_path / "out" / "frontier.png").exists()
     assert json.loads((tmp_path / "out" / "capacity.json").read_text())["events"] is None
+
+
+def test_limits_and_use_are_shares(study):
+    """Parts of a step add up to it; nothing is used beyond its peak; later percentiles are not shorter."""
+    for phase in ("prefill", "decode"):
+        assert sum(study.bounds[phase].values()) == pytest.approx(1.0, abs=0.02)  # medians of parts
+        assert all(0 <= share <= 1 for share in study.utilisation[phase].values())
+    assert set(study.latency) == {"ttft_s", "tpot_s", "e2e_s"}
+    for points in study.latency.values():
+        assert points["50"] <= points["90"] <= points["99"]
+    assert study.latency["e2e_s"]["50"] > study.latency["ttft_s"]["50"]
+
+
+def test_parts_of_the_price_add_up(study):
+    """A million output tokens and the prompts that belong to them: output alone, plus computed prompt tokens. Chat has
+    prompts of 1,500 x exp(0.72) tokens cut at 126,000, of which 45 % are computed, so more than two per output token."""
+    traffic = study.question.task.workload
+    assert traffic.prefix_hit.median == pytest.approx(0.55)
+    runs = run_serving(study.question.side, study.question.task, MEDIAN)
+    per_output = float(runs.capacity.input_tokens_per_s[0] / runs.capacity.output_tokens_per_s[0])
+    whole, decode, prompt = (
+        sum(float(usd[0]) for usd in cost()["amortised"].values())
+        for cost in (runs.output_cost, runs.decode_cost, runs.input_cost)
+    )
+    assert whole == pytest.approx(decode + per_output * prompt)
+    energy = float(runs.prompt_energy_j_per_million[0]) * per_output
+    assert 0 < energy < float(runs.energy_j_per_million[0])
