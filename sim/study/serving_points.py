@@ -125,10 +125,8 @@ def _load_of(case: Case) -> str:
     written = case.text("load_mode")
     if written:
         return written
-    counted = case.text(
-        "concurrency_effective"
-    )  # requests in flight, averaged over a run: clients came and went
-    if counted or (case.text("phase") == "both" and case.text("concurrency_total")):
+    shared = case.text("phase") == "both" or case.text("serving").lower() == "aggregated"
+    if case.text("concurrency_effective") or (shared and case.text("concurrency_total")):
         return "closed_loop"
     if case.text("phase") == "decode" and case.text("batch_per_chip"):
         return "fixed_batch"
