@@ -82,7 +82,7 @@ class Track:
         Examples
         --------
         >>> track = Track(Speculation(), 16)
-        >>> track.join(LiveRequest(0, 16, 9), 0); track.join(LiveRequest(1, 20, 9), 0)
+        >>> track.join(LiveRequest(0, 16, 9), 0); track.join(LiveRequest(1, 20, 8), 0)
         >>> track.blocks_at(0), track.blocks_at(1), track.blocks_at(13)
         (3, 4, 5)
         """
