@@ -78,8 +78,10 @@ def in_groups(route: Route, size: int) -> Route:
     """
 
     def grouped(replicas: Sequence[Any], serial: int, request: LiveRequest | None = None) -> Any:
-        first = serial % len(replicas) // size * size
-        return route(replicas[first : first + size], serial, request)  # type: ignore[arg-type]
+        whole, rest = divmod(len(replicas), size)
+        turn, short = serial % len(replicas), rest * (whole + 1)  # turns in which the last group takes part
+        group = turn % (whole + 1) if turn < short else (turn - short) % whole
+        return route(replicas[group * size : (group + 1) * size], serial, request)  # type: ignore[arg-type]
 
     return grouped
 

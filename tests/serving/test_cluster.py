@@ -1,12 +1,14 @@
 """Clusters against queueing theory, balance of the books, and routing."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.serving.cluster import ClusterPlan, PoolPlan, simulate
-from sim.serving.routing import least_loaded, least_unread, power_of_two, round_robin
+from sim.serving.routing import in_groups, least_loaded, least_unread, power_of_two, round_robin
 from sim.serving.steps import ReplicaLimits, StepCost
 from sim.serving.traffic import Requests, poisson_arrivals
 
@@ -161,3 +163,11 @@ def test_prompts_go_to_the_replica_with_least_to_read():
     run = simulate(ClusterPlan(PoolPlan(cost, limits, 2, least_unread)), asked)
     # The second starts at 1 and ends at 101; the other two share a pass of 200 tokens after it.
     assert run.finish_s.tolist() == pytest.approx([1000.0, 101.0, 301.0, 301.0])
+
+
+def test_groups_take_turns():
+    """Eleven replicas in groups of four: of eleven requests, four, four and three, and no two in a row to one group."""
+    route = in_groups(lambda group, serial, request: group[0], 4)
+    firsts = [route(list(range(11)), serial) for serial in range(11)]
+    assert [firsts.count(first) for first in (0, 4, 8)] == [4, 4, 3]
+    assert all(now != then for now, then in pairwise(firsts))
