@@ -27,11 +27,17 @@ class TrainingAnswer:
     ----------
     equal : (draws,) array
         Chips of B that train as fast as A [chip].
+    counts : (counts,) array
+        Chips of B over which the job was looked at [chip].
+    curve : TrainingRuns
+        B at these counts.
     """
 
     a: TrainingRuns
     b: TrainingRuns
     equal: Vector
+    counts: Vector
+    curve: TrainingRuns
 
     @property
     def ratio(self) -> Vector:
@@ -97,16 +103,19 @@ class TrainingStudy:
 
     def answer(self, world: World) -> TrainingAnswer:
         """Both clusters, and the count of B at which it keeps up with A."""
-        a, b = run_training(self.a, world), run_training(self.b, world)
-        return TrainingAnswer(a, b, self._match(a, world))
+        a, b, curve = (run_training(plan, world) for plan in (self.a, self.b, self.curve))
+        return TrainingAnswer(a, b, self._match(a, curve), self._counts, curve)
 
     def equal(self, world: World) -> Vector:
         """Chips of B that train as fast as A."""
-        return self._match(run_training(self.a, world), world)
+        return self._match(run_training(self.a, world), run_training(self.curve, world))
 
-    def _match(self, a: TrainingRuns, world: World) -> Vector:
-        curve = run_training(self.curve, world)
-        return equal_count(a.tokens_per_s[0], np.array(self.curve.counts, dtype=float), curve.tokens_per_s)
+    @property
+    def _counts(self) -> Vector:
+        return np.array(self.curve.counts, dtype=float)
+
+    def _match(self, a: TrainingRuns, curve: TrainingRuns) -> Vector:
+        return equal_count(a.tokens_per_s[0], self._counts, curve.tokens_per_s)
 
 
 @dataclass(frozen=True, slots=True)

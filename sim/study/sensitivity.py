@@ -11,9 +11,20 @@ from scipy.stats import rankdata
 Vector = NDArray[np.float64]
 
 
+RESAMPLES = 400  # of a bootstrap
+
+
 @dataclass(frozen=True, slots=True)
 class SobolIndices:
     """Share of the variance of the answer that an input explains alone (first) and with others (total)."""
+
+    first: Vector
+    total: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class SobolRanges:
+    """90 % bootstrap intervals of Sobol indices, (columns, 2): low and high."""
 
     first: Vector
     total: Vector
@@ -60,15 +71,34 @@ def sobol_indices(answers: Vector, samples: int) -> SobolIndices:
     Answers are centred first: the first index is a difference of products, and a mean far from zero would
     drown it in sampling noise.
     """
-    blocks = answers.reshape(-1, samples)
-    blocks = blocks - blocks[:2].mean()
+    found = _indices(answers.reshape(-1, samples)[:, None, :])
+    return SobolIndices(found[0][:, 0], found[1][:, 0])
+
+
+def sobol_ranges(answers: Vector, samples: int, rng: np.random.Generator) -> SobolRanges:
+    """How well Sobol indices are known: their 5th and 95th percentile over bootstrap samples of the rows.
+
+    A row keeps its answers at both matrices and at all mixtures of them together.
+
+    References
+    ----------
+    Archer, Saltelli and Sobol, J. Stat. Comput. Simul. 58 (1997), 99.
+    """
+    rows = rng.integers(0, samples, (RESAMPLES, samples))
+    found = _indices(answers.reshape(-1, samples)[:, rows])
+    first, total = (np.quantile(each, [0.05, 0.95], axis=1).T for each in found)
+    return SobolRanges(first, total)
+
+
+def _indices(blocks: Vector) -> tuple[Vector, Vector]:
+    """First and total indices, (columns, sets) each, from blocks (2 + columns, sets, samples)."""
+    blocks = blocks - blocks[:2].mean(axis=(0, 2))[None, :, None]
     base, other, mixed = blocks[0], blocks[1], blocks[2:]
-    variance = np.var(np.concatenate([base, other]))
-    if variance == 0:
-        return SobolIndices(np.zeros(len(mixed)), np.zeros(len(mixed)))
-    first = np.mean(other * (mixed - base), axis=1) / variance
-    total = 0.5 * np.mean((base - mixed) ** 2, axis=1) / variance
-    return SobolIndices(first, total)
+    variance = np.var(blocks[:2], axis=(0, 2))
+    known = np.where(variance > 0, variance, 1.0)
+    first = np.mean(other * (mixed - base), axis=2) / known
+    total = 0.5 * np.mean((base - mixed) ** 2, axis=2) / known
+    return first, total
 
 
 def tipping_point(grid: Vector, answer: Vector, threshold: float) -> float | None:
