@@ -52,7 +52,7 @@ def trace_traffic(trace: Trace) -> TraceTraffic:
 
 def _names_reuse(trace: Trace) -> bool:
     """Whether the trace says what of a prompt was there before."""
-    return trace.blocks is not None or trace.sessions is not None
+    return trace.blocks is not None or trace.follows is not None
 
 
 def fitted_lengths(lengths: NDArray[np.int32]) -> LengthDistribution:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.serving.traffic import LengthDistribution, Requests
+from sim.serving.traffic import LengthDistribution, Requests, Trace
 
 # Columns of a session trace, as the TraceLab replay tool writes them.
 KEYS = (
@@ -93,6 +93,13 @@ class Sessions:
     def prefix_hit(self) -> float:
         """Share of prompt tokens that stood in the round before [1]."""
         return float(self.requests.cached.sum() / self.requests.prompt.sum())
+
+
+def sessions_of(trace: Trace) -> Sessions | None:
+    """The sessions of a trace; None where its requests do not follow each other."""
+    if trace.follows is None or trace.wait_s is None:
+        return None
+    return Sessions(trace.requests, trace.follows, trace.wait_s)
 
 
 def as_sessions(rounds: Iterable[Round]) -> Sessions:

@@ -281,4 +281,4 @@ def _from_rounds(rounds: list[Round], path: Path) -> Trace:
         raise TraceError(f"{path}: no requests in the file")
     sessions = as_sessions(rounds)
     flat = sessions.in_order()
-    return Trace(flat.requests, None, flat)
+    return Trace(flat.requests, None, flat.follows, flat.wait_s)

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
-
-if TYPE_CHECKING:
-    from sim.serving.sessions import Sessions
 
 Array = NDArray[np.float64] | float
 Times = NDArray[np.float64]
@@ -55,13 +51,15 @@ class Trace:
         As recorded; what a prefix cache without limit would hold is in ``cached``.
     blocks : tuple of sequences, optional
         Ids of the 512-token blocks of each prompt; None where the trace does not name them.
-    sessions : Sessions, optional
-        The same requests, where most wait for the answer to an earlier one.
+    follows, wait_s : ndarray (n,), optional
+        Where most requests wait for the answer to an earlier one: its row (-1: none), and the pause after it [s]; see
+        :func:`sim.serving.sessions.sessions_of`.
     """
 
     requests: Requests
     blocks: tuple[Sequence[int], ...] | None = None
-    sessions: Sessions | None = None
+    follows: Counts | None = None
+    wait_s: Times | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sim.serving.replay import replayed, trace_traffic
-from sim.serving.sessions import AgentHabits, draw_sessions
+from sim.serving.sessions import AgentHabits, draw_sessions, sessions_of
 from sim.serving.traces import load_trace, read_trace
 from sim.serving.traffic import LengthDistribution, TraceError, poisson_arrivals
 
@@ -52,7 +52,7 @@ def test_rounds_follow_each_other(tmp_path, name):
     0/0 at 0, 1/0 at 0.15, 1/1 at 0.16, 0/1 at 0.3, 0/2 at 0.45."""
     text = SESSIONS if name.endswith("csv") else as_jsonl(SESSIONS)
     trace = load_trace(written(tmp_path, name, text))
-    sessions = trace.sessions
+    sessions = sessions_of(trace)
     assert sessions is not None
     assert trace.requests.arrival_s.tolist() == pytest.approx([0.0, 0.15, 0.16, 0.3, 0.45])
     assert trace.requests.prompt.tolist() == [2000, 900, 1500, 2600, 3500]
@@ -144,7 +144,8 @@ def test_example_sessions_have_their_stated_reuse():
     """48 sessions, 303 rounds, planned prefix hit 81.7 % (README of the example)."""
     folder = Path(os.environ["CHIP_PARITY_SHARED"]) / "data" / "traces"
     trace = load_trace(folder / "tracelab_agent_sessions_example.csv")
-    assert trace.sessions is not None
-    assert len(trace.sessions) == 303
-    assert int(np.sum(trace.sessions.follows < 0)) == 48
-    assert trace.sessions.prefix_hit == pytest.approx(0.817, abs=0.001)
+    sessions = sessions_of(trace)
+    assert sessions is not None
+    assert len(sessions) == 303
+    assert int(np.sum(sessions.follows < 0)) == 48
+    assert sessions.prefix_hit == pytest.approx(0.817, abs=0.001)
