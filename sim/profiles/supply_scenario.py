@@ -26,6 +26,8 @@ class Run(Record):
         default_factory=list
     )
     """Ways by which its chips may have come; all when left out."""
+    kinds: list[Id] = Field(default_factory=list)
+    """Kinds of chip that it may use; all when left out."""
 
 
 class Service(Record):

@@ -20,7 +20,9 @@ from sim.study.policy_outcomes import (
     quarter_at,
     quarters_of,
     ratio,
+    run_cost,
     served,
+    teacher_cost,
     volume,
 )
 from sim.study.policy_rates import NAMES, PAPER
@@ -86,7 +88,7 @@ def lead(result: PolicyResult) -> str:
         "served": "served",
         "feasible": "feasible",
         "landed": f"volume:{show.product}",
-        "cost": f"cost:{show.costs[0]}" if show.costs else "",
+        "cost": f"over:{show.costs[1]}" if len(show.costs) > 1 else f"cost:{''.join(show.costs)}",
     }
     return ids[show.outcome]
 
@@ -96,8 +98,9 @@ def one(result: PolicyResult, id: str) -> Headline:
     family = id.split(":")[0]
     makers = {
         "stock": _compute, "delivered": _compute, "ratio": _compute, "bought": _compute, "chips": _compute,
-        "feasible": _training, "largest": _training, "served": _serving, "met": _serving,
-        "volume": _product, "landed": _product, "cost": _costs, "price": _costs,
+        "feasible": _training, "largest": _training, "needed": _training, "run-cost": _training,
+        "served": _serving, "met": _serving,
+        "volume": _product, "landed": _product, "cost": _costs, "price": _costs, "over": _costs,
     }  # fmt: skip
     return next(each for each in makers[family](result) if each.id == id)
 
@@ -163,6 +166,13 @@ def _training(result: PolicyResult) -> Iterator[Headline]:
         "feasible", f"{task.model.name} run becomes feasible", "date", "date", feasible_date(result)
     )
     yield Headline("largest", name, "trillion training tokens", "amount", run.tokens[quarter] / TRILLION)
+    name = f"tokens that the same result takes, {moment(result)}"
+    yield Headline("needed", name, "trillion training tokens", "amount", run.needed[quarter] / TRILLION)
+    name = f"cost of the run, {moment(result)}"
+    yield Headline("run-cost", name, "million USD", "money", run_cost(result, quarter) / 1e6)
+    teacher = teacher_cost(result, quarter)
+    if teacher.any():
+        yield Headline("teacher", "tokens bought of the teacher", "million USD", "money", teacher / 1e6)
 
 
 def _serving(result: PolicyResult) -> Iterator[Headline]:
@@ -210,8 +220,13 @@ def _costs(result: PolicyResult) -> Iterator[Headline]:
         return
     lanes = [(way, chip) for way, chip in (each.split("/") for each in wanted)]
     quarter = quarter_at(result, result.question.scenario.show.date)
-    for found in chip_costs(result, quarter, lanes):
-        name = f"{result.own.country.sides[found.chip].chip.name}, {found.pathway}"
-        key = f"{found.pathway}/{found.chip}"
-        yield Headline(f"price:{key}", f"{name}: chip bought", "USD/chip", "money", found.purchase)
-        yield Headline(f"cost:{key}", f"{name}: a million output tokens", "USD", "money", found.per_million)
+    found = chip_costs(result, quarter, lanes)
+    names = [f"{result.own.country.sides[each.chip].chip.name}, {each.pathway}" for each in found]
+    for name, each in zip(names, found, strict=True):
+        key = f"{each.pathway}/{each.chip}"
+        yield Headline(f"price:{key}", f"{name}: chip bought", "USD/chip", "money", each.purchase)
+        yield Headline(f"cost:{key}", f"{name}: a million output tokens", "USD", "money", each.per_million)
+    for name, each in zip(names[1:], found[1:], strict=True):
+        key = f"{each.pathway}/{each.chip}"
+        text = f"a million output tokens on {names[0]}, over {name}"
+        yield Headline(f"over:{key}", text, "ratio", "ratio", found[0].per_million / each.per_million)

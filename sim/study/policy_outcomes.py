@@ -13,6 +13,7 @@ from sim.economics.landed import landed_chip
 from sim.economics.ownership import total
 from sim.policy.supply_series import YEAR_S, Matrix, decimal_year, overlap
 from sim.profiles.workload import TrainingRecipe
+from sim.study.cluster import resolve_cluster
 from sim.study.policy_resolve import SMUGGLED, Crossing
 from sim.study.policy_simulate import CountryRun, PolicyResult
 
@@ -84,9 +85,8 @@ def largest_run(result: PolicyResult) -> LargestRun:
     assert isinstance(task.workload, TrainingRecipe)
     own = result.own
     ways: Sequence[str] = run.pathways or own.pathways()
-    kinds = tuple(
-        sorted({lane.chip for lane in (*own.course.lanes, *own.resolved.remote) if lane.pathway in ways})
-    )
+    there = {lane.chip for lane in (*own.course.lanes, *own.resolved.remote) if lane.pathway in ways}
+    kinds = tuple(sorted(there & set(run.kinds) if run.kinds else there))
     share = own.book("use.training_share")
     length = np.asarray(result.world.values.values.get(run.length.path, run.length.median))
     chips = np.stack([np.asarray(sum(own.chips(way, kind) for way in ways)) for kind in kinds])
@@ -96,6 +96,34 @@ def largest_run(result: PolicyResult) -> LargestRun:
     tokens = share * length * chips * speeds
     base = np.asarray(result.world.values(task.workload.tokens))
     return LargestRun(tokens.max(axis=0), base * still_needed(result), tokens.argmax(axis=0), kinds)
+
+
+def run_cost(result: PolicyResult, quarter: int) -> Vector:
+    """What the run of the question costs at the end of a quarter [USD], (draws,).
+
+    The chips that it takes, owned and run for its time, on the kind of chip of the largest run, amortised with power and
+    operations.
+    """
+    run = largest_run(result)
+    second = np.stack([_chip_second(result, kind) for kind in run.chips])
+    speed = np.stack([result.own.worth(kind, "training")[quarter] for kind in run.chips])
+    chosen = run.chip[quarter], np.arange(result.world.draws)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(run.needed[quarter] / speed[chosen] * second[chosen])
+
+
+def _chip_second(result: PolicyResult, chip: str) -> Vector:
+    """Owning and running one chip under full load [USD/s], (draws,)."""
+    cluster = resolve_cluster(result.own.country.sides[chip], result.world.values)
+    cost = np.asarray(total(cluster.cost_blocks(cluster.power(1.0))["amortised"]))
+    return np.broadcast_to(cost, result.world.draws)
+
+
+def teacher_cost(result: PolicyResult, quarter: int) -> Vector:
+    """Tokens bought of a teacher [USD], (draws,); nothing where nothing is distilled."""
+    book = result.own.book
+    price = book.number("use.teacher_tokens") * book.number("use.teacher_price")
+    return np.asarray(np.where(book("use.distilled_share", 0.0)[quarter] > 0, price, 0.0))
 
 
 def still_needed(result: PolicyResult) -> Matrix:

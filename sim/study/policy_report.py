@@ -91,8 +91,8 @@ def _seconds(study: PolicyStudy) -> list[str]:
     ids = [each.id for each in study.a.headlines]
     family = study.lead.split(":")[0]
     wanted = {
-        "volume": ("landed:",), "cost": ("price:", "cost:"), "stock": ("ratio:", "stock:"), "ratio": ("bought:", "ratio:"),
-        "feasible": ("largest",), "served": ("met",),
+        "volume": ("landed:",), "over": ("over:", "cost:"), "stock": ("ratio:", "stock:"), "ratio": ("bought:", "ratio:"),
+        "feasible": ("run-cost", "largest"), "served": ("met",),
     }.get(family, ())  # fmt: skip
     found = [id for prefix in wanted for id in ids if id.startswith(prefix) and id != study.lead]
     return found[:2]

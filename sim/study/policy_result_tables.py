@@ -34,7 +34,9 @@ def _outcome_table(study: PolicyStudy) -> Table:
             f"{a.name}" + (f" [{a.unit}]" if a.kind in ("amount", "money") else ""),
             f"{median} ({spread})",
         ]
-        if b is not None:
+        if study.b is not None and b is None:
+            row += ["", ""]
+        elif b is not None:
             other, other_spread = short_interval(b)
             gap, gap_spread = difference(a, b)
             row += [f"{other} ({other_spread})", f"{gap}" + (f" ({gap_spread})" if gap_spread else "")]

@@ -71,11 +71,15 @@ class PolicyStudy:
 
     def headline(self, id: str) -> tuple[Headline, Headline | None]:
         """One outcome on both sides."""
-        return _find(self.a, id), None if self.b is None else _find(self.b, id)
+        return _find(self.a, id), None if self.b is None else _find_or_none(self.b, id)
 
 
 def _find(side: Scenario, id: str) -> Headline:
     return next(each for each in side.headlines if each.id == id)
+
+
+def _find_or_none(side: Scenario, id: str) -> Headline | None:
+    return next((each for each in side.headlines if each.id == id), None)
 
 
 def study_policy(

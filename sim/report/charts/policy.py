@@ -32,15 +32,12 @@ from sim.report.content import RunIdentity
 from sim.report.numbers import number
 from sim.report.policy_content import Binding, Fan, Stack, Tornado
 
-# Five kinds that can be told apart in grey: dark to pale, and two with hatches.
+# Kinds that can be told apart in grey: dark to pale, and some with hatches.
 SHADES = (
-    ("#12437a", ""),
-    ("#5d88b6", ""),
-    ("#b9cde2", "////"),
-    ("#eda52c", ""),
-    ("#f7d391", "...."),
-    ("#9aa4ae", "xxxx"),
-)
+    ("#12437a", ""), ("#5d88b6", ""), ("#b9cde2", "////"), ("#eda52c", ""), ("#f7d391", "...."), ("#9aa4ae", "xxxx"),
+    ("#59636e", ""), ("#8f5600", "\\\\"), ("#dfe3e7", ""), ("#a8442a", ""), ("#e5b8a8", "----"),
+)  # fmt: skip
+LINE = 0.16  # inch, of a legend
 
 
 def _years(axes: Axes, dates: tuple[float, ...], short: bool = False) -> None:
@@ -150,13 +147,14 @@ def binding(identity: RunIdentity, content: Binding, width: float = WIDE) -> Fig
     """For each maker and the sites: share of the draws in which each input is the scarce one."""
     row, gap, left = 0.28, 0.10, 1.55
     names = list(dict.fromkeys(name for strip in content.strips for name, _ in strip.shares))
-    body = (row + gap) * len(content.strips) + 0.42
+    lines = 1 + max(line for _, line in _places(names, left, width).values())
+    body = (row + gap) * len(content.strips) + 0.27 + LINE * lines
     picture = frame(identity, width, body, content.title, content.subtitle)
     colours = {name: SHADES[i % len(SHADES)] for i, name in enumerate(names)}
     _legend(picture, names, colours, left, body)
     dates = tuple(content.dates)
     for index, strip in enumerate(content.strips):
-        bottom = body - 0.20 - (row + gap) * (index + 1) + gap
+        bottom = body - LINE * lines - 0.05 - (row + gap) * (index + 1) + gap
         axes = picture.axes(left, bottom, width - 0.18, bottom + row)
         floor = [0.0] * len(dates)
         for name, shares in strip.shares:
@@ -179,14 +177,26 @@ def binding(identity: RunIdentity, content: Binding, width: float = WIDE) -> Fig
 def _legend(
     picture: Frame, names: list[str], colours: dict[str, tuple[str, str]], left: float, body: float
 ) -> None:
-    x = left
-    for name in names:
+    for name, (x, y) in _places(names, left, picture.width).items():
         colour, hatch = colours[name]
-        axes = picture.axes(x, body - 0.13, x + 0.13, body - 0.02)
+        top = body - LINE * y
+        axes = picture.axes(x, top - 0.13, x + 0.13, top - 0.02)
         axes.bar([0], [1], 1, color=colour, hatch=hatch, edgecolor="white", lw=0.3)
         axes.set_axis_off()
-        picture.text(x + 0.17, body - 0.075, name, size=SMALL, va="center")
-        x += 0.30 + text_width(name, SMALL)
+        picture.text(x + 0.17, top - 0.075, name, size=SMALL, va="center")
+
+
+def _places(names: list[str], left: float, width: float) -> dict[str, tuple[float, int]]:
+    """Where each name of the legend stands: from the left [inch], and in which line."""
+    found: dict[str, tuple[float, int]] = {}
+    x, line = left, 0
+    for name in names:
+        wide = 0.30 + text_width(name, SMALL)
+        if x + wide > width and x > left:
+            x, line = left, line + 1
+        found[name] = (x, line)
+        x += wide
+    return found
 
 
 def _binds(content: Binding) -> str:
