@@ -8,12 +8,11 @@ from typing import Annotated
 
 import typer
 
-from sim.commands.common import AsOf, Profiles, catalogue
+from sim.commands.common import AsOf, Json, Profiles, catalogue, folder
 
 app = typer.Typer()
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Also write JSON and CSV there.")]
+Out = Annotated[Path | None, folder("Also write JSON and CSV there.")]
 Draws = Annotated[int | None, typer.Option(min=1, help="Worlds to draw.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of the draws.")]
 

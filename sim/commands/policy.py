@@ -8,17 +8,11 @@ from typing import Annotated
 
 import typer
 
-from sim.commands.common import Profiles, catalogue, group
+from sim.commands.common import Draws, Json, Profiles, Seed, catalogue, folder, group
 
 app = group("What a rule, a quota, a delay or a bottleneck changes.")
 
-Draws = Annotated[int | None, typer.Option(min=1, help="Worlds to draw, instead of the scenario's own.")]
-Seed = Annotated[int | None, typer.Option(min=0, help="Seed of the draws, instead of the scenario's own.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Out = Annotated[
-    Path | None,
-    typer.Option(metavar="DIR", help="Where to write; reports/<id of the scenario> when left out."),
-]
+Out = Annotated[Path | None, folder("Where to write; reports/<id of the scenario> when left out.")]
 Accounts = Annotated[
     list[str] | None,
     typer.Option(
@@ -82,9 +76,7 @@ def policy_validate(
     draws: Annotated[int, typer.Option(min=1, help="Worlds to draw.")] = 512,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 1,
     json: Json = False,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Also write policy.md and policy_results.csv there.")
-    ] = None,
+    out: Annotated[Path | None, folder("Also write policy.md and policy_results.csv there.")] = None,
     profiles: Profiles = None,
 ) -> None:
     """Set published policy tables against our figures: residuals, and the reason for each miss."""

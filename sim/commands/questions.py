@@ -9,24 +9,28 @@ from typing import Annotated
 
 import typer
 
-from sim.commands.common import AsOf, Profiles, catalogue
+from sim.commands.common import (
+    AsOf,
+    Cluster,
+    Draws,
+    Json,
+    Profiles,
+    Scenario,
+    Seed,
+    ServingJob,
+    catalogue,
+    folder,
+)
 
 app = typer.Typer()
 
 
 @app.command("run")
 def run(
-    scenario: Annotated[str, typer.Argument(help="Scenario file, or the id of a shipped one.")],
-    draws: Annotated[
-        int | None, typer.Option(min=1, help="Worlds to draw, instead of the scenario's own.")
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed of the draws, instead of the scenario's own.")
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Where to write; reports/<id of the scenario> when left out."),
-    ] = None,
+    scenario: Scenario,
+    draws: Draws = None,
+    seed: Seed = None,
+    out: Annotated[Path | None, folder("Where to write; reports/<id of the scenario> when left out.")] = None,
     as_of: AsOf = None,
     profiles: Profiles = None,
 ) -> None:
@@ -51,10 +55,8 @@ def validate(
         Path | None,
         typer.Option(metavar="FILE", help="A table with the same columns, instead of the published one."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Also write the page and its charts there.")
-    ] = None,
+    json: Json = False,
+    out: Annotated[Path | None, folder("Also write the page and its charts there.")] = None,
     profiles: Profiles = None,
 ) -> None:
     """Predict published measurements, and say how far off the predictions are."""
@@ -76,13 +78,11 @@ def layout(
         str | None, typer.Option(help="best, bf16, fp8 or fp4, instead of the recipe's own.")
     ] = None,
     top: Annotated[int, typer.Option(min=1, max=100, help="Layouts to show.")] = 8,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    json: Json = False,
     trace: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a step of the best layout for Perfetto.")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Also write JSON, trace and timeline there.")
-    ] = None,
+    out: Annotated[Path | None, folder("Also write JSON, trace and timeline there.")] = None,
     profiles: Profiles = None,
 ) -> None:
     """Find the best parallel layouts of a training job, and say what does not fit and why."""
@@ -94,13 +94,9 @@ def layout(
 
 @app.command("capacity")
 def capacity(
-    scenario: Annotated[str, typer.Argument(help="Scenario file, or the id of a shipped one.")],
-    job: Annotated[
-        str | None, typer.Option(metavar="ID", help="Serving job of the scenario; the first when left out.")
-    ] = None,
-    cluster: Annotated[
-        str | None, typer.Option(metavar="a|b", help="Which of the two clusters; a when left out.")
-    ] = None,
+    scenario: Scenario,
+    job: ServingJob = None,
+    cluster: Cluster = None,
     demand: Annotated[
         str | None,
         typer.Option(
@@ -108,17 +104,10 @@ def capacity(
             help='Prompt and output tokens to serve, "140e12 token/day"; what the cluster can when left out.',
         ),
     ] = None,
-    draws: Annotated[
-        int | None, typer.Option(min=1, help="Worlds to draw, instead of the scenario's own.")
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed of the draws, instead of the scenario's own.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Also write JSON, the frontier as table and picture there."),
-    ] = None,
+    draws: Draws = None,
+    seed: Seed = None,
+    json: Json = False,
+    out: Annotated[Path | None, folder("Also write JSON, the frontier as table and picture there.")] = None,
     requests_table: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Also write every played request there (.parquet or .csv)."),

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sim.commands.common import Profiles, catalogue, group
+from sim.commands.common import Json, Profiles, catalogue, folder, group
 
 app = group("Export rules: what they say of a chip on a date. Not legal advice.")
 
@@ -16,17 +16,16 @@ Date = Annotated[
     str | None,
     typer.Option(metavar="YYYY-MM-DD", help="Day; the last one the rules were looked up when left out."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Destination = Annotated[
+    str, typer.Option(metavar="PLACE", help="Country by two letters, or a group: cn_mo, d5, d1_d4_d5, world.")
+]
 
 
 @app.command("classify")
 def classify(
     chip: Annotated[str | None, typer.Argument(help="Id of a chip.")] = None,
     date: Date = None,
-    destination: Annotated[
-        str,
-        typer.Option(metavar="PLACE", help="Country by two letters, or a group: cn_mo, d5, d1_d4_d5, world."),
-    ] = "cn",
+    destination: Destination = "cn",
     rows: Annotated[
         Path | None,
         typer.Option(
@@ -53,14 +52,9 @@ def classify(
 @app.command("matrix")
 def matrix(
     date: Date = None,
-    destination: Annotated[
-        str,
-        typer.Option(metavar="PLACE", help="Country by two letters, or a group: cn_mo, d5, d1_d4_d5, world."),
-    ] = "cn",
+    destination: Destination = "cn",
     json: Json = False,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Also write the picture, CSV and JSON there.")
-    ] = None,
+    out: Annotated[Path | None, folder("Also write the picture, CSV and JSON there.")] = None,
     profiles: Profiles = None,
 ) -> None:
     """Show all chips against all rules in force."""
@@ -105,9 +99,7 @@ def design(
         str, typer.Option(metavar="PLACE", help="Country or group, for all rules in force.")
     ] = "cn",
     json: Json = False,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Also write the map, the sweep and JSON there.")
-    ] = None,
+    out: Annotated[Path | None, folder("Also write the map, the sweep and JSON there.")] = None,
     profiles: Profiles = None,
 ) -> None:
     """Find the best chip each rule allows, and say what it does on a job against the frontier."""
@@ -116,17 +108,6 @@ def design(
     from sim.views.rules import day
 
     request = DesignRequest(
-        like,
-        memory_of,
-        die_area,
-        stacks,
-        frontier,
-        chips,
-        region,
-        model,
-        recipe,
-        traffic,
-        day(date),
-        destination,
-    )
+        like, memory_of, die_area, stacks, frontier, chips, region, model, recipe, traffic, day(date), destination
+    )  # fmt: skip
     show_designs(catalogue(profiles), request, sys.stdout, as_json=json, out=out)

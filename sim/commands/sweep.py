@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from sim.commands.common import Profiles, catalogue
+from sim.commands.common import Draws, Profiles, Scenario, Seed, catalogue, folder
 
 app = typer.Typer()
 
 
 @app.command("sweep")
 def sweep(
-    scenario: Annotated[str, typer.Argument(help="Scenario file, or the id of a shipped one.")],
+    scenario: Scenario,
     vary: Annotated[
         list[str] | None,
         typer.Option(
@@ -24,25 +24,17 @@ def sweep(
             "give all combinations.",
         ),
     ] = None,
-    draws: Annotated[
-        int | None, typer.Option(min=1, help="Worlds to draw, instead of the scenario's own.")
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed of the draws, instead of the scenario's own.")
-    ] = None,
+    draws: Draws = None,
+    seed: Seed = None,
     workers: Annotated[int, typer.Option(min=1, max=1024, help="Processes on this machine.")] = 1,
     cluster: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Dask scheduler to use instead, tcp://HOST:PORT.")
     ] = None,
     cache: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Where finished blocks are kept; reports/.cache when left out."),
+        Path | None, folder("Where finished blocks are kept; reports/.cache when left out.")
     ] = None,
     keep_draws: Annotated[bool, typer.Option("--keep-draws", help="Also write every draw.")] = False,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Where to write; reports/<id>-sweep when left out."),
-    ] = None,
+    out: Annotated[Path | None, folder("Where to write; reports/<id>-sweep when left out.")] = None,
     profiles: Profiles = None,
 ) -> None:
     """Ask a question again with other values; stop it at any time, the same command goes on."""
@@ -57,7 +49,7 @@ def sweep(
 
 @app.command("compare")
 def compare(
-    one: Annotated[str, typer.Argument(help="Scenario file, or the id of a shipped one.")],
+    one: Scenario,
     other: Annotated[
         str | None, typer.Argument(help="The other scenario; the same one, changed, when left out.")
     ] = None,
@@ -65,15 +57,9 @@ def compare(
         list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="Change a value of the other scenario."),
     ] = None,
-    draws: Annotated[
-        int | None, typer.Option(min=1, help="Worlds to draw, instead of the scenario's own.")
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed of the draws, instead of the scenario's own.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Also write every result there, as comparison.csv.")
-    ] = None,
+    draws: Draws = None,
+    seed: Seed = None,
+    out: Annotated[Path | None, folder("Also write every result there, as comparison.csv.")] = None,
     profiles: Profiles = None,
 ) -> None:
     """Say what changes from one scenario to another, both in the same worlds."""
