@@ -61,7 +61,7 @@ def compare(
 @app.command("list")
 def policy_list(profiles: Profiles = None) -> None:
     """List the policy scenarios and what they ask."""
-    from sim.views.catalogue import print_listing
+    from sim.views.listing import print_listing
     from sim.views.policy import list_policies
 
     print_listing(list_policies(catalogue(profiles)), sys.stdout)

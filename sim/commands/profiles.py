@@ -22,7 +22,8 @@ def profiles_list(
     profiles: Profiles = None,
 ) -> None:
     """List what there is: chips and systems, or the kinds you name."""
-    from sim.views.catalogue import HARDWARE, known_kinds, list_files, print_listing
+    from sim.views.catalogue import HARDWARE, known_kinds, list_files
+    from sim.views.listing import print_listing
 
     for listing in list_files(catalogue(profiles), known_kinds(kinds or HARDWARE)):
         print_listing(listing, sys.stdout)
@@ -31,7 +32,8 @@ def profiles_list(
 @app.command("show")
 def profiles_show(id: str, sources: Sources = False, profiles: Profiles = None) -> None:
     """Show every value of a file, with range, kind, date and source."""
-    from sim.views.catalogue import print_listing, show
+    from sim.views.catalogue import show
+    from sim.views.listing import print_listing
 
     for listing in show(catalogue(profiles), id, sources):
         print_listing(listing, sys.stdout)

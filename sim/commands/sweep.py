@@ -65,8 +65,8 @@ def compare(
     """Say what changes from one scenario to another, both in the same worlds."""
     from sim.notebook import load
     from sim.study.sweep.grid import change as parsed
-    from sim.views.catalogue import print_listing
     from sim.views.compare import compared
+    from sim.views.listing import print_listing
 
     changes = dict(parsed(each) for each in change or ())
     first, second = load(one, profiles=profiles or ()), load(other or one, changes, profiles or ())

@@ -25,7 +25,7 @@ from sim.report.outputs import write_all
 from sim.study.capacity_study import CapacityStudy, load_capacity_question, study_capacity, whole_units
 from sim.study.events import LOAD
 from sim.views.capacity_limits import limit_tables
-from sim.views.catalogue import Listing, print_listing
+from sim.views.listing import Listing, print_listing
 from sim.views.played import write_played
 from sim.views.served_day import served_day_tables
 

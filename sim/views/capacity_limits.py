@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sim.report.numbers import duration, percent
 from sim.study.capacity_study import CapacityStudy
 from sim.study.events import LOAD
-from sim.views.catalogue import Listing
+from sim.views.listing import Listing
 
 LATENCIES = {"ttft_s": "time to first token", "tpot_s": "time per output token", "e2e_s": "whole answer"}
 

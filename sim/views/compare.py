@@ -10,7 +10,7 @@ from sim.notebook import Asked, compare
 from sim.report.numbers import number, percent
 from sim.report.outputs import write_all
 from sim.study.metrics import Metric
-from sim.views.catalogue import Listing
+from sim.views.listing import Listing
 
 Values = dict[tuple[str, str], float]  # by quantity and statistic
 SHOWN = {

@@ -19,7 +19,7 @@ from sim.report.numbers import duration, number, percent
 from sim.report.outputs import write_all
 from sim.report.trace import chrome_trace, pipeline_process
 from sim.study.layout_study import LayoutRow, LayoutStudy, load_layout_question, study_layouts
-from sim.views.catalogue import Listing, print_listing
+from sim.views.listing import Listing, print_listing
 
 DRAWN = 3  # layouts in the picture
 GB = 1e9

@@ -13,7 +13,8 @@ from sim.physics.counts import linear_flop_per_token, parameter_counts
 from sim.physics.operators import Precisions
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.model import ModelProfile
-from sim.views.catalogue import Listing, source_lists, values
+from sim.views.catalogue import source_lists, values
+from sim.views.listing import Listing
 
 CONTEXTS = {"4K": 4096.0, "128K": 131_072.0, "1M": 1_048_576.0}  # tokens
 _PLAIN = Precisions()  # 16-bit cache where the architecture fixes no layout of its own

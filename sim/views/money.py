@@ -30,7 +30,7 @@ from sim.study.money_question import (
     scenario_money,
 )
 from sim.study.prices import exchange_rate
-from sim.views.catalogue import Listing, print_listing
+from sim.views.listing import Listing, print_listing
 
 VIEWS = ("rental", "acquisition", "amortised")
 FLEET = 1024  # chips of a question that names no number, up to whole purchases

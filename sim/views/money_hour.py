@@ -16,7 +16,7 @@ from sim.report.numbers import bounds, finite, number, percent
 from sim.report.outputs import write_all
 from sim.report.wording import view_name
 from sim.study.money_hour import HourAnswer, HourQuestion, answer_hour
-from sim.views.catalogue import Listing, print_listing
+from sim.views.listing import Listing, print_listing
 from sim.views.money import VIEWS, plain
 
 

@@ -17,7 +17,7 @@ from sim.report.policy_report import policy_files, write_policy_report
 from sim.study.policy_report import policy_content
 from sim.study.policy_study import PolicyStudy, study_policy
 from sim.study.policy_tables import policy_record, results_table
-from sim.views.catalogue import Listing, print_listing
+from sim.views.listing import Listing, print_listing
 
 REPORTS = Path("reports")
 SHOWN = ("Outcomes", "By account", "The same", "Value of one")

@@ -14,7 +14,7 @@ from sim.profiles.catalogue import Catalogue, shipped_root
 from sim.report.outputs import write_all
 from sim.study.policy_validation import CheckedRow, check_tables, read_tables
 from sim.study.policy_validation_page import cells, page, results_csv
-from sim.views.catalogue import Listing, print_listing
+from sim.views.listing import Listing, print_listing
 
 COLUMNS = ("item", "published", "agrees within", "ours", "residual", "verdict", "note")
 

@@ -20,7 +20,7 @@ from sim.report.outputs import write_all
 from sim.study.rule_bench import DesignRequest
 from sim.study.rule_book import load_rules
 from sim.study.rule_design import DRAWS, SEED, Best, DesignStudy, study_designs
-from sim.views.catalogue import Listing, print_listing
+from sim.views.listing import Listing, print_listing
 from sim.views.rule_pictures import identity, picture
 from sim.views.rules import DISCLAIMER
 

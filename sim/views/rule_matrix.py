@@ -13,7 +13,7 @@ from sim.profiles.messages import InputError, Problem
 from sim.report.outputs import write_all
 from sim.study.rule_book import RuleBook, load_rules
 from sim.study.rules import Classification, chip_ids, classify_chip
-from sim.views.catalogue import Listing, print_listing
+from sim.views.listing import Listing, print_listing
 from sim.views.rule_pictures import matrix_files
 from sim.views.rules import DISCLAIMER, SILENT, classification_record, day, dumped, figure_range, said
 

@@ -19,7 +19,7 @@ from sim.profiles.messages import InputError, Problem
 from sim.profiles.policy import ExportRule
 from sim.study.rule_book import RuleBook, load_rules
 from sim.study.rules import Classification, check_table, classify_chip
-from sim.views.catalogue import Listing, print_listing
+from sim.views.listing import Listing, print_listing
 
 DISCLAIMER = "Not legal advice: rules in our own words, figures from public sources."
 FIGURES = {

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sim.report.content import Interval
 from sim.report.numbers import bounds, number, percent
 from sim.study.served_day import ServedDayStudy
-from sim.views.catalogue import Listing
+from sim.views.listing import Listing
 
 VIEWS = {"rental": "rented", "acquisition": "bought, cash", "amortised": "amortised, power and operations"}
 

@@ -1,0 +1,59 @@
+"""A table for reading, and how it is printed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TextIO
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A table for reading.
+
+    Attributes
+    ----------
+    title : str
+        What it holds.
+    columns : sequence of str
+        Headings.
+    rows : sequence of sequence of str
+        Cells.
+    notes : sequence of str
+        Lines below the table.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = ()
+
+
+def print_listing(listing: Listing, out: TextIO) -> None:
+    """A ruled table in a terminal; aligned columns, one line per row, when the output goes elsewhere."""
+    if out.isatty():
+        _print_ruled(listing, out)
+        return
+    print(f"# {listing.title}", file=out)
+    widths = [max(map(len, column)) for column in zip(listing.columns, *listing.rows, strict=True)]
+    for row in (listing.columns, *listing.rows):
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip(), file=out)
+    print("".join(f"# {note}\n" for note in listing.notes), file=out)
+
+
+def _print_ruled(listing: Listing, out: TextIO) -> None:
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=listing.title, title_justify="left", title_style="bold", box=SIMPLE, pad_edge=False)
+    for column in listing.columns:
+        table.add_column(column, overflow="fold")
+    for row in listing.rows:
+        table.add_row(*map(escape, row))
+    console = Console(file=out)
+    console.print(table)
+    for note in listing.notes:
+        console.print(escape(note), style="dim")
