@@ -19,8 +19,8 @@ SPLITS = ("by_family", "by_precision", "by_phase", "by_kind", "by_measure", "by_
 SEEN = {
     "training": "No factor was fitted to these rows, but they were looked at while the model was built; errors on "
     "new rows will be larger. Weighted by how fully each was published.",
-    "serving": "No factor was fitted to these rows, but terms, two engine speeds and the widths of the intervals "
-    "were chosen with them in view: not an independent test. Weighted by how fully each was published.",
+    "serving": "No number was fitted to these rows, but those who chose the terms of the model had seen them: "
+    "not an independent test. Weighted by how fully each was published.",
 }
 NAMES = {"moe": "MoE", "both": "prefill and decode together", "tpot": "TPOT"}
 
