@@ -11,11 +11,11 @@ from sim.profiles.supply_scenario import PolicyScenario
 from sim.quantity import WEAK_KINDS
 from sim.report.numbers import span
 from sim.report.policy_content import Table
+from sim.study.inputs import NamedInput
 from sim.study.policy_naming import input_words, outcome_text
 from sim.study.policy_question import PolicyQuestion
 from sim.study.policy_study import PolicyStudy
 from sim.study.policy_words import group_at
-from sim.units import format_quantity
 
 
 def annex_tables(study: PolicyStudy) -> Iterator[Table]:
@@ -52,12 +52,10 @@ def _change_table(question: PolicyQuestion, label: str) -> Table:
 def _value(change: Change) -> str:
     for word, quantity in (("to", change.set), ("times", change.times), ("plus", change.plus)):
         if quantity is not None:
-            text = format_quantity(quantity.value, quantity.unit)
+            found = NamedInput(quantity, "", None)
+            text = found.at(0.5)
             if quantity.is_uncertain:
-                assert quantity.low is not None
-                assert quantity.high is not None
-                ends = span(*(format_quantity(x, quantity.unit) for x in (quantity.low, quantity.high)))
-                text += f" ({ends})"
+                text += f" ({span(found.at(0.05), found.at(0.95))})"
             return f"{word} {text}"
     return ""
 

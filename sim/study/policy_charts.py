@@ -168,8 +168,9 @@ def stacks(study: PolicyStudy) -> tuple[Stack, ...]:
     compute = [(way, own.stock(metric, way) / unit / scale) for way in ways]
     word = "Million " if metric in PAPER else "Trillion "
     note = "Median total, split by the mean share of each."
+    alleged = "Smuggling and proxy foundry: alleged."
     return (
-        _stack(study, "chips-by-pathway", "Chips at work by pathway", f"Million chips. {note}", chips),
+        _stack(study, "chips-by-pathway", "Chips at work by pathway", f"Million chips. {note} {alleged}", chips),
         _stack(study, "compute-by-pathway", f"{NAMES[metric][0].upper()}{NAMES[metric][1:]} by pathway",
                f"{word}{unit_of(metric)}. {note}", compute),
     )  # fmt: skip

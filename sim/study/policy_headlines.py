@@ -16,6 +16,7 @@ from sim.study.policy_outcomes import (
     crossing,
     demand,
     feasible_date,
+    hbm_stops_binding,
     largest_run,
     quarter_at,
     quarters_of,
@@ -75,7 +76,8 @@ def quoted_year(result: PolicyResult) -> int:
 
 def headlines(result: PolicyResult) -> tuple[Headline, ...]:
     """Every number of a question that is quoted."""
-    return (*_compute(result), *_training(result), *_serving(result), *_product(result), *_costs(result))
+    families = (_compute, _memory, _training, _serving, _product, _costs)
+    return tuple(headline for family in families for headline in family(result))
 
 
 def lead(result: PolicyResult) -> str:
@@ -87,6 +89,7 @@ def lead(result: PolicyResult) -> str:
         "ratio": f"ratio:{metric}",
         "served": "served",
         "feasible": "feasible",
+        "hbm": "hbm",
         "landed": f"volume:{show.product}",
         "cost": f"over:{show.costs[1]}" if len(show.costs) > 1 else f"cost:{''.join(show.costs)}",
     }
@@ -97,7 +100,7 @@ def one(result: PolicyResult, id: str) -> Headline:
     """One of the headlines, computing no more than its family."""
     family = id.split(":")[0]
     makers = {
-        "stock": _compute, "delivered": _compute, "ratio": _compute, "bought": _compute, "chips": _compute,
+        "stock": _compute, "delivered": _compute, "ratio": _compute, "bought": _compute, "chips": _compute, "hbm": _memory,
         "feasible": _training, "largest": _training, "needed": _training, "run-cost": _training,
         "served": _serving, "met": _serving,
         "volume": _product, "landed": _product, "cost": _costs, "price": _costs, "over": _costs,
@@ -138,6 +141,14 @@ def _compute(result: PolicyResult) -> Iterator[Headline]:
     for metric in show.metrics:
         name = f"{rival} : {place}, delivered in {year}, {NAMES[metric]}"
         yield Headline(f"bought:{metric}", name, "ratio", "ratio", bought_ratio(result, metric, year))
+
+
+def _memory(result: PolicyResult) -> Iterator[Headline]:
+    makers = result.question.own.supply.makers
+    if not makers:
+        return
+    name = f"HBM stops binding for {makers[0].name} ({result.question.start}: it never does)"
+    yield Headline("hbm", name, "date", "date", hbm_stops_binding(result))
 
 
 def moment(result: PolicyResult) -> str:

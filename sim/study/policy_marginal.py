@@ -13,6 +13,7 @@ from sim.study.policy_outcomes import quarter_at
 from sim.study.policy_simulate import PolicyResult, simulate_policy
 
 Vector = NDArray[np.float64]
+SPREAD = 8  # quarters over which the units come
 STEP = 0.02  # of the input's own level: small enough to be the slope, large enough to be no rounding
 
 
@@ -41,12 +42,11 @@ class _Tried:
 
 
 def marginals(result: PolicyResult, metric: str) -> list[Marginal]:
-    """Finite differences: every input is raised by 2 % of its level over the whole horizon, one at a time.
+    """Finite differences: every input is raised by 2 % of its level over two years, one at a time.
 
     Notes
     -----
-    Units that come too late to be at work at the date are counted as given, so the value is that of a unit spread evenly
-    over the horizon until then.
+    The two years end on the date shown. Units that come too late to be at work by then are counted as given.
     """
     quarter = quarter_at(result, result.question.scenario.show.date)
     before = result.own.stock(metric)[quarter] / result.reference(metric)
@@ -55,7 +55,7 @@ def marginals(result: PolicyResult, metric: str) -> list[Marginal]:
         given = _given(result, tried, quarter)
         if not np.any(given > 0):
             continue
-        raised = Change(start=-np.inf, times=1.0 + STEP)
+        raised = Change(start=float(result.horizon.edges[_first(quarter)]), times=1.0 + STEP)
         other = simulate_policy(
             result.question, result.world, result.rates, [(name, raised) for name in tried.series]
         )
@@ -67,16 +67,21 @@ def marginals(result: PolicyResult, metric: str) -> list[Marginal]:
 
 def _given(result: PolicyResult, tried: _Tried, quarter: int) -> Vector:
     """Units that the raise adds until the date."""
-    level = result.own.book(tried.base)[: quarter + 1]
+    spread = slice(_first(quarter), quarter + 1)
+    level = result.own.book(tried.base)[spread]
     if tried.base.endswith("_gate"):
         trade = result.own.resolved.borders[tried.base.split(".")[1]].trade
-        allowed = level * np.minimum(trade.offered, trade.wanted)[: quarter + 1]
+        allowed = level * np.minimum(trade.offered, trade.wanted)[spread]
         if tried.base.endswith("export_gate"):
-            allowed = np.minimum(allowed, np.minimum(trade.quota, trade.volume_cap)[: quarter + 1])
+            allowed = np.minimum(allowed, np.minimum(trade.quota, trade.volume_cap)[spread])
         return np.asarray(STEP * allowed.sum(axis=0))
     if tried.is_stock:
         return np.asarray(STEP * level[-1] / 1e6)
     return np.asarray(STEP * level.sum(axis=0) * QUARTER_S)
+
+
+def _first(quarter: int) -> int:
+    return max(quarter + 1 - SPREAD, 0)
 
 
 def _tried(result: PolicyResult) -> Iterator[_Tried]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sim.economics.landed import landed_chip
 from sim.economics.ownership import total
+from sim.policy.supply_makers import INPUTS
 from sim.policy.supply_series import YEAR_S, Matrix, decimal_year, overlap
 from sim.profiles.workload import TrainingRecipe
 from sim.study.cluster import resolve_cluster
@@ -173,6 +174,18 @@ def served(result: PolicyResult) -> Matrix:
 def demand(result: PolicyResult) -> Matrix:
     """Tokens asked for per second, (quarters, draws)."""
     return result.own.book("use.demand")
+
+
+def hbm_stops_binding(result: PolicyResult, maker: int = 0) -> Vector:
+    """From when on HBM is no longer the scarce input of a maker [year], (draws,); infinite where it still is at the end.
+
+    Where it never is, the start of the horizon.
+    """
+    scarce = result.own.course.binding[maker] == INPUTS.index("HBM")
+    backwards = np.argmax(scarce[::-1], axis=0)
+    last = len(scarce) - 1 - backwards
+    date = np.where(scarce.any(axis=0), result.horizon.edges[1:][last], result.horizon.start)
+    return np.where(scarce[-1], np.inf, date)
 
 
 # --- money -------------------------------------------------------------------------------------------------

@@ -91,9 +91,15 @@ def _seconds(study: PolicyStudy) -> list[str]:
     ids = [each.id for each in study.a.headlines]
     family = study.lead.split(":")[0]
     wanted = {
-        "volume": ("landed:",), "over": ("over:", "cost:"), "stock": ("ratio:", "stock:"), "ratio": ("bought:", "ratio:"),
-        "feasible": ("run-cost", "largest"), "served": ("met",),
-    }.get(family, ())  # fmt: skip
+        "volume": ("landed:",),
+        "over": ("over:", "cost:"),
+        "stock": ("ratio:", "stock:"),
+        "ratio": ("bought:", "ratio:"),
+        "feasible": ("run-cost", "largest"),
+        "served": ("met",),
+        "hbm": ("stock:", "ratio:"),
+    }.get(family, ())
+    wanted = (*study.a.question.scenario.show.also, *wanted)
     found = [id for prefix in wanted for id in ids if id.startswith(prefix) and id != study.lead]
     return found[:2]
 
@@ -122,9 +128,10 @@ def _tornados(study: PolicyStudy, a: Headline) -> Iterator[Tornado]:
     where = (
         "One input at its 10th (amber) and 90th percentile (blue), all others at their median. † weak source."
     )
-    yield _tornado(study, "tornado", f"What moves: {a.name}", where, study.moved, a.kind == "date")
+    if study.moved[1]:
+        yield _tornado(study, "tornado", f"What moves: {a.name}", where, study.moved, a.kind == "date")
     if study.moved_difference is not None and study.moved_difference[1]:
-        words = "years" if a.kind == "date" else a.unit
+        words = "months" if a.kind == "date" else a.unit
         title = f"What moves the difference between the scenarios: {a.name} ({words})"
         yield _tornado(study, "tornado-difference", title, where, study.moved_difference, False)
 

@@ -146,8 +146,8 @@ def _marginal_table(study: PolicyStudy) -> Table:
             )
         )
     note = (
-        f"Change of the compute at work, {moment(study.a.result)}, in {unit_of(metric)}, for one unit more, spread over the "
-        "time before. Below zero: it takes scarce HBM or power from better chips."
+        f"Change of the compute at work, {moment(study.a.result)}, in {unit_of(metric)}, for one unit more, spread over "
+        "the two years before. Below zero: it takes scarce HBM or power from better chips."
     )
     return Table(
         "Value of one more unit of each input",

@@ -202,11 +202,14 @@ class _Sensitivity:
     def of(self, id: str, difference: bool) -> tuple[float, list[Moved]]:
         """What moves an outcome of A, or its difference to B."""
         sides = self.sides if difference else self.sides[:1]
-        outcome = gap([_find(side, id).values for side in sides])
+        scale = 12.0 if difference and _find(sides[0], id).kind == "date" else 1.0  # dates differ in months
+        outcome = scale * gap([_find(side, id).values for side in sides])
 
         def evaluate(world: PolicyWorld) -> Vector:
             rates = Rates(self.rates.question, world.values, world.draws, plans=self.rates.plans)
-            return gap([one(simulate_policy(side.question, world, rates), id).values for side in sides])
+            return scale * gap(
+                [one(simulate_policy(side.question, world, rates), id).values for side in sides]
+            )
 
         finite = np.nan_to_num(outcome, nan=0.0, posinf=1e9, neginf=-1e9)
         return tornado(self.groups, self.branches, self.probabilities, finite, evaluate, self.pinned)

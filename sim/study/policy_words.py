@@ -85,7 +85,7 @@ def difference(a: Headline, b: Headline) -> tuple[str, str]:
             return "none", ""
         return f"{_months(found.p50)}", f"{_months(found.p05)} to {_months(found.p95)}"
     if a.kind == "money" or np.median(b.values) == 0.0:
-        found = interval(a.values - b.values)
+        found = interval(gap_of(a.values, b.values))
         return _signed(found.p50), f"{_signed(found.p05)} to {_signed(found.p95)}"
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(a.values == b.values, 0.0, a.values / b.values - 1.0)

@@ -1,0 +1,85 @@
+"""The report of a policy question: pages, charts, tables, and no recommendation."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+
+from sim.profiles.catalogue import Catalogue
+from sim.report.policy_report import policy_files
+from sim.study.policy_report import policy_content
+from sim.study.policy_study import PolicyStudy, study_policy
+from sim.study.policy_tables import policy_record, results_table
+from sim.views.policy import PolicyRequest, list_policies, show_policy
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    return Catalogue()
+
+
+@pytest.fixture(scope="module")
+def study(catalogue: Catalogue) -> PolicyStudy:
+    return study_policy(catalogue, "remote-closed", draws=24)
+
+
+def test_the_report_has_its_pages_charts_and_tables(catalogue: Catalogue, study: PolicyStudy) -> None:
+    content = policy_content(catalogue, study, "parity policy run remote-closed")
+    files = policy_files(content, results_table(study), {"a": 1})
+    assert files["report.pdf"].startswith(b"%PDF")
+    assert sum(name.startswith("page-") for name in files) >= 4
+    for name in ("ratio-tpp", "stock-tpp", "chips-by-pathway", "binding", "tornado", "tornado-difference"):
+        assert f"figures/{name}.svg" in files
+        assert b"inputs" in files[f"figures/{name}.svg"] or len(files[f"figures/{name}.png"]) > 1000
+    assert content.not_modelled
+    assert any(table.title == "Alleged" and table.rows for table in content.annex)
+
+
+def test_the_voice_is_neutral(catalogue: Catalogue, study: PolicyStudy) -> None:
+    content = policy_content(catalogue, study, "")
+    text = " ".join([*content.answers, *content.decides, *content.not_modelled, content.title])
+    assert not re.search(r"\b(should|must|ought|recommend|better to)\b", text)
+
+
+def test_a_closed_door_leaves_what_is_inside(study: PolicyStudy) -> None:
+    # Closing remote access takes rented chips away and touches nothing else.
+    assert study.b is not None
+    own, other = study.a.result.own, study.b.result.own
+    assert (own.course.installed == other.course.installed).all()
+    ends = own.chips("remote")[-1], other.chips("remote")[-1]
+    assert (ends[0] <= ends[1]).all()
+    assert np.mean(ends[0] < ends[1]) > 0.9  # in a few draws the rule takes hold after the horizon
+
+
+def test_tables_and_record_are_complete(catalogue: Catalogue, study: PolicyStudy) -> None:
+    table = results_table(study)
+    assert set(table["scenario"]) == {"remote access closed", "without these changes"}
+    assert {"legal", "domestic", "proxy foundry", "smuggled", "remote"} <= set(table["pathway"])
+    record = policy_record(study, policy_content(catalogue, study, ""))
+    assert {"a", "b", "difference"} <= set(record["outcomes"][0])
+
+
+def test_json_is_one_object_and_writes_nothing(catalogue: Catalogue) -> None:
+    stream = io.StringIO()
+    show_policy(catalogue, PolicyRequest("run", "power-limit", draws=4), stream, as_json=True)
+    record = json.loads(stream.getvalue())
+    assert record["lead"] == "stock:fp16"
+    assert record["identity"]["draws"] == 4
+
+
+def test_the_list_names_every_scenario(catalogue: Catalogue) -> None:
+    rows = {row[0] for row in list_policies(catalogue).rows}
+    wanted = {
+        "h20-allowed",
+        "h200-cap-and-duty",
+        "hbm-bottleneck",
+        "domestic-v4",
+        "grey-blackwell",
+        "serve-140t",
+        "distillation",
+    }
+    assert wanted <= rows
