@@ -51,7 +51,7 @@ def simulate(
         Already being decoded at time 0, with their prompt in the cache and one token out: a warm start. They are in
         no column of the result.
     details : Details, optional
-        Hashes of prompts, priorities, kinds of speculation, work at admission.
+        Hashes of prompts, priorities, kinds of speculation, work at admission, who waits for whose answer.
     rng : Generator, optional
         For failures; needed where a pool has them.
     watch : callable, optional
@@ -63,13 +63,16 @@ def simulate(
     SimulationError
         When tokens, cache blocks or requests went missing, or Little's law fails.
     ValueError
-        When the plan has failures and no random numbers, or the details name classes the limits do not have.
+        When the plan has failures and no random numbers, the details name classes the limits do not have, or requests
+        wait for each other and for clients.
     """
     pools = [pool for pool in (plan.serve, plan.prefill) if pool is not None]
     if rng is None and any(pool.failures for pool in pools):
         raise ValueError("a plan with failures needs random numbers: give `rng`")
     details = details or Details()
     _check_details(details, pools)
+    if clients is not None and details.follows is not None:
+        raise ValueError("requests that follow each other have a clock of their own: leave out `clients`")
     environment = simpy.Environment()
     run = _Run(plan, requests, environment, details, clients is not None, think_s, rng)
     if residents is not None:
@@ -155,18 +158,20 @@ class _Run:
         self.details, self.closed, self.think_s = details, closed, think_s
         count = len(requests)
         first, finish = np.full(count, np.nan), np.full(count, np.nan)
+        self.turns = details.turns
         arrival = np.full(count, np.nan) if closed else requests.arrival_s
+        if self.turns is not None:
+            arrival = np.where(self.turns.waits, np.nan, arrival)
         entry = (plan.prefill or plan.serve).limits.prefix
         self.unit_tokens = entry.block_tokens if entry and details.hashes is not None else 0
         outcome = np.zeros(count, np.int32) if self.unit_tokens else requests.cached
         self.books = Books(arrival, first, finish, outcome)
         self.over = environment.event()
         self.sent = 0
-        self.warm_tokens = 0
         self.units = [_Unit(self, rng) for _ in range(plan.units)]
         self.enter = self.units[0].submit if plan.units == 1 else self.choose_unit
         self.serial = 0
-        self.plain = details.empty
+        self.plain = details.plain
         self.feed = self.follows
 
     def warm_start(self, residents: Requests) -> None:
@@ -174,7 +179,7 @@ class _Run:
         columns = (residents.prompt.tolist(), residents.output.tolist())
         for number, (prompt, output) in enumerate(zip(*columns, strict=True)):
             if output > 1:
-                self.warm_tokens += output - 1
+                self.books.warm_tokens += output - 1
                 unit = self.units[number % len(self.units)]
                 unit.serve.submit(LiveRequest(_RESIDENT, prompt, output, generated=1))
 
@@ -184,7 +189,7 @@ class _Run:
         failure or a class of priority may look at each."""
         entry = self.plan.prefill or self.plan.serve
         alone = self.plan.units == 1 and entry.replicas == 1 and not entry.restless
-        if self.closed or not alone or entry.limits.classes > 1:
+        if self.closed or self.turns is not None or not alone or entry.limits.classes > 1:
             return None
         return Feed(self.requests, self.arrive_late)
 
@@ -194,9 +199,11 @@ class _Run:
         self.units[0].entry.up[0].enqueue(self.live(index, prompt, output, cached), when)
 
     def open_loop(self) -> Generator[simpy.Event, None, None]:
-        """Send every request at its time."""
-        environment = self.environment
+        """Send every request at its time, those that wait for another left out."""
+        environment, turns = self.environment, self.turns
         for index, (arrival, prompt, output, cached) in rows_of(self.requests):
+            if turns is not None and turns.waits[index]:
+                continue
             delay = arrival - environment.now
             if delay > 0:
                 yield environment.timeout(delay)
@@ -209,10 +216,13 @@ class _Run:
         yield self.environment.timeout(0)
 
     def send_next(self) -> None:
-        index = self.sent
-        if index >= len(self.requests):
-            return
-        self.sent += 1
+        """The next request of a client."""
+        if self.sent < len(self.requests):
+            self.sent += 1
+            self.send_now(self.sent - 1)
+
+    def send_now(self, index: int) -> None:
+        """A request whose time nobody knew before."""
         self.books.arrival[index] = self.environment.now
         row = (self.requests.prompt[index], self.requests.output[index], self.requests.cached[index])
         self.arrive(index, *(int(value) for value in row))
@@ -285,19 +295,23 @@ class _Run:
         self.books.finish[request.index] = now
         if self.unit_tokens:
             self.books.cached[request.index] = max(request.hit, 0)
-        self.leave(now)
+        self.leave(request.index, now)
 
     def refused(self, request: LiveRequest, now: float) -> None:
-        if request.index != _RESIDENT:
-            self.books.refused.append(request.index)
-            self.leave(now)
+        if request.index == _RESIDENT:
+            self.books.warm_tokens -= request.goal - request.generated
+            return
+        self.books.refuse(request, 0 if self.unit_tokens else int(self.requests.cached[request.index]), now)
+        self.leave(request.index, now)
 
-    def leave(self, now: float) -> None:
+    def leave(self, index: int, now: float) -> None:
         books = self.books
         books.change(-1, now)
         books.gone += 1
         if books.gone == len(self.requests):
             self.over.succeed()
+        if self.turns is not None:
+            self.turns.send_after(index, self.environment, self.send_now)
         if not self.closed:
             return
         if self.think_s <= 0:
@@ -313,7 +327,7 @@ class _Run:
             self.feed.release(now)  # who came since the last boundary
         books.change(0, now)
         asked = Requests(books.arrival, requests.prompt, requests.output, books.cached)
-        start = float(asked.arrival_s[0]) if len(asked) and not self.closed else 0.0
+        start = float(np.nanmin(books.arrival)) if len(asked) and not self.closed else 0.0
         span = max(now - start, 1e-300)
         pools = {"serve": [unit.serve for unit in self.units]}
         if self.plan.prefill is not None:
@@ -322,7 +336,7 @@ class _Run:
         serve, prefill = totals["serve"], totals.get("prefill", ReplicaCounters())
         books.check_little(asked.arrival_s, now)
         stated = np.zeros_like(books.cached) if self.unit_tokens else requests.cached
-        books.check_tokens(requests, stated, serve + prefill, self.warm_tokens)
+        books.check_tokens(requests, stated, serve + prefill)
         self.check_blocks()
         return ClusterRun(
             self.plan, asked, books.first, books.finish, span, books.area / span, serve, prefill,
@@ -332,7 +346,7 @@ class _Run:
 
     def check_blocks(self) -> None:
         """When all have left and no resident can be there, no cache block is held."""
-        if self.books.gone < len(self.requests) or self.warm_tokens:
+        if self.books.gone < len(self.requests) or self.books.warm_tokens:
             return
         pools = [pool for unit in self.units for pool in (unit.serve, unit.prefill) if pool]
         if not all(pool.all_empty() for pool in pools):

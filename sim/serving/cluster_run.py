@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.serving.live import ReplicaCounters
+from sim.serving.live import LiveRequest, ReplicaCounters
 from sim.serving.plan import ClusterPlan
 from sim.serving.traffic import Requests
 
@@ -154,8 +154,12 @@ class Books:
         Requests in the system, and their integral over time [s].
     gone : int
         Requests that have left, refused ones included.
-    refused : list of int
-        Rows that no replica can ever hold.
+    refused : dict of int to float
+        Rows that a replica can never hold, and when it said so [s].
+    refused_tokens, refused_prompts : int
+        Tokens made for them, and tokens of their prompts read or found, before that [token].
+    warm_tokens : int
+        Tokens that requests from before the run still have to get [token].
     """
 
     arrival: Column
@@ -166,7 +170,17 @@ class Books:
     area: float = 0.0
     last: float = 0.0
     gone: int = 0
-    refused: list[int] = field(default_factory=list)
+    refused: dict[int, float] = field(default_factory=dict)
+    refused_tokens: int = 0
+    refused_prompts: int = 0
+    warm_tokens: int = 0
+
+    def refuse(self, request: LiveRequest, stated: int, now: float) -> None:
+        """A request turns out to be too long, before its prompt was read or, in a decode pool, after."""
+        self.refused[request.index] = now
+        self.first[request.index] = np.nan
+        self.refused_tokens += request.generated
+        self.refused_prompts += request.prompt - stated - request.prefill_left
 
     def change(self, by: int, now: float) -> None:
         """One request more or less from now on."""
@@ -183,14 +197,12 @@ class Books:
             When it is not.
         """
         ends = np.where(np.isfinite(self.finish), self.finish, now)
-        ends[self.refused] = arrival_s[self.refused]  # they left at once
+        ends[list(self.refused)] = list(self.refused.values())
         inside = float(np.sum((ends - arrival_s)[arrival_s <= now]))
         if abs(inside - self.area) > 1e-6 * max(inside, self.area, 1e-9):
             raise SimulationError(f"Little's law fails: {self.area:.9g} against {inside:.9g} request-seconds")
 
-    def check_tokens(
-        self, requests: Requests, stated: NDArray[np.int32], total: ReplicaCounters, warm: int
-    ) -> None:
+    def check_tokens(self, requests: Requests, stated: NDArray[np.int32], total: ReplicaCounters) -> None:
         """Every token of a finished run was made once; every prompt token was read or found, and again after a loss.
 
         Raises
@@ -199,13 +211,13 @@ class Books:
             When one is missing or too many.
         """
         kept = np.ones(len(requests), bool)
-        kept[self.refused] = False
+        kept[list(self.refused)] = False
         if not np.all(np.isfinite(self.finish[kept])):
             return
-        asked = int(requests.output[kept].sum()) + warm
+        asked = int(requests.output[kept].sum()) + self.warm_tokens + self.refused_tokens
         if total.tokens != asked:
             raise SimulationError(f"{total.tokens} tokens were made and {asked} were asked for")
         read = total.prefill_tokens + total.hit_tokens - total.reread_tokens
-        prompts = int(requests.prompt[kept].sum()) - int(stated[kept].sum())
+        prompts = int(requests.prompt[kept].sum()) - int(stated[kept].sum()) + self.refused_prompts
         if read != prompts:
             raise SimulationError(f"{read} prompt tokens were read or found and {prompts} had to be")

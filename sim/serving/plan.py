@@ -13,6 +13,7 @@ from sim.serving.autoscale import Autoscale
 from sim.serving.live import LiveRequest
 from sim.serving.routing import Route, least_loaded
 from sim.serving.steps import ReplicaLimits, StepCost
+from sim.serving.turns import Turns
 
 Column: TypeAlias = NDArray[np.float64]
 
@@ -117,17 +118,29 @@ class Details:
         Class (0 goes first), and which of the speculative settings of the limits.
     extra_s : sequence of float
         Work at admission that holds up the instance, such as encoding images [s].
+    follows, wait_s : ndarray (n,)
+        Row of the request whose answer (or refusal) a request waits for, -1 for none, and the pause between [s]; the
+        arrival time of a request that waits is not read. See :class:`sim.serving.sessions.Sessions`.
     """
 
     hashes: Sequence[Sequence[int]] | None = None
     priority: Sequence[int] | NDArray[np.int_] | None = None
     rhythm: Sequence[int] | NDArray[np.int_] | None = None
     extra_s: Sequence[float] | Column | None = None
+    follows: NDArray[np.int32] | None = None
+    wait_s: Column | None = None
 
     @property
-    def empty(self) -> bool:
-        """Nothing is known."""
-        return all(getattr(self, name) is None for name in self.__slots__)
+    def plain(self) -> bool:
+        """Nothing is known that an instance would look at."""
+        return all(each is None for each in (self.hashes, self.priority, self.rhythm, self.extra_s))
+
+    @property
+    def turns(self) -> Turns | None:
+        """Who waits for whom; None where everybody comes at a time of their own."""
+        if self.follows is None or self.wait_s is None or not np.any(self.follows >= 0):
+            return None
+        return Turns(self.follows, self.wait_s)
 
     def live(self, index: int, prompt: int, output: int, cached: int, goal: int, unit: int) -> LiveRequest:
         """The request, its prompt cut in prefix blocks of ``unit`` tokens (0: no prefix cache)."""

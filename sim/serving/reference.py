@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import ceil
@@ -185,6 +186,8 @@ def run_step_by_step(
     priority: Sequence[int] | None = None,
     rhythm: Sequence[int] | None = None,
     extra_s: Sequence[float] | None = None,
+    follows: Sequence[int] | None = None,
+    wait_s: Sequence[float] | None = None,
 ) -> StepByStep:
     """Serve all requests on one instance with a loop over single steps.
 
@@ -194,6 +197,8 @@ def run_step_by_step(
         True: requests come with their prompt in the cache and one token out (decode pool).
     hashes, priority, rhythm, extra_s : sequence, optional
         Per request, as in :class:`sim.serving.live.LiveRequest`.
+    follows, wait_s : sequence, optional
+        As in :class:`sim.serving.plan.Details`.
     """
     result = StepByStep()
     jobs = [
@@ -205,15 +210,25 @@ def run_step_by_step(
         job.priority = priority[i] if priority is not None else 0
         job.rhythm = rhythm[i] if rhythm is not None else 0
         job.extra_s = extra_s[i] if extra_s is not None else 0.0
-    coming = list(range(len(jobs)))
+    follows = [-1] * len(jobs) if follows is None else follows
+    coming = [(float(requests.arrival_s[i]), i) for i in range(len(jobs)) if follows[i] < 0]
+
+    def answer(row: int, when: float) -> None:
+        """Those that waited for it will come."""
+        for later, before in enumerate(follows):
+            if before == row:
+                insort(coming, (when + (wait_s[later] if wait_s is not None else 0.0), later))
+
     here = _Instance(limits)
     now, step = 0.0, 0
     while coming or here.waiting or here.running:
-        while coming and requests.arrival_s[coming[0]] <= now:
-            job = jobs[coming.pop(0)]
+        while coming and coming[0][0] <= now:
+            when, row = coming.pop(0)
+            job = jobs[row]
             most = job.prompt + job.output + limits.speculations[job.rhythm].lookahead
             if ceil(most / limits.block_tokens) > limits.kv_blocks:
                 result.refused.append(job.index)
+                answer(row, when)
                 continue
             job.prefill_left = 0 if prefilled else job.prompt - job.cached
             job.prefilled = job.cached
@@ -221,7 +236,7 @@ def run_step_by_step(
         if not here.waiting and not here.running:
             if result.batches:
                 _record(result, now, ())
-            now = max(now, float(requests.arrival_s[coming[0]])) if coming else now
+            now = max(now, coming[0][0]) if coming else now
             continue
         before = result.preemptions
         while here.held() > limits.kv_blocks:
@@ -265,6 +280,7 @@ def run_step_by_step(
                 if job.generated >= job.output:
                     here.leave(job)
                     result.finish_s[job.index] = now
+                    answer(job.index, now)
         for job, tokens in chunks:
             job.prefill_left -= tokens
             job.prefilled += tokens
@@ -276,6 +292,7 @@ def run_step_by_step(
                 if job.generated >= job.output:
                     here.leave(job)
                     result.finish_s[job.index] = now
+                    answer(job.index, now)
     if result.batches:
         _record(result, now, ())
     return result

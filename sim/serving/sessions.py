@@ -82,6 +82,47 @@ class Sessions:
         arrival = moved + (self.requests.arrival_s - starts)
         return Sessions(replace(self.requests, arrival_s=arrival), self.follows, self.wait_s).in_order()
 
+    def steady(self, rate: float, answer_s: Vector) -> Sessions:
+        """Sessions as a service finds them that has run for long: rounds come at ``rate`` [1/s] from the first second.
+
+        Parameters
+        ----------
+        answer_s : ndarray (n,)
+            Time that the answer of a round is expected to take [s].
+
+        Notes
+        -----
+        With the time of answers and tools, every round has an expected time. The starts of the sessions are stretched
+        to fill a period of n / rate, which is closed to a ring: a session that is not over at its end goes on at its
+        beginning, as one that was under way when the run began. From there on its rounds follow the answers that they
+        really get.
+        """
+        due = self._expected(answer_s)
+        period = len(self) / rate
+        starts = due[self.roots()]
+        span = float(starts.max() - starts.min())
+        sessions = int(np.sum(self.follows < 0))
+        stretch = period * (1.0 - 1.0 / sessions) / span if span > 0 else 1.0
+        lap, place = np.divmod(due - starts + (starts - starts.min()) * stretch, period)
+        cut = (self.follows >= 0) & (lap != lap[self.follows])
+        follows = np.where(cut, -1, self.follows).astype(np.int32)
+        wait = np.where(cut, 0.0, self.wait_s)
+        return Sessions(replace(self.requests, arrival_s=place), follows, wait).in_order()
+
+    def _expected(self, answer_s: Vector) -> Vector:
+        """Time of every round when answers take so long [s]; a round stands behind the one it follows."""
+        due = self.requests.arrival_s.copy()
+        for row, before in enumerate(self.follows.tolist()):
+            if before >= 0:
+                due[row] = due[before] + answer_s[before] + self.wait_s[row]
+        return due
+
+    def part(self, count: int) -> Sessions:
+        """The first rounds; whoever is among them stands behind whom it follows."""
+        return Sessions(
+            _rows(self.requests, np.arange(len(self))[:count]), self.follows[:count], self.wait_s[:count]
+        )
+
     def roots(self) -> Rows:
         """Row of the first round of each row's session."""
         first = np.where(self.follows < 0, np.arange(len(self)), self.follows)
