@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, TextIO
 
 from sim.profiles.catalogue import Catalogue
 from sim.report.numbers import number, percent
 from sim.study.capacity_study import load_capacity_question
 from sim.study.fleet_study import FleetStudy, study_fleet
+from sim.views.output import json_text
 
 
 def show_fleet(
@@ -27,7 +27,7 @@ def show_fleet(
     question = load_capacity_question(catalogue, scenario, job, cluster, seed=seed)
     study = study_fleet(catalogue, question, load, requests)
     record = fleet_record(study)
-    print(json.dumps(record, indent=2) if as_json else "\n".join(_lines(record)), file=stream)
+    stream.write(json_text(record) if as_json else "\n".join(_lines(record)) + "\n")
 
 
 def fleet_record(study: FleetStudy) -> dict[str, Any]:

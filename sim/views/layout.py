@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -13,13 +11,12 @@ from typing import Any, TextIO
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError, Problem
 from sim.report.charts.pipeline import Pipeline, pipelines
-from sim.report.document import standalone
-from sim.report.figures import Chart, drawing
 from sim.report.numbers import duration, number, percent
 from sim.report.outputs import write_all
 from sim.report.trace import chrome_trace, pipeline_process
 from sim.study.layout_study import LayoutRow, LayoutStudy, load_layout_question, study_layouts
-from sim.views.listing import Listing, print_listing
+from sim.views.listing import Listing
+from sim.views.output import Wanted, command_line, deliver, json_text, picture_files
 
 DRAWN = 3  # layouts in the picture
 GB = 1e9
@@ -39,15 +36,7 @@ class LayoutRequest:
     @property
     def command(self) -> str:
         """The line that gives the same answer."""
-        words = [
-            "parity layout",
-            f"--model {shlex.quote(self.model)}",
-            f"--system {shlex.quote(self.system)}",
-        ]
-        words += [f"--chips {self.chips}"]
-        words += [f"--recipe {shlex.quote(self.recipe)}"] if self.recipe else []
-        words += [f"--precision {self.precision}"] if self.precision else []
-        return " ".join([*words, f"--top {self.top}"])
+        return command_line("layout", self)
 
 
 def find_layouts(catalogue: Catalogue, request: LayoutRequest) -> LayoutStudy:
@@ -82,48 +71,28 @@ def show_layouts(
     OSError
         When a file cannot be written.
     """
-    if out is not None and out.exists() and not out.is_dir():
-        raise InputError([Problem(f"--out {out}: is a file; name a folder")])
+    wanted = Wanted(as_json, out)
+    wanted.check()
     if trace is not None and trace.is_dir():
         raise InputError([Problem(f"--trace {trace}: is a folder; name a file in it")])
     study = find_layouts(catalogue, request)
-    written = write_layouts(study, out, trace)
-    if as_json:
-        to.write(_json(study).decode())
-        return
-    for listing in layout_tables(study):
-        print_listing(listing, to)
-    for path in written:
-        print(f"wrote {path}", file=to)
+    deliver(to, wanted, lambda: layouts_json(study), layout_tables(study), lambda: layout_files(study))
+    if trace is not None:
+        write_all(trace.parent, {trace.name: step_trace(study)})
+        if not as_json:
+            print(f"wrote {trace}", file=to)
 
 
 # --- files -------------------------------------------------------------------------------------------------
 
 
-def write_layouts(study: LayoutStudy, out: Path | None, trace: Path | None) -> list[Path]:
-    """Write what was asked for, and say where it is.
-
-    Parameters
-    ----------
-    out : Path, optional
-        Folder for ``layouts.json``, ``trace.json``, ``timeline.png`` and ``timeline.svg``.
-    trace : Path, optional
-        File for the trace of the best layout.
-
-    Raises
-    ------
-    OSError
-        When a file cannot be written.
-    """
-    written = []
-    if out is not None:
-        files = {"trace.json": step_trace(study), **timeline_files(study), "layouts.json": _json(study)}
-        write_all(out, files)
-        written += [out / name for name in files]
-    if trace is not None:
-        write_all(trace.parent, {trace.name: step_trace(study)})
-        written.append(trace)
-    return written
+def layout_files(study: LayoutStudy) -> dict[str, bytes]:
+    """Trace of a step of the best layout, timelines of the best ones, and the record."""
+    return {
+        "trace.json": step_trace(study),
+        **timeline_files(study),
+        "layouts.json": layouts_json(study).encode(),
+    }
 
 
 def step_trace(study: LayoutStudy) -> bytes:
@@ -143,8 +112,7 @@ def timeline_files(study: LayoutStudy) -> dict[str, bytes]:
         f"the best layout found takes {duration(study.rows[0].step_s)} per step"
     )
     draw = partial(pipelines, study.identity, claim, steps)
-    svg, png = standalone({"timeline": drawing(Chart("timeline", draw))})["timeline"]
-    return {"timeline.png": png, "timeline.svg": svg}
+    return picture_files("timeline", draw)
 
 
 def _bars(row: LayoutRow) -> list[tuple[int, float, float, str]]:
@@ -198,8 +166,9 @@ def _row_json(row: LayoutRow) -> dict[str, Any]:
     }
 
 
-def _json(study: LayoutStudy) -> bytes:
-    return (json.dumps(layouts_record(study), indent=2, ensure_ascii=False) + "\n").encode()
+def layouts_json(study: LayoutStudy) -> str:
+    """The record as text."""
+    return json_text(layouts_record(study))
 
 
 # --- tables ------------------------------------------------------------------------------------------------

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
-import shlex
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,7 +13,6 @@ from sim.profiles.messages import InputError, Problem
 from sim.profiles.scenario import ClusterChoice
 from sim.report.content import Interval
 from sim.report.numbers import bounds, number, percent
-from sim.report.outputs import write_all
 from sim.report.wording import view_name
 from sim.study.money_answers import BreakEvenAnswer, Ladder, SideAnswer
 from sim.study.money_question import (
@@ -30,7 +25,8 @@ from sim.study.money_question import (
     scenario_money,
 )
 from sim.study.prices import exchange_rate
-from sim.views.listing import Listing, print_listing
+from sim.views.listing import Listing
+from sim.views.output import Wanted, command_line, csv_bytes, deliver, json_text
 
 VIEWS = ("rental", "acquisition", "amortised")
 FLEET = 1024  # chips of a question that names no number, up to whole purchases
@@ -58,12 +54,7 @@ class CostRequest:
     @property
     def command(self) -> str:
         """The line that gives the same answer."""
-        words = ["parity", "cost", *([shlex.quote(self.scenario)] if self.scenario else [])]
-        for each in fields(self):
-            value = getattr(self, each.name)
-            if each.name != "scenario" and value != each.default:
-                words += [f"--{each.name.replace('_', '-')}", shlex.quote(str(value))]
-        return " ".join(words)
+        return command_line("cost", self, "scenario")
 
 
 def show_cost(
@@ -78,21 +69,20 @@ def show_cost(
     OSError
         When a file cannot be written.
     """
+    wanted = Wanted(as_json, out)
+    wanted.check()
     question = money_question(catalogue, request)
     rate = 1.0
     if request.currency != "USD":
         rate = exchange_rate(catalogue, request.currency, question.as_of).median
     answer = answer_money(catalogue, question, request.command)
-    files = {} if out is None else {"cost.json": cost_json(answer), "cost.csv": cost_csv(answer)}
-    if out is not None:
-        write_all(out, files)
-    if as_json:
-        to.write(cost_json(answer).decode())
-        return
-    for listing in cost_tables(answer, request.currency, rate):
-        print_listing(listing, to)
-    for name in files:
-        print(f"wrote {(out or Path()) / name}", file=to)
+    deliver(
+        to,
+        wanted,
+        lambda: cost_json(answer),
+        cost_tables(answer, request.currency, rate),
+        lambda: {"cost.json": cost_json(answer).encode(), "cost.csv": cost_csv(answer)},
+    )
 
 
 def money_question(catalogue: Catalogue, request: CostRequest) -> MoneyQuestion:
@@ -255,23 +245,16 @@ def cost_record(answer: MoneyAnswer) -> dict[str, Any]:
     return asdict(answer)
 
 
-def cost_json(answer: MoneyAnswer) -> bytes:
+def cost_json(answer: MoneyAnswer) -> str:
     """The record as text; what has no finite value is null."""
-    return (
-        json.dumps(plain(cost_record(answer)), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    ).encode()
+    return json_text(cost_record(answer))
 
 
 def cost_csv(answer: MoneyAnswer) -> bytes:
     """Long table: job, cluster, what, unit, view, block, and quantiles."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["job", "cluster", "what", "unit", "view", "block", *Interval.__slots__])
-    for job in answer.jobs:
-        for side in job.sides:
-            for each in side.ladders:
-                writer.writerows(_lines(job, side, each))
-    return stream.getvalue().encode()
+    columns = ("job", "cluster", "what", "unit", "view", "block", *Interval.__slots__)
+    ladders = ((job, side, each) for job in answer.jobs for side in job.sides for each in side.ladders)
+    return csv_bytes(columns, (line for ladder in ladders for line in _lines(*ladder)))
 
 
 def _lines(job: JobMoney, side: SideAnswer, ladder: Ladder) -> Iterator[list[str]]:
@@ -284,12 +267,3 @@ def _lines(job: JobMoney, side: SideAnswer, ladder: Ladder) -> Iterator[list[str
 
 def _numbers(found: Interval) -> list[str]:
     return [f"{getattr(found, name):.6g}" for name in Interval.__slots__]
-
-
-def plain(value: Any) -> Any:
-    """JSON has no infinity and no NaN: what has no finite value is null."""
-    if isinstance(value, Mapping):
-        return {key: plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

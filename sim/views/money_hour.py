@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -13,11 +10,11 @@ from typing import TextIO
 
 from sim.profiles.catalogue import Catalogue
 from sim.report.numbers import bounds, finite, number, percent
-from sim.report.outputs import write_all
 from sim.report.wording import view_name
 from sim.study.money_hour import HourAnswer, HourQuestion, answer_hour
-from sim.views.listing import Listing, print_listing
-from sim.views.money import VIEWS, plain
+from sim.views.listing import Listing
+from sim.views.money import VIEWS
+from sim.views.output import Wanted, csv_bytes, deliver, json_text
 
 
 def show_hour(
@@ -38,17 +35,16 @@ def show_hour(
     OSError
         When a file cannot be written.
     """
+    wanted = Wanted(as_json, out)
+    wanted.check()
     answer = answer_hour(catalogue, question, command)
-    files = {} if out is None else {"hour.json": hour_json(answer), "hour.csv": hour_csv(answer)}
-    if out is not None:
-        write_all(out, files)
-    if as_json:
-        to.write(hour_json(answer).decode())
-        return
-    for listing in hour_tables(answer):
-        print_listing(listing, to)
-    for name in files:
-        print(f"wrote {(out or Path()) / name}", file=to)
+    deliver(
+        to,
+        wanted,
+        lambda: hour_json(answer),
+        hour_tables(answer),
+        lambda: {"hour.json": hour_json(answer).encode(), "hour.csv": hour_csv(answer)},
+    )
 
 
 def hour_tables(answer: HourAnswer) -> Iterator[Listing]:
@@ -115,7 +111,7 @@ def _blocks(answer: HourAnswer) -> Listing:
     return Listing("the same by block", ("view", "block", "median", "share", "90 % interval"), rows, [note])
 
 
-def hour_json(answer: HourAnswer) -> bytes:
+def hour_json(answer: HourAnswer) -> str:
     """Everything but the draws, as text."""
     record = asdict(answer)
     del record["draws_usd"], record["question"]
@@ -124,17 +120,12 @@ def hour_json(answer: HourAnswer) -> bytes:
         "system": question.side.system.id, "chip": question.side.chip.id, "region": question.side.region.id,
         "activity": question.activity, "occupancy": question.occupancy, "under_usd": question.under_usd,
     }  # fmt: skip
-    return (json.dumps(plain(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return json_text(record)
 
 
 def hour_csv(answer: HourAnswer) -> bytes:
     """Every draw: one row each, one column per view [USD/hour]."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
     views = [view for view in VIEWS if view in answer.draws_usd]
-    writer.writerow(["draw", *(f"{view}_usd_per_hour" for view in views)])
-    columns = (answer.draws_usd[view] for view in views)
-    writer.writerows(
-        [index, *(f"{usd:.6g}" for usd in row)] for index, row in enumerate(zip(*columns, strict=True))
-    )
-    return stream.getvalue().encode()
+    draws = zip(*(answer.draws_usd[view] for view in views), strict=True)
+    rows = ([index, *(f"{usd:.6g}" for usd in row)] for index, row in enumerate(draws))
+    return csv_bytes(("draw", *(f"{view}_usd_per_hour" for view in views)), rows)

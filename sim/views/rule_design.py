@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -13,15 +10,14 @@ from typing import Any, TextIO
 import numpy as np
 
 from sim.profiles.catalogue import Catalogue
-from sim.profiles.messages import InputError, Problem
 from sim.report.charts.design_map import DesignMapContent, MapPanel, RuleLine, design_map
 from sim.report.numbers import number
-from sim.report.outputs import write_all
 from sim.study.rule_bench import DesignRequest
 from sim.study.rule_book import load_rules
 from sim.study.rule_design import DRAWS, SEED, Best, DesignStudy, study_designs
-from sim.views.listing import Listing, print_listing
-from sim.views.rule_pictures import identity, picture
+from sim.views.listing import Listing
+from sim.views.output import Wanted, csv_bytes, deliver, json_text, picture_files
+from sim.views.rule_pictures import identity
 from sim.views.rules import DISCLAIMER
 
 NOTES = (
@@ -49,17 +45,11 @@ def show_designs(
     OSError
         When a file cannot be written.
     """
-    if out is not None and out.exists() and not out.is_dir():
-        raise InputError([Problem(f"--out {out}: is a file; name a folder")])
+    wanted = Wanted(as_json, out)
+    wanted.check()
     study = study_designs(catalogue, load_rules(catalogue), request)
-    written = [] if out is None else _write(catalogue, study, out)
-    if as_json:
-        to.write(_dumped(record(study)))
-        return
-    for job in ("training", "serving"):
-        print_listing(_table(study, job), to)
-    for path in written:
-        print(f"wrote {path}", file=to)
+    tables = [_table(study, job) for job in ("training", "serving")]
+    deliver(to, wanted, lambda: json_text(record(study)), tables, lambda: _files(catalogue, study))
 
 
 def _table(study: DesignStudy, job: str) -> Listing:
@@ -110,23 +100,15 @@ def _best(best: Best) -> dict[str, Any]:
         "accepted": sorted(best.regime.accepted),
     }
     rest = {key: value for key, value in asdict(best).items() if key != "regime"}
-    return {"regime": regime, **{key: _finite(value) for key, value in rest.items()}}
+    return {"regime": regime, **rest}
 
 
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def _dumped(data: Any) -> str:
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-
-
-def _write(catalogue: Catalogue, study: DesignStudy, out: Path) -> list[Path]:
-    files = picture("design-map", partial(design_map, content(catalogue, study)))
-    files["sweep.csv"] = _sweep(study)
-    files["designs.json"] = _dumped(record(study)).encode()
-    write_all(out, files)
-    return [out / name for name in files]
+def _files(catalogue: Catalogue, study: DesignStudy) -> dict[str, bytes]:
+    return {
+        **picture_files("design-map", partial(design_map, content(catalogue, study))),
+        "sweep.csv": _sweep(study),
+        "designs.json": json_text(record(study)).encode(),
+    }
 
 
 def content(catalogue: Catalogue, study: DesignStudy) -> DesignMapContent:
@@ -170,20 +152,16 @@ def _claim(study: DesignStudy) -> str:
 
 
 def _sweep(study: DesignStudy) -> bytes:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(
-        ("tpp", "dram_gbs", "training_tokens_per_s_per_chip", "training_usd_per_million",
-         "serving_tokens_per_s_per_chip", "serving_usd_per_million")
-    )  # fmt: skip
     run = study.map
-    for row, dram in enumerate(run.dram_gbs):
-        for column, tpp in enumerate(run.tpp):
-            cells = (
-                run.outcome.training,
-                run.outcome.training_usd,
-                run.outcome.serving,
-                run.outcome.serving_usd,
-            )
-            writer.writerow([f"{value:.6g}" for value in (tpp, dram, *(cell[row, column] for cell in cells))])
-    return stream.getvalue().encode()
+    columns = {
+        "training_tokens_per_s_per_chip": run.outcome.training,
+        "training_usd_per_million": run.outcome.training_usd,
+        "serving_tokens_per_s_per_chip": run.outcome.serving,
+        "serving_usd_per_million": run.outcome.serving_usd,
+    }
+    rows = (
+        [f"{value:.6g}" for value in (tpp, dram, *(cells[row, column] for cells in columns.values()))]
+        for row, dram in enumerate(run.dram_gbs)
+        for column, tpp in enumerate(run.tpp)
+    )
+    return csv_bytes(("tpp", "dram_gbs", *columns), rows)

@@ -6,19 +6,14 @@ from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
 
-from matplotlib.figure import Figure
-
-from sim.policy.rules import NOT_APPLICABLE, NOT_IN_FORCE, OUT_OF_SCOPE
 from sim.profiles.catalogue import Catalogue
 from sim.report.charts.export_rules import MatrixContent, matrix
 from sim.report.content import RunIdentity
-from sim.report.document import standalone
-from sim.report.figures import Chart, drawing
 from sim.study.rule_book import RuleBook
 from sim.study.rules import DRAWS, Classification
 from sim.study.summary.report import inputs_hash
-
-SILENT = (NOT_IN_FORCE, OUT_OF_SCOPE, NOT_APPLICABLE)
+from sim.views.output import picture_files
+from sim.views.rules import SILENT
 
 
 def matrix_files(
@@ -38,19 +33,13 @@ def matrix_files(
         [_named(rule, book) for rule in rules],
         rows,
     )
-    return picture("matrix", partial(matrix, content))
+    return picture_files("matrix", partial(matrix, content))
 
 
 def identity(catalogue: Catalogue, command: str, seed: int = 0, draws: int = DRAWS) -> RunIdentity:
     """What a picture needs to be traced."""
     files = catalogue.files_read
     return RunIdentity(version("chip-parity"), command, seed, draws, 0, inputs_hash(files), files)
-
-
-def picture(name: str, draw: partial[Figure]) -> dict[str, bytes]:
-    """A chart as PNG and SVG."""
-    svg, png = standalone({name: drawing(Chart(name, draw))})[name]
-    return {f"{name}.png": png, f"{name}.svg": svg}
 
 
 def _weights(answer: Classification, rules: Sequence[str]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +19,7 @@ from sim.profiles.policy import ExportRule
 from sim.study.rule_book import RuleBook, load_rules
 from sim.study.rules import Classification, check_table, classify_chip
 from sim.views.listing import Listing, print_listing
+from sim.views.output import Wanted, deliver, json_text
 
 DISCLAIMER = "Not legal advice: rules in our own words, figures from public sources."
 FIGURES = {
@@ -93,11 +93,12 @@ def show_classification(
         )
     book = load_rules(catalogue)
     answer = classify_chip(catalogue, book, chip, day(date), destination)
-    if as_json:
-        to.write(dumped(classification_record(answer, book)))
-        return
-    for listing in classification_tables(answer, book, every):
-        print_listing(listing, to)
+    deliver(
+        to,
+        Wanted(as_json),
+        lambda: json_text(classification_record(answer, book)),
+        classification_tables(answer, book, every),
+    )
 
 
 def classification_tables(answer: Classification, book: RuleBook, every: bool = False) -> list[Listing]:
@@ -234,9 +235,7 @@ def _result_record(result: Result, book: RuleBook) -> dict[str, Any]:
         "in_force": result.in_force,
         "possible": list(result.possible),
         "probability": dict(result.probability),
-        "margins": [
-            {key: _finite(value) for key, value in asdict(margin).items()} for margin in result.margins
-        ],
+        "margins": [asdict(margin) for margin in result.margins],
         "notes": list(result.notes),
         "standing": document.standing,
         "solidity": document.solidity,
@@ -247,17 +246,8 @@ def _result_record(result: Result, book: RuleBook) -> dict[str, Any]:
     }
 
 
-def _ends(bounds: Bounds) -> dict[str, float | None]:
-    return {"low": _finite(float(np.asarray(bounds.low))), "high": _finite(float(np.asarray(bounds.high)))}
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def dumped(record: Any) -> str:
-    """JSON as a file holds it."""
-    return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+def _ends(bounds: Bounds) -> dict[str, float]:
+    return {"low": float(np.asarray(bounds.low)), "high": float(np.asarray(bounds.high))}
 
 
 # --- a table of expected results ---------------------------------------------------------------------------
@@ -274,7 +264,7 @@ def show_rows(catalogue: Catalogue, path: Path, to: TextIO, *, as_json: bool = F
     answers = check_table(path, load_rules(catalogue))
     if as_json:
         keys = ("chip_id", "rule", "expected", "got", "branch", "agrees")
-        to.write(dumped({"rows": [{key: getattr(answer, key) for key in keys} for answer in answers]}))
+        to.write(json_text({"rows": [{key: getattr(answer, key) for key in keys} for answer in answers]}))
         return
     print_listing(_row_table(answers), to)
 
@@ -298,15 +288,8 @@ def show_rules(catalogue: Catalogue, to: TextIO, *, as_json: bool = False) -> No
     """Print the rules by date of effect."""
     book = load_rules(catalogue)
     if as_json:
-        to.write(
-            dumped(
-                {
-                    "rules": [
-                        document.model_dump(mode="json", by_alias=True) for document in book.files.values()
-                    ]
-                }
-            )
-        )
+        found = [document.model_dump(mode="json", by_alias=True) for document in book.files.values()]
+        to.write(json_text({"rules": found}))
         return
     rows = [
         (f.id, f.effective or "-", f.ended or "", f.standing, f.solidity, f.name, f.instrument)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,8 +17,6 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from sim.profiles.catalogue import Catalogue
 from sim.report.charts.sweep import parity_over_axis
 from sim.report.content import Interval, RunIdentity
-from sim.report.document import standalone
-from sim.report.figures import Chart, drawing
 from sim.report.outputs import write_all
 from sim.report.workbook import plain_workbook
 from sim.study.summary.report import inputs_hash
@@ -30,6 +27,7 @@ from sim.study.sweep.run import Plan, plan_sweep, run_sweep
 from sim.study.sweep.run import Progress as State
 from sim.study.sweep.table import draws_table, failures_table, results_table
 from sim.study.sweep.workers import workers
+from sim.views.output import json_text, picture_files
 
 CACHE = Path("reports") / ".cache"
 
@@ -122,7 +120,7 @@ def sweep_files(found: SweepResult, command: str) -> dict[str, bytes]:
     if len(found.failures):
         files["failures.csv"] = found.failures.to_csv(index=False, lineterminator="\n").encode()
     record = {**asdict(_identity(found.plan, command)), "axes": [asdict(axis) for axis in found.plan.axes]}
-    files["sweep.json"] = (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
+    files["sweep.json"] = json_text(record).encode()
     return files
 
 
@@ -213,7 +211,7 @@ def _picture(found: SweepResult, identity: RunIdentity) -> bytes:
     answered = _series(found.results)
     series = {label: answered[job] for job, label in jobs.items() if job in answered}
     draw = partial(parity_over_axis, identity, axis, points, series, plan.questions[0].b.label)
-    return standalone({"parity": drawing(Chart("parity", draw))})["parity"][1]
+    return picture_files("parity", draw)["parity.png"]
 
 
 def _series(results: pd.DataFrame) -> Mapping[str, Mapping[int, Interval]]:

@@ -17,7 +17,7 @@ from sim.study.layout_study import LayoutStudy, load_layout_question, resolve_se
 from sim.training.fit import memory_limit, training_memory
 from sim.training.search import search
 from sim.training.step import step_time
-from sim.views.layout import LayoutRequest, layout_tables, layouts_record, step_trace, write_layouts
+from sim.views.layout import LayoutRequest, layout_files, layout_tables, layouts_record, step_trace
 
 
 @pytest.fixture(scope="module")
@@ -148,11 +148,11 @@ def test_trace_holds_all_work_of_the_best_layout(small: LayoutStudy) -> None:
     assert busy == pytest.approx(float(small.rows[0].pipeline.busy_s.sum()), rel=1e-6)
 
 
-def test_files_are_written(small: LayoutStudy, tmp_path: Path) -> None:
-    names = {path.name for path in write_layouts(small, tmp_path / "out", tmp_path / "step.json")}
-    assert names == {"layouts.json", "trace.json", "timeline.png", "timeline.svg", "step.json"}
-    assert (tmp_path / "out" / "timeline.png").read_bytes().startswith(b"\x89PNG")
-    assert (tmp_path / "out" / "trace.json").read_bytes() == (tmp_path / "step.json").read_bytes()
+def test_files_of_a_study(small: LayoutStudy) -> None:
+    files = layout_files(small)
+    assert set(files) == {"layouts.json", "trace.json", "timeline.png", "timeline.svg"}
+    assert files["timeline.png"].startswith(b"\x89PNG")
+    assert files["trace.json"] == step_trace(small)
 
 
 def test_the_line_that_gives_the_same_answer() -> None:

@@ -25,7 +25,8 @@ from sim.study.money_question import Options, answer_money, scenario_money
 from sim.study.question import load_question
 from sim.study.serving import run_serving
 from sim.study.summary.statistics import interval, typical_parts
-from sim.views.money import CostRequest, break_even_words, cost_csv, cost_json, money_question, plain
+from sim.views.money import CostRequest, break_even_words, cost_csv, cost_json, money_question
+from sim.views.output import plain
 
 SCENARIO = "grey_b200_vs_910c"
 CATALOGUE = Catalogue()

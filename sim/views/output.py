@@ -1,0 +1,148 @@
+"""What every view does with its answer: check the places, write the files, print tables or one JSON object."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+from pathlib import Path
+from typing import Any, TextIO
+
+from matplotlib.figure import Figure
+
+from sim.profiles.messages import InputError, Problem, shown_path
+from sim.report.document import standalone
+from sim.report.figures import Chart, drawing
+from sim.report.outputs import write_all
+from sim.views.listing import Listing, print_listing
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How an answer is to be shown.
+
+    Attributes
+    ----------
+    as_json : bool
+        One JSON object instead of tables.
+    out : Path, optional
+        Folder for the files of the answer; none are written when left out.
+    """
+
+    as_json: bool = False
+    out: Path | None = None
+
+    def check(self) -> None:
+        """Refuse a folder that cannot be written to before the work, not after it."""
+        if self.out is not None:
+            check_folder(self.out)
+
+
+def deliver(
+    to: TextIO,
+    wanted: Wanted,
+    record: Callable[[], str],
+    listings: Iterable[Listing],
+    files: Callable[[], Mapping[str, bytes]] = dict,
+) -> None:
+    """Write the files that are wanted, and print tables, or one JSON object.
+
+    Parameters
+    ----------
+    record : function
+        Gives the answer as JSON text.
+    listings : iterable of Listing
+        Read only where tables are printed.
+    files : function
+        Gives the files by name inside the folder; called only where there is one.
+
+    Raises
+    ------
+    OSError
+        When a file cannot be written.
+    """
+    written = [] if wanted.out is None else write_folder(wanted.out, files())
+    if wanted.as_json:
+        to.write(record())
+        return
+    for listing in listings:
+        print_listing(listing, to)
+    for path in written:
+        print(f"wrote {path}", file=to)
+
+
+def check_folder(out: Path) -> None:
+    """Refuse a place that cannot be written to before the work, not after it.
+
+    Raises
+    ------
+    InputError
+        When it is a file or below one, or may not be written to.
+    """
+    nearest = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not nearest.is_dir():
+        raise InputError([Problem(f"--out {out}: {shown_path(nearest)} is a file; name a folder")])
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise InputError(
+            [Problem(f"--out {out}: no permission to write in {shown_path(nearest)}; name another folder")]
+        )
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> list[Path]:
+    """Write files into a folder, all or nothing, and give their paths."""
+    write_all(folder, files)
+    return [folder / name for name in files]
+
+
+def json_text(record: Any) -> str:
+    """A record as a JSON file holds it; what has no finite value is null."""
+    return json.dumps(plain(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def plain(value: Any) -> Any:
+    """JSON has no infinity and no NaN: what has no finite value is null."""
+    if isinstance(value, Mapping):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def csv_bytes(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """A table as a CSV file, one line feed per row on every system."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return stream.getvalue().encode()
+
+
+def picture_files(name: str, draw: partial[Figure]) -> dict[str, bytes]:
+    """A chart as PNG and SVG."""
+    svg, png = standalone({name: drawing(Chart(name, draw))})[name]
+    return {f"{name}.png": png, f"{name}.svg": svg}
+
+
+def command_line(verb: str, request: Any, *named: str) -> str:
+    """The line that gives the same answer.
+
+    Parameters
+    ----------
+    request : dataclass
+        What was typed, one field per option; fields at their default are left out.
+    named : str
+        Fields that are typed without the name of an option, first.
+    """
+    given = [each for each in fields(request) if getattr(request, each.name) != each.default]
+    words = ["parity", verb]
+    words += [shlex.quote(str(getattr(request, each.name))) for each in given if each.name in named]
+    for each in given:
+        if each.name not in named:
+            words += [f"--{each.name.replace('_', '-')}", shlex.quote(str(getattr(request, each.name)))]
+    return " ".join(words)
