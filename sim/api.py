@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -11,9 +10,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from sim.profiles.catalogue import Catalogue
-from sim.profiles.messages import InputError, Problem, shown_path
 from sim.report.outputs import write_report
+from sim.report.wording import draws_note
 from sim.study.run import ScenarioRun, run_scenario
+from sim.views.output import check_folder
 
 REPORTS = Path("reports")
 
@@ -25,6 +25,7 @@ def run_and_report(
     seed: int | None,
     out: Path | None,
     as_of: str | None = None,
+    precision: float | None = None,
 ) -> list[str]:
     """Answer the question of a scenario, write the report, and say what came out and where it is.
 
@@ -38,8 +39,8 @@ def run_and_report(
         When a file cannot be written.
     """
     if out is not None:
-        _check_folder(out)
-    asked = (("draws", draws), ("seed", seed), ("as-of", as_of))
+        check_folder(out)
+    asked = (("draws", draws), ("seed", seed), ("as-of", as_of), ("precision", precision))
     options = [f"--{name} {shlex.quote(str(value))}" for name, value in asked if value is not None]
     command = " ".join(["parity run", shlex.quote(str(scenario)), *options])
     with _bar() as bar:
@@ -52,22 +53,13 @@ def run_and_report(
             command,
             lambda what, share: bar.update(row, description=what, completed=share),
             as_of,
+            precision,
         )
         bar.update(row, description="writing the report")
         directory = out or REPORTS / result.content.identity.scenario
         paths = write_report(result.content, directory, result.summary, draws=result.draws)
-    return [*_answers(result), "", *_places(paths)]
-
-
-def _check_folder(out: Path) -> None:
-    """Refuse a place that cannot be written to before the work, not after it."""
-    nearest = next(path for path in (out, *out.absolute().parents) if path.exists())
-    if not nearest.is_dir():
-        raise InputError([Problem(f"--out {out}: {shown_path(nearest)} is a file; name a folder")])
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise InputError(
-            [Problem(f"--out {out}: no permission to write in {shown_path(nearest)}; name another folder")]
-        )
+    note = draws_note(result.content.convergence, result.content.identity.draws)
+    return [*_answers(result), *([note] if note else []), "", *_places(paths)]
 
 
 def _bar() -> Progress:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from sim.commands import calibrate, fleet, models, money, policy, profiles, questions, rules, sweep
+from sim.commands import calibrate, fleet, models, money, parity, policy, profiles, questions, rules, sweep
 
 
 class _PlainEnd(TyperGroup):
@@ -58,6 +58,7 @@ app = typer.Typer(
 app.add_typer(profiles.app, name="profiles")
 app.add_typer(models.app, name="models")
 app.add_typer(questions.app)
+app.add_typer(parity.app)
 app.add_typer(money.app)
 app.add_typer(sweep.app)
 app.add_typer(fleet.app)

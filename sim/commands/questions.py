@@ -31,13 +31,22 @@ def run(
     draws: Draws = None,
     seed: Seed = None,
     out: Annotated[Path | None, folder("Where to write; reports/<id of the scenario> when left out.")] = None,
+    precision: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            min=1e-4,
+            max=0.5,
+            help="Double the draws until the ends of every headline are known to this share of its median.",
+        ),
+    ] = None,
     as_of: AsOf = None,
     profiles: Profiles = None,
 ) -> None:
     """Answer the question of a scenario and write its report."""
     from sim.api import run_and_report
 
-    for line in run_and_report(catalogue(profiles), scenario, draws, seed, out, as_of):
+    for line in run_and_report(catalogue(profiles), scenario, draws, seed, out, as_of, precision):
         print(line)
 
 

@@ -61,6 +61,8 @@ class Job(Record):
     model: Id
     workload: Id
     """Training recipe or serving traffic (scenarios/workloads)."""
+    share: float = Field(default=1.0, ge=0, le=1_000_000)
+    """How much of this job there is beside the others in a mixed fleet: chips of cluster b that it would keep busy."""
 
 
 class Correlation(Record):
@@ -113,6 +115,11 @@ class Uncertainty(Record):
     seed: int = 1
     event_draws: int = Field(default=3, ge=0, le=1000)
     """Draws on which the event engines run, besides the median."""
+    precision: float | None = Field(default=None, gt=0, lt=1)
+    """Error of the 5th and the 95th percentile of every headline, as a share of its median: `draws` double until it is
+    reached. Left out: no more than `draws`."""
+    max_draws: int = Field(default=16384, ge=1, le=1_000_000)
+    """Draws at which doubling ends, whether or not the precision is reached."""
     correlated: list[Correlation] = Field(default_factory=list)
     """Groups of inputs that share a cause."""
     branches: list[Branching] = Field(default_factory=list)

@@ -71,9 +71,15 @@ class JobSide:
     # Training: (time s, kind, detail) of what happens in one course that the run may take, in order.
     campaign: Sequence[tuple[float, str, str]] = ()
     wall_days_samples: Sequence[float] = ()  # training: wall days over draws, for a histogram
-    wall_days_chance: Interval | None = None  # training: over seeds of the events alone, all inputs at their medians
-    losses: Mapping[str, float] = field(default_factory=dict)  # training: cause -> mean share of the calendar lost
-    stop_causes: Mapping[str, float] = field(default_factory=dict)  # training: component -> mean stops per run
+    wall_days_chance: Interval | None = (
+        None  # training: over seeds of the events alone, all inputs at their medians
+    )
+    losses: Mapping[str, float] = field(
+        default_factory=dict
+    )  # training: cause -> mean share of the calendar lost
+    stop_causes: Mapping[str, float] = field(
+        default_factory=dict
+    )  # training: component -> mean stops per run
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,47 @@ class JobContent:
 
 
 @dataclass(frozen=True, slots=True)
+class EqualCell:
+    """The count of B that equals A by one basis."""
+
+    basis: str  # "dense BF16", "same work per time", "same power" ...
+    count: Interval | None  # unrounded; None where there is no such number
+    at_least: float  # share of the draws in which A equals B's own count or more; NaN where there is no count
+    why: str = ""  # why there is none
+
+
+@dataclass(frozen=True, slots=True)
+class EqualRow:
+    """Counts of B that equal A by bases of one kind: those of a job, or a single one without a job."""
+
+    group: Literal["paper", "money", "training", "serving"]
+    label: str  # of the job, or of the basis
+    cells: Sequence[EqualCell]
+    job: str = ""  # id of the job
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """The answer of one job after more and more draws."""
+
+    job_id: str
+    label: str
+    # (draws, p05, p50, p95, error of p05, error of p50, error of p95): errors are half-widths of 90 % intervals.
+    rows: Sequence[tuple[int, float, float, float, float, float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Convergence:
+    """Whether the draws are enough."""
+
+    courses: Sequence[Course]
+    asked: float | None = None  # error of the ends to reach, as a share of the median; None: draws were given
+    first: int = 0  # draws to begin with
+    most: int = 0  # draws to end with at the latest
+    open: Sequence[str] = ()  # labels of the jobs whose ends were not yet known so well
+
+
+@dataclass(frozen=True, slots=True)
 class PaperMetric:
     """The count of B that equals A by a datasheet number."""
 
@@ -123,6 +170,8 @@ class Driver:
     flips_at: str  # "flips at 620 TFLOP/s" or "does not flip within its range"
     source: str
     kind: str
+    total_range: tuple[float, float] | None = None  # 90 % bootstrap intervals of the two indices
+    first_range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,13 +251,13 @@ class ReportContent:
     jobs: Sequence[JobContent]
     paper_metrics: Sequence[PaperMetric]
     sensitivities: Sequence[Sensitivity]
-    convergence: Sequence[
-        tuple[int, float, float, float]
-    ]  # (draws, p05, p50, p95) of the first job's equal count
+    convergence: Convergence
     validation: Sequence[ValidationRecord]
     not_modelled: Sequence[str]
     inputs: Sequence[InputRow]
     identity: RunIdentity
+    equals: Sequence[EqualRow] = ()  # counts of B that equal A, basis by basis
+    correlated: bool = False  # whether some inputs share a cause
     slogan_count: float | None = None  # count of B the slogan claims (the scenario's own chips of B)
     warnings: Sequence[str] = field(default=())
     view_notes: Mapping[str, str] = field(default_factory=dict)  # cost view -> one sentence that defines it

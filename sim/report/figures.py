@@ -9,14 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from sim.report.charts import campaign, frontier, job, money, parity, sensitivity, spread, trust
 from sim.report.charts.style import styled
 from sim.report.content import JobContent, ReportContent, Sensitivity
 from sim.report.numbers import finite
-from sim.report.wording import drawn_views, headline_jobs
+from sim.report.wording import drawn_views, headline_jobs, known_errors
 
 LONG, SHORT = 10, 5  # inputs in the tornado of a headline job, and of the others
 
@@ -61,7 +60,7 @@ def charts(content: ReportContent) -> list[Chart]:
             found.append(_tornado(content, moved, LONG if moved.job_id in long else SHORT))
     if any(driver.total_index is not None for moved in content.sensitivities for driver in moved.drivers):
         found.append(Chart("sobol", partial(spread.sobol, content)))
-    if len(content.convergence) > 1 and content.jobs and np.isfinite(content.convergence).all():
+    if any(len(known_errors(course)) > 1 for course in content.convergence.courses):
         found.append(Chart("convergence", partial(spread.convergence, content)))
     for record in content.validation:
         kind = slug(record.kind)

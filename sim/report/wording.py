@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from sim.report.content import (
     ClusterContent,
+    Convergence,
+    Course,
     Driver,
     JobContent,
     JobSide,
@@ -86,6 +88,25 @@ def parity_claim(content: ReportContent) -> str:
     if number(medians[0]) == number(medians[-1]):
         return f"{what} {number(medians[0])} {b.label}"
     return f"{what} {number(medians[0])} to {number(medians[-1])} {b.label}, depending on the job"
+
+
+def equals_claim(content: ReportContent) -> str:
+    """Whether the conclusion survives another measure: by which A equals B's own count, by which not, and which are open."""
+    b = content.clusters[1]
+    held: list[str] = []
+    failed: list[str] = []
+    open_: list[str] = []
+    for row in content.equals:
+        first = row.cells[0]
+        if first.count is not None:
+            place = held if first.count.p05 >= b.chips else failed if first.count.p95 < b.chips else open_
+            place.append(row.label)
+    parts = [
+        (f"{b.chips:,} {b.label} or more by", held),
+        ("fewer by", failed),
+        (f"{b.chips:,} lie inside the 90 % interval by", open_),
+    ]
+    return "; ".join(f"{words} {listed(names)}" for words, names in parts if names) + "."
 
 
 def slogan_verdict(content: ReportContent) -> str:
@@ -271,7 +292,9 @@ def stops_claim(job: JobContent, a: ClusterContent, b: ClusterContent) -> str:
         return "What stops the run"
     first, second = (max(side.stop_causes, key=side.stop_causes.__getitem__) for side in (job.a, job.b))
     if first == second:
-        return f"What stops the run most often is the {first}" if first != "any" else "How often the run stops"
+        return (
+            f"What stops the run most often is the {first}" if first != "any" else "How often the run stops"
+        )
     return f"What stops the run most often: the {first} on {a.label}, the {second} on {b.label}"
 
 
@@ -340,13 +363,49 @@ def sobol_claim(
     return f"{capital(spoken(drivers[0].name))} explains the largest share of the spread of any answer"
 
 
-def convergence_claim(rows: Sequence[tuple[int, float, float, float]]) -> str:
-    """How far the median and the ends moved at the last doubling."""
-    if len(rows) < 2:
-        return "Draws behind the first answer"
-    before, after = rows[-2], rows[-1]
-    moved = max(abs(x / y - 1) if y else 0.0 for x, y in zip(after[1:], before[1:], strict=True))
-    return f"From {before[0]:,} to {after[0]:,} draws, median and interval move by {percent(moved)} at most"
+def known_errors(course: Course) -> list[tuple[int, float]]:
+    """Draws, and the larger error of the two ends of the interval as a share of the median, where both are known."""
+    found = []
+    for draws, _, middle, _, low, _, high in course.rows:
+        if math.isfinite(low + high) and math.isfinite(middle) and middle:
+            found.append((draws, max(low, high) / abs(middle)))
+    return found
+
+
+def convergence_claim(convergence: Convergence) -> str:
+    """How well the ends of the intervals are known."""
+    last = [known_errors(course)[-1] for course in convergence.courses if known_errors(course)]
+    if not last:
+        return "Draws behind the answers"
+    worst = percent(max(error for _, error in last))
+    claim = f"With {last[0][0]:,} draws the ends of every interval are known to within {worst} of the median"
+    if convergence.asked is None:
+        return claim
+    if convergence.open:
+        return f"{claim}; {percent(convergence.asked)} was asked for and not reached"
+    return f"{claim}, as asked for: {percent(convergence.asked)}"
+
+
+def draws_note(convergence: Convergence, draws: int) -> str:
+    """Why there are as many draws as there are; empty where their number was given."""
+    if convergence.asked is None:
+        return ""
+    grown = (
+        f"Draws doubled from {convergence.first:,}"
+        if draws > convergence.first
+        else f"{draws:,} draws were enough"
+    )
+    wanted = f"the ends of every headline known to {percent(convergence.asked)} of its median"
+    if convergence.open:
+        return (
+            f"{grown} to the most allowed, {convergence.most:,}, without reaching what was asked for ({wanted}) in "
+            f"{listed(list(convergence.open))}."
+        )
+    return (
+        f"{grown} until what was asked for was reached: {wanted}."
+        if draws > convergence.first
+        else f"{grown}: {wanted}."
+    )
 
 
 def family_name(name: str) -> str:

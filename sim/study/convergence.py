@@ -13,7 +13,7 @@ from sim.study.summary.statistics import interval
 
 Vector = NDArray[np.float64]
 BLOCKS = 8  # into which the draws are cut: seven degrees of freedom, and blocks that are still long
-LEAST = 16  # draws of a block, below which its 5th percentile says nothing
+LEAST = 15  # draws of a block, below which its 5th percentile says nothing
 LEVELS = (0.05, 0.50, 0.95)
 
 
@@ -146,7 +146,9 @@ def draws_needed(
     waiting = dict(answers)
     draws = first
     while True:
-        waiting = {label: ask for label, ask in waiting.items() if not reached(found[label]).relative <= precision}
+        waiting = {
+            label: ask for label, ask in waiting.items() if not reached(found[label]).relative <= precision
+        }
         if not waiting or draws >= most:
             return draws, Stopping(precision, first, most, tuple(waiting))
         further = min(2 * draws, most)

@@ -96,14 +96,16 @@ def plain_counts(question: Question, world: World, draws: int) -> Iterator[Equal
             return EqualCount(basis, group, "", None, why)
         found = np.broadcast_to(chips * np.asarray(one) / np.asarray(other), draws).astype(float)
         unknown = bool(np.isnan(found).all())
-        return EqualCount(basis, group, "", None if unknown else found, "the price is unknown" if unknown else "")
+        return EqualCount(
+            basis, group, "", None if unknown else found, "the price is unknown" if unknown else ""
+        )
 
-    tpp = (total_processing_performance(side.chip.matrix_peak) for side in (a, b))
-    yield ratio("tpp", "paper", *tpp)
+    one, other = (total_processing_performance(side.chip.matrix_peak) for side in (a, b))
+    yield ratio("tpp", "paper", one, other)
     narrow = [p for p in ("int8",) if p in a.chip.matrix_peak or p in b.chip.matrix_peak]
     for precision in (*PRECISIONS, *narrow):
-        peaks = (side.chip.matrix_peak.get(precision) for side in (a, b))
-        yield ratio(precision, "paper", *peaks, _lacking(question, (a.chip, b.chip), precision))
+        peaks = [side.chip.matrix_peak.get(precision) for side in (a, b)]
+        yield ratio(precision, "paper", peaks[0], peaks[1], _lacking(question, (a.chip, b.chip), precision))
     yield ratio("bandwidth", "paper", a.chip.memory_bandwidth, b.chip.memory_bandwidth)
     yield ratio("capacity", "paper", a.chip.memory_bytes, b.chip.memory_bytes)
     yield ratio("purchase", "money", a.purchase_usd, b.purchase_usd)
@@ -111,7 +113,11 @@ def plain_counts(question: Question, world: World, draws: int) -> Iterator[Equal
 
 
 def _lacking(question: Question, chips: tuple[Chip, Chip], precision: str) -> str:
-    without = [side.label for side, chip in zip(question.sides, chips, strict=True) if precision not in chip.matrix_peak]
+    without = [
+        side.label
+        for side, chip in zip(question.sides, chips, strict=True)
+        if precision not in chip.matrix_peak
+    ]
     who = "neither chip has" if len(without) == 2 else f"{without[0]} has no" if without else ""
     return f"{who} matrix arithmetic in {precision.upper()}" if who else ""
 
@@ -144,18 +150,24 @@ def job_counts(
     money = [total(run.cluster.cost_blocks(run.it_power_w)[view]) for run in (answer.a, answer.b)]
     draws = len(np.ravel(answer.equal))
     yield _known("cost", job, np.broadcast_to(chips * np.asarray(money[0]) / np.asarray(money[1]), draws))
-    power = chips * np.asarray(answer.a.power_w / answer.a.chips) / np.asarray(answer.b.power_w / answer.b.chips)
+    power = (
+        chips * np.asarray(answer.a.power_w / answer.a.chips) / np.asarray(answer.b.power_w / answer.b.chips)
+    )
     yield EqualCount("power", "job", job, np.broadcast_to(power, draws).astype(float))
 
 
 def _known(basis: str, job: str, count: Vector) -> EqualCount:
     unknown = bool(np.isnan(count).all())
-    return EqualCount(basis, "job", job, None if unknown else count.astype(float), "the price is unknown" if unknown else "")
+    return EqualCount(
+        basis, "job", job, None if unknown else count.astype(float), "the price is unknown" if unknown else ""
+    )
 
 
 def _bill(runs: TrainingRuns, counts: Vector, view: View) -> Vector:
     """Money per second of the whole cluster while it trains, (counts, draws) [USD/s]."""
-    per_chip = runs.power_w / (counts[:, None] * np.asarray(runs.goodput.present)) / runs.cluster.ownership.pue
+    per_chip = (
+        runs.power_w / (counts[:, None] * np.asarray(runs.goodput.present)) / runs.cluster.ownership.pue
+    )
     return np.asarray(counts[:, None] * total(runs.cluster.cost_blocks(per_chip)[view]))
 
 

@@ -101,6 +101,33 @@ def tied(probabilities: Matrix, causes: Matrix, ties: Sequence[Tie]) -> Matrix:
     return np.clip(found, INSIDE, 1.0 - INSIDE) if ties else found
 
 
+def taken_along(probabilities: Matrix, ties: Sequence[Tie]) -> Matrix:
+    """Worlds in which one input moves, with the inputs that share a cause with it where they then stand in the middle.
+
+    Parameters
+    ----------
+    probabilities : (worlds, inputs) array
+        One input of each tie away from 0.5.
+
+    Notes
+    -----
+    Given one of several normals with correlation r, the median of another is r times it.
+
+    Examples
+    --------
+    >>> taken_along(np.array([[0.9, 0.5, 0.5]]), [Tie((0, 1), (1, -1), 1.0)]).round(6).tolist()
+    [[0.9, 0.1, 0.5]]
+    """
+    found = np.array(probabilities, dtype=float)
+    for tie in ties:
+        signs, columns = np.array(tie.signs), list(tie.columns)
+        moved = ndtri(found[:, columns]) * signs
+        others = moved.sum(axis=1, keepdims=True) - moved
+        stands = np.where(moved != 0.0, moved, tie.strength * others)
+        found[:, columns] = np.where(stands == 0.0, 0.5, ndtr(signs * stands))
+    return found
+
+
 def chosen(
     world: World, inputs: Sequence[Quantity], probabilities: Matrix, choices: Sequence[Choice]
 ) -> World:

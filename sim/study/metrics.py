@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from sim.economics.ownership import total
 from sim.study.answer import ServingAnswer, ServingStudy, TrainingAnswer, TrainingStudy
 from sim.study.bills import training_bills
+from sim.study.equal import job_counts
+from sim.study.question import Question
 from sim.study.serving import ServingRuns
 from sim.study.training import TrainingRuns
 
@@ -36,7 +38,10 @@ Metrics = dict[Metric, Vector]
 
 
 def metrics(
-    study: TrainingStudy | ServingStudy, answer: TrainingAnswer | ServingAnswer, draws: int
+    question: Question,
+    study: TrainingStudy | ServingStudy,
+    answer: TrainingAnswer | ServingAnswer,
+    draws: int,
 ) -> Metrics:
     """Every result of a job in every draw, (draws,) each.
 
@@ -45,15 +50,18 @@ def metrics(
     draws : int
         Worlds of the answer: what is the same in all of them is repeated.
     """
-    found = dict(_of(study, answer))
+    found = dict(_of(question, study, answer))
     return {key: np.broadcast_to(np.ravel(value), draws).astype(float) for key, value in found.items()}
 
 
 def _of(
-    study: TrainingStudy | ServingStudy, answer: TrainingAnswer | ServingAnswer
+    question: Question, study: TrainingStudy | ServingStudy, answer: TrainingAnswer | ServingAnswer
 ) -> Iterator[tuple[Metric, Vector]]:
     yield Metric("a/b", "equal_count", "chip"), answer.equal
     yield Metric("a/b", "speed_ratio", "1"), answer.ratio
+    for count in job_counts(question, study.task.job.id, answer):
+        if count.basis != "work" and count.count is not None:
+            yield Metric("a/b", f"equal_{count.basis}", "chip"), count.count
     if isinstance(answer, TrainingAnswer):
         assert isinstance(study, TrainingStudy)
         yield from _trained("a", answer.a, study.a.counts[0])

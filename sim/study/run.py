@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from sim.profiles.catalogue import Catalogue
-from sim.report.content import JobContent, ReportContent, RunIdentity, Sensitivity, ValidationRecord
+from sim.report.content import JobContent, ReportContent, RunIdentity, ValidationRecord
 from sim.resolve import World
 from sim.study.answer import (
     CannotRunError,
@@ -21,15 +23,16 @@ from sim.study.answer import (
     TrainingStudy,
     prepare,
 )
+from sim.study.convergence import Stopping, draws_needed
 from sim.study.inputs import named_inputs
 from sim.study.question import Question, Task, load_question
 from sim.study.summary.report import Findings, inputs_hash, report_content
-from sim.study.summary.sensitivity import Swings, sensitivity, swings
+from sim.study.summary.sensitivity import sensitivity, swings
 from sim.study.summary.serving import serving_content
 from sim.study.summary.tables import draws_table, summary_table
 from sim.study.summary.training import training_content
 from sim.study.summary.trust import committed_record
-from sim.study.worlds import sobol_probabilities
+from sim.study.worlds import sobol_probabilities, sobol_rows
 
 Progress = Callable[[str, float], None]  # what is being done, and the share of the whole that is behind
 
@@ -61,6 +64,7 @@ def run_scenario(
     command: str = "",
     progress: Progress = lambda _what, _share: None,
     as_of: str | None = None,
+    precision: float | None = None,
 ) -> ScenarioRun:
     """Answer the question of a scenario file.
 
@@ -74,6 +78,9 @@ def run_scenario(
         Told what is being done, and the share of the whole that is behind.
     as_of : str, optional
         No price later than this date is used, instead of the scenario's own date.
+    precision : float, optional
+        Error of the ends of every headline, as a share of its median [1]: draws double until it is reached, or the most
+        that the scenario allows; instead of the scenario's own.
 
     Raises
     ------
@@ -85,53 +92,89 @@ def run_scenario(
     progress("reading files", 0.0)
     question = load_question(catalogue, scenario, as_of)
     chosen = question.scenario.uncertainty
-    draws = chosen.draws if draws is None else draws
     seed = chosen.seed if seed is None else seed
-    probabilities = question.probabilities(sobol_probabilities(draws, question.dimensions, seed))
-    world = question.world(probabilities)
-    event_draws = (
-        [int(d) for d in np.linspace(0, draws - 1, chosen.event_draws + 2)[1:-1]] if draws > 1 else []
-    )
+    first = chosen.draws if draws is None else draws
+    precision = chosen.precision if precision is None else precision
+    studies = [_prepared(catalogue, question, task) for task in question.tasks]
+    stopping = Stopping(None, first, first)
+    if precision is not None:
+        progress("draws for the precision asked for", 0.02)
+        most = max(first, chosen.max_draws)
+        first, stopping = draws_needed(_drawn(question, studies, seed), precision, first, most)
+    rows = sobol_probabilities(first, question.dimensions, seed)
+    drawn = _Drawn(first, seed, question.probabilities(rows), stopping)
+    world = question.world(drawn.probabilities)
+    played = _played(first, chosen.event_draws)
     inputs = named_inputs(question)
-    jobs: list[JobContent] = []
-    answers: list[TrainingAnswer | ServingAnswer] = []
-    moved: list[Swings] = []
-    found: list[Sensitivity] = []
-    for index, task in enumerate(question.tasks):
-        progress(task.label, (index + 0.1) / len(question.tasks))
-        study = _prepared(catalogue, question, task)
-        answer, content = _answered(question, study, world, event_draws, seed)
-        jobs.append(content)
-        progress(f"{task.label}: what moves the answer", (index + 0.5) / len(question.tasks))
-        moved.append(swings(question, study))
-        found.append(
+    findings = Findings([], [], [], [], stopping)
+    for index, study in enumerate(studies):
+        progress(study.task.label, (index + 0.1) / len(studies))
+        answer, content = _answered(question, study, world, played, seed)
+        progress(f"{study.task.label}: what moves the answer", (index + 0.5) / len(studies))
+        moved = swings(question, study)
+        findings.add(
+            answer,
+            content,
+            moved,
             sensitivity(
                 question,
                 study,
                 inputs,
-                moved[-1],
-                (probabilities, answer.equal),
+                moved,
+                (drawn.probabilities, answer.equal),
                 question.b.choice.chips,
                 seed,
-            )
+            ),
         )
-        answers.append(answer)
-    findings = Findings(jobs, moved, found, answers[0].equal)
+    identity = _identity(catalogue, question, command, drawn, len(played))
+    report = report_content(question, world, findings, inputs, identity, _validation(question))
+    progress("done", 1.0)
+    return ScenarioRun(report, summary_table(report), draws_table(question, findings.answers))
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """The draws of a run, and why there are so many."""
+
+    draws: int
+    seed: int
+    probabilities: NDArray[np.float64]
+    stopping: Stopping
+
+
+def _drawn(
+    question: Question, studies: Sequence[TrainingStudy | ServingStudy], seed: int
+) -> list[tuple[str, Callable[[int, int], NDArray[np.float64]]]]:
+    """The headline of each job over any stretch of the draws."""
+
+    def answers(study: TrainingStudy | ServingStudy, first: int, last: int) -> NDArray[np.float64]:
+        rows = sobol_rows(first, last - first, question.dimensions, seed)
+        found = study.equal(question.world(question.probabilities(rows)))
+        return np.broadcast_to(found, last - first)
+
+    return [(study.task.label, partial(answers, study)) for study in studies]
+
+
+def _played(draws: int, wanted: int) -> list[int]:
+    """Draws on which the event engines run, spread over all of them."""
+    return [int(d) for d in np.linspace(0, draws - 1, wanted + 2)[1:-1]] if draws > 1 else []
+
+
+def _identity(
+    catalogue: Catalogue, question: Question, command: str, drawn: _Drawn, event_draws: int
+) -> RunIdentity:
     files = catalogue.files_read
-    identity = RunIdentity(
+    return RunIdentity(
         version=version("chip-parity"),
         command=command,
-        seed=seed,
-        draws=draws,
-        event_draws=len(event_draws),
+        seed=drawn.seed,
+        draws=drawn.draws,
+        event_draws=event_draws,
         inputs_hash=inputs_hash(files),
         files=files,
         scenario=question.scenario.id,
         as_of=question.as_of or "",
     )
-    report = report_content(question, world, findings, inputs, identity, _validation(question))
-    progress("done", 1.0)
-    return ScenarioRun(report, summary_table(report), draws_table(question, answers))
 
 
 def _validation(question: Question) -> list[ValidationRecord]:

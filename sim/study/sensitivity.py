@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,8 +45,10 @@ def rank_correlation(inputs: Vector, answer: Vector) -> Vector:
     return np.divide((x * y[:, None]).sum(axis=0), scale, out=np.zeros(x.shape[1]), where=scale > 0)
 
 
-def saltelli_probabilities(base: Vector, other: Vector, columns: list[int]) -> Vector:
+def saltelli_probabilities(base: Vector, other: Vector, columns: Sequence[int | Sequence[int]]) -> Vector:
     """Rows to evaluate for Sobol indices of the chosen columns: base, other, then base with one column of other each.
+
+    Several columns together, as a tuple, have an index as one.
 
     References
     ----------
@@ -53,7 +56,7 @@ def saltelli_probabilities(base: Vector, other: Vector, columns: list[int]) -> V
     """
     mixed = np.repeat(base[None], len(columns), axis=0)
     for block, column in enumerate(columns):
-        mixed[block, :, column] = other[:, column]
+        mixed[block, :, column] = other[:, column].T if np.ndim(column) else other[:, column]
     return np.concatenate([base, other, mixed.reshape(-1, base.shape[1])])
 
 

@@ -9,7 +9,11 @@ from datetime import date, timedelta
 
 from sim.report.content import (
     ClusterContent,
+    Convergence,
+    Course,
     Driver,
+    EqualCell,
+    EqualRow,
     InputRow,
     Interval,
     JobContent,
@@ -343,6 +347,41 @@ JOBS: Sequence[tuple[str, str, str, float]] = (
 )
 
 
+def convergence(made: list[JobContent]) -> Convergence:
+    """Errors that fall as the root of the draws."""
+    nan = float("nan")
+
+    def row(n: int, job: JobContent, wide: float) -> tuple[int, float, float, float, float, float, float]:
+        count = job.equal_count
+        errors = [wide * count.p50 / n**0.5] * 3 if n > 100 else [nan] * 3
+        return (n, count.p05, count.p50, count.p95, *errors)
+
+    return Convergence(
+        [
+            Course(job.id, job.label, [row(n, job, 1.0 + 0.2 * i) for n in (62, 125, 250, 500, 1000)])
+            for i, job in enumerate(made)
+        ]
+    )
+
+
+def equal_rows(made: list[JobContent]) -> list[EqualRow]:
+    """A basis of each kind, one without a number, and all bases of the jobs."""
+    none = EqualCell("dense FP8", None, float("nan"), "Ascend 910C has no matrix arithmetic in FP8")
+    rows = [
+        EqualRow("paper", "TPP", [EqualCell("TPP", spread(15_200, 1.05), 1.0)]),
+        EqualRow("paper", "dense FP8", [none]),
+        EqualRow("money", "purchase, cash", [EqualCell("purchase, cash", spread(14_000, 1.3), 0.8)]),
+    ]
+    bases = ("same work per time", "same last day", "same money per time", "same power")
+    for job in made:
+        cells = [
+            EqualCell(name, spread(job.equal_count.p50 * (1 + 0.2 * i), 1.3), 0.3 + 0.1 * i)
+            for i, name in enumerate(bases)
+        ]
+        rows.append(EqualRow(job.kind, job.label, cells, job.id))
+    return rows
+
+
 def example(
     a: str = "Ascend 910C", b: str = "H100", jobs: Sequence[tuple[str, str, str, float]] = JOBS
 ) -> ReportContent:
@@ -372,7 +411,7 @@ def example(
             PaperMetric("memory bandwidth", 19_100.0),
         ],
         sensitivities=[sensitivity(j, 40 + n, a, b) for n, j in enumerate(made)],
-        convergence=[(n, 7100 + 2840 / n, 9940 - 2982 / n, 12800 - 11520 / n) for n in (16, 32, 64, 128, 256, 512, 1024)],
+        convergence=convergence(made),
         validation=[record("training", 2), record("serving", 3)],
         not_modelled=[
             "Time to port models and kernels; both stacks are taken as tuned.",
@@ -388,6 +427,7 @@ def example(
             files=[(f"hardware_profiles/chips/file-{n}.yaml", f"{n * 2654435761 % 2**32:08x}") for n in range(1, 25)],
             scenario="ascend_20k_vs_h100_12k",
         ),
+        equals=equal_rows(made),
         slogan_count=12_000.0,
         view_notes={
             "rental": "the going rent of a chip-hour, as quoted",

@@ -15,10 +15,11 @@ from example_content import JOBS, example
 from PIL import Image
 
 from sim.report import document
-from sim.report.content import Interval, ReportContent, RunIdentity
+from sim.report.content import Convergence, Interval, ReportContent, RunIdentity
 from sim.report.document import render, standalone
 from sim.report.figures import Drawing, charts, draw_all
-from sim.report.pages import day, page_data
+from sim.report.pages import page_data
+from sim.report.pages.cells import day
 
 NASTY = '#x() $a_1$ *b* <l> @r \\ "q" `c` [d] // =1 昇腾'
 KEEP = {"key", "kind", "url", "end_date", "family", "inputs_hash", "jobs_kind"}
@@ -146,7 +147,7 @@ def test_a_question_without_training_or_slogan() -> None:
 def test_bare_content() -> None:
     """No sensitivity, no validation, no sources: still a report."""
     content: ReportContent = replace(
-        example(jobs=JOBS[:1]), sensitivities=(), convergence=(), validation=(), inputs=(), paper_metrics=(),
+        example(jobs=JOBS[:1]), sensitivities=(), convergence=Convergence(()), validation=(), inputs=(), paper_metrics=(),
         identity=RunIdentity("0.1.0", "parity run x.yaml", 1, 1, 0, "0000", ()),
     )  # fmt: skip
     assert render(content, draw_all(content))[0].startswith(b"%PDF-")

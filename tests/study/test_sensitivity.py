@@ -137,9 +137,7 @@ def test_bootstrap_intervals_hold_the_known_indices() -> None:
         both = sobol_probabilities(512, 6, seed)
         answers = ishigami(saltelli_probabilities(both[:, :3], both[:, 3:], [0, 1, 2]))
         ranges = sobol_ranges(answers, 512, np.random.default_rng(seed))
-        for (low, high), true in zip(
-            [*ranges.first, *ranges.total], [*FIRST, *TOTAL], strict=True
-        ):
+        for (low, high), true in zip([*ranges.first, *ranges.total], [*FIRST, *TOTAL], strict=True):
             held.append(low <= true <= high)
     assert np.mean(held) >= 0.75
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
@@ -11,6 +15,7 @@ from sim.report.charts.style import (
     GREY,
     HALF,
     LABEL,
+    LIGHT,
     PALE,
     RULE,
     SMALL,
@@ -26,10 +31,11 @@ from sim.report.charts.style import (
     wrap,
 )
 from sim.report.content import ReportContent
-from sim.report.numbers import number, whole_percent
-from sim.report.wording import convergence_claim, owner_and_field, sobol_claim
+from sim.report.numbers import percent, whole_percent
+from sim.report.wording import convergence_claim, known_errors, owner_and_field, sobol_claim
 
 ROW = 0.25  # inch
+ROUND = (*(m * 10**-e for e in (4, 3, 2, 1) for m in (1, 2, 5)), 1.0)
 
 
 @styled
@@ -95,38 +101,58 @@ def sobol(content: ReportContent, count: int = 10) -> Figure:
 
 @styled
 def convergence(content: ReportContent, width: float = HALF) -> Figure:
-    """Whether more draws would change the first answer: median and 90 % interval over the number of draws."""
-    rows = sorted(content.convergence)
-    claim = convergence_claim(rows)
-    job = content.jobs[0].label
-    subtitle = f"{content.clusters[1].label} for {job}, from the first n draws; axis of draws doubles."
-    body = 1.55
-    picture = frame(content.identity, width, body, claim, subtitle)
-    axes = picture.axes(0.45, 0.33, width - 0.95, body - 0.06)
-    draws, low, middle, high = zip(*rows, strict=True)
-    axes.set_xscale("log", base=2)
-    axes.fill_between(draws, low, high, color=PALE["a"], alpha=0.35, lw=0)
-    for line, thick in ((low, 0.9), (middle, 1.6), (high, 0.9)):
-        axes.plot(draws, line, color=FILL["a"], lw=thick)
-    axes.set_ylim(0, 1.08 * max(high))
-    axes.set_xlim(draws[0], draws[-1])
-    axes.xaxis.set_major_locator(
-        FixedLocator([d for i, d in enumerate(draws) if (len(draws) - 1 - i) % 2 == 0])
+    """Whether the draws are enough: the error of the ends of every interval against the number of draws."""
+    found = content.convergence
+    courses = [(course.label, known_errors(course)) for course in found.courses if known_errors(course)]
+    claim = convergence_claim(found)
+    subtitle = (
+        "Error (half of a 90 % interval) of the 5th or the 95th percentile, whichever is larger, over the median; one line "
+        "a job, from eight blocks of the first n draws. Dotted: as the root of n."
     )
-    axes.xaxis.set_minor_locator(NullLocator())
+    body = 1.6
+    picture = frame(content.identity, width, body, claim, subtitle)
+    axes = picture.axes(0.42, 0.33, width - 1.05, body - 0.06)
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    ends = []
+    for i, (label, rows) in enumerate(courses):
+        draws, errors = zip(*rows, strict=True)
+        axes.plot(
+            draws, errors, color=FILL["a"] if i == 0 else GREY, lw=1.6 if i == 0 else 0.8, marker="o", ms=2.5
+        )
+        ends.append((errors[-1], label, TEXT["a"] if i == 0 else GREY))
+    _error_axes(axes, courses, found.asked)
+    low, high = axes.get_ylim()
+    span = math.log(high / low)
+    named = sorted({min(ends), max(ends), ends[0]})  # the best, the worst and the first
+    heights = [math.log(error / low) / span for error, _, _ in named]
+    places = apart(heights, 0.115 / (body - 0.39), 0.0, 1.0)
+    for place, (error, label, colour) in zip(places, named, strict=True):
+        text = shorten(f"{percent(error)} {label}", 1.0, SMALL)
+        axes.annotate(text, (1.0, place), xycoords="axes fraction", xytext=(4, 0), textcoords="offset points",
+                      va="center", size=SMALL, color=colour)  # fmt: skip
+    words = "; ".join(f"{label}: {percent(error)}" for error, label, _ in ends)
+    return described(picture.figure, f"{claim}. {words}.")
+
+
+def _error_axes(
+    axes: Axes, courses: Sequence[tuple[str, Sequence[tuple[int, float]]]], asked: float | None
+) -> None:
+    """Scales in round numbers, the root law from the worst of the first points, and the error asked for."""
+    draws = sorted({n for _, rows in courses for n, _ in rows})
+    errors = [error for _, rows in courses for _, error in rows if error > 0] or [1.0]
+    axes.set_xlim(draws[0], draws[-1])
+    low, high = min([*errors, asked or 1.0]) / 1.4, max([*errors, asked or 0.0]) * 1.4
+    axes.set_ylim(low, high)
+    start = max(error for _, rows in courses for n, error in rows if n == draws[0])
+    axes.plot(draws, [start * (draws[0] / n) ** 0.5 for n in draws], ":", color=LIGHT, lw=0.9, zorder=1)
+    if asked is not None:
+        axes.axhline(asked, color=FILL["b"], lw=1.2)
+    axes.xaxis.set_major_locator(FixedLocator(draws))
+    axes.yaxis.set_major_locator(FixedLocator([x for x in ROUND if low <= x <= high]))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
-    axes.yaxis.set_major_formatter(lambda y, _: f"{y:,.0f}" if max(high) >= 10 else f"{y:g}")
+    axes.yaxis.set_major_formatter(lambda y, _: percent(y))
     axes.grid(axis="y")
     axes.set_xlabel("draws", size=SMALL, labelpad=1)
-    top = 1.08 * max(high)
-    places = apart([low[-1], middle[-1], high[-1]], 0.125 * top / (body - 0.39), 0.0, top)
-    for place, text, value in zip(
-        places, ("5 %", "median", "95 %"), (low[-1], middle[-1], high[-1]), strict=True
-    ):
-        axes.annotate(f"{text} {number(value)}", (1.0, place), xycoords=axes.get_yaxis_transform(), xytext=(4, 0),
-                      textcoords="offset points", va="center", size=SMALL, color=TEXT["a"])  # fmt: skip
-    return described(
-        picture.figure,
-        f"{claim}. With {draws[-1]:,} draws: median {number(middle[-1])}, "
-        f"90 % interval {number(low[-1])} to {number(high[-1])}.",
-    )

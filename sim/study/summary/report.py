@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from sim.physics.chip import Chip
 from sim.report.content import (
     ClusterContent,
+    Convergence,
+    Course,
+    EqualCell,
+    EqualRow,
     InputRow,
     JobContent,
     PaperMetric,
@@ -21,8 +23,11 @@ from sim.report.content import (
     ValidationRecord,
 )
 from sim.report.wording import listed
-from sim.resolve import MEDIAN, World
+from sim.resolve import World
+from sim.study.answer import ServingAnswer, TrainingAnswer
 from sim.study.cluster import resolve_cluster
+from sim.study.convergence import Stopping, course
+from sim.study.equal import EqualCount, job_counts, plain_counts
 from sim.study.inputs import NamedInput
 from sim.study.question import Question, Side
 from sim.study.summary.sensitivity import Swings
@@ -31,38 +36,26 @@ from sim.study.summary.words import NOT_MODELLED, VIEW_NOTES, answers
 from sim.study.training_cases import FAMILIES
 
 MATTERS = 0.01  # share of a headline that an input must move to be listed
-BITS = {
-    "fp64": 64,
-    "fp32": 32,
-    "tf32": 19,
-    "bf16": 16,
-    "fp16": 16,
-    "fp8": 8,
-    "int8": 8,
-    "fp6": 6,
-    "fp4": 4,
-    "int4": 4,
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
     """What the study layer worked out, job by job in the order of the question."""
 
-    jobs: Sequence[JobContent]
-    swings: Sequence[Swings]
-    sensitivities: Sequence[Sensitivity]
-    first_equal: NDArray[np.float64]
+    jobs: list[JobContent]
+    swings: list[Swings]
+    sensitivities: list[Sensitivity]
+    answers: list[TrainingAnswer | ServingAnswer]
+    stopping: Stopping
 
-
-def total_processing_performance(chip: Chip) -> float:
-    """TPP of a chip: dense operations per second times bit length, the largest over its precisions [TOPS x bit].
-
-    References
-    ----------
-    15 CFR 774, ECCN 3A090, technical note 2: multiply-accumulate counted as two operations.
-    """
-    return max(float(rate) * BITS[precision] for precision, rate in chip.matrix_peak.items()) / 1e12
+    def add(
+        self, answer: TrainingAnswer | ServingAnswer, job: JobContent, moved: Swings, moves: Sensitivity
+    ) -> None:
+        """One more job."""
+        self.answers.append(answer)
+        self.jobs.append(job)
+        self.swings.append(moved)
+        self.sensitivities.append(moves)
 
 
 def report_content(
@@ -75,19 +68,22 @@ def report_content(
 ) -> ReportContent:
     """Everything the report says."""
     a, b = (_cluster(side, world, findings.jobs) for side in question.sides)
+    plain = list(plain_counts(question, world, identity.draws))
     return ReportContent(
         title=question.scenario.question,
         slogan=question.scenario.slogan,
         answers=answers(question, findings.jobs),
         clusters=(a, b),
         jobs=findings.jobs,
-        paper_metrics=_paper(question),
+        paper_metrics=_paper(plain),
         sensitivities=findings.sensitivities,
-        convergence=_convergence(findings.first_equal),
+        convergence=_convergence(findings),
         validation=validation,
         not_modelled=NOT_MODELLED,
         inputs=_rows(inputs, findings.swings),
         identity=identity,
+        equals=equal_rows(question, plain, findings),
+        correlated=bool(question.ties),
         slogan_count=float(question.b.choice.chips) if question.scenario.slogan else None,
         warnings=_warnings(findings.jobs),
         view_notes=VIEW_NOTES,
@@ -117,25 +113,41 @@ def _cluster(side: Side, world: World, jobs: Sequence[JobContent]) -> ClusterCon
     )
 
 
-def _paper(question: Question) -> list[PaperMetric]:
-    """Counts of B that equal A by datasheet figures, all at their medians."""
-    a, b = (resolve_cluster(side, MEDIAN).chip for side in question.sides)
-    chips = question.a.choice.chips
-    pairs = [
-        ("TPP", total_processing_performance(a), total_processing_performance(b)),
-        ("memory bandwidth", float(a.memory_bandwidth), float(b.memory_bandwidth)),
-        ("memory capacity", float(a.memory_bytes), float(b.memory_bytes)),
+def _paper(counts: Sequence[EqualCount]) -> list[PaperMetric]:
+    """Counts of B that equal A by datasheet figures."""
+    return [
+        PaperMetric(each.name, interval(each.count).p50)
+        for each in counts
+        if each.group == "paper" and each.count is not None
     ]
-    if "bf16" in a.matrix_peak and "bf16" in b.matrix_peak:
-        pairs.insert(1, ("dense BF16", float(a.matrix_peak["bf16"]), float(b.matrix_peak["bf16"])))
-    return [PaperMetric(name, chips * one / other) for name, one, other in pairs]
 
 
-def _convergence(equal: NDArray[np.float64]) -> list[tuple[int, float, float, float]]:
-    """Ends and median of the answer after 1/16, 1/8 ... of the draws."""
-    counts = sorted({max(1, len(equal) >> shift) for shift in range(5)})
-    found = [(count, interval(equal[:count])) for count in counts]
-    return [(count, i.p05, i.p50, i.p95) for count, i in found]
+def equal_rows(question: Question, plain: Sequence[EqualCount], findings: Findings) -> list[EqualRow]:
+    """Counts of B that equal A by every basis: first those without a job, each on its own, then job by job."""
+    rows = [
+        EqualRow(each.group, each.name, [_equal_cell(question, each)])
+        for each in plain
+        if each.group != "job"
+    ]
+    for task, job, answer in zip(question.tasks, findings.jobs, findings.answers, strict=True):
+        counts = job_counts(question, task.job.id, answer)
+        rows.append(EqualRow(job.kind, job.label, [_equal_cell(question, each) for each in counts], job.id))
+    return rows
+
+
+def _equal_cell(question: Question, count: EqualCount) -> EqualCell:
+    quantiles = None if count.count is None else interval(count.count)
+    return EqualCell(count.name, quantiles, count.at_least(question.b.choice.chips), count.why)
+
+
+def _convergence(findings: Findings) -> Convergence:
+    """The answer of each job after 1/16, 1/8 ... of the draws, with the errors of its percentiles."""
+    courses = [
+        Course(job.id, job.label, [(each.draws, *each.values, *each.errors) for each in course(answer.equal)])
+        for job, answer in zip(findings.jobs, findings.answers, strict=True)
+    ]
+    said = findings.stopping
+    return Convergence(courses, said.asked, said.first, said.most, said.open)
 
 
 def _rows(inputs: Sequence[NamedInput], swings: Sequence[Swings]) -> list[InputRow]:

@@ -11,9 +11,16 @@ from numpy.typing import NDArray
 from sim.report.content import Driver, Sensitivity
 from sim.study.answer import ServingStudy, TrainingStudy
 from sim.study.inputs import NamedInput
+from sim.study.joint import taken_along
 from sim.study.question import Question
-from sim.study.sensitivity import rank_correlation, saltelli_probabilities, sobol_indices, tipping_point
-from sim.study.worlds import one_at_a_time, sobol_probabilities, sweeps
+from sim.study.sensitivity import (
+    rank_correlation,
+    saltelli_probabilities,
+    sobol_indices,
+    sobol_ranges,
+    tipping_point,
+)
+from sim.study.worlds import one_at_a_time, sobol_probabilities
 
 Vector = NDArray[np.float64]
 Study = TrainingStudy | ServingStudy
@@ -44,7 +51,7 @@ def swings(question: Question, study: Study) -> Swings:
     """Move every input alone."""
     count = len(question.inputs)
     rows = np.concatenate([np.full((1, count), 0.5), one_at_a_time(count)])
-    answers = study.equal(question.world(rows))
+    answers = study.equal(question.world(taken_along(rows, question.ties)))
     return Swings(float(answers[0]), answers[1 : count + 1], answers[count + 1 :])
 
 
@@ -71,7 +78,7 @@ def sensitivity(
         return Sensitivity(study.task.job.id, study.task.label, moved.median, ())
     known = ~np.isnan(draws[1])
     correlation = rank_correlation(draws[0][known][:, order], draws[1][known])
-    first, total = _indices(question, study, order[:TOGETHER], seed)
+    shares = _shares(question, study, order[:TOGETHER], seed)
     flips = _tipping(question, study, inputs, order, threshold)
     drivers = [
         Driver(
@@ -79,8 +86,10 @@ def sensitivity(
             path=inputs[column].quantity.path,
             at_low=float(moved.low[column]),
             at_high=float(moved.high[column]),
-            total_index=float(total[rank]) if rank < TOGETHER else None,
-            first_index=float(first[rank]) if rank < TOGETHER else None,
+            total_index=float(shares.total[rank]) if rank < TOGETHER else None,
+            first_index=float(shares.first[rank]) if rank < TOGETHER else None,
+            total_range=_pair(shares.totals[rank]) if rank < TOGETHER else None,
+            first_range=_pair(shares.firsts[rank]) if rank < TOGETHER else None,
             rank_correlation=float(correlation[rank]),
             input_low=inputs[column].at(0.1),
             input_high=inputs[column].at(0.9),
@@ -93,30 +102,79 @@ def sensitivity(
     return Sensitivity(study.task.job.id, study.task.label, moved.median, drivers)
 
 
-def _indices(question: Question, study: Study, columns: list[int], seed: int) -> tuple[Vector, Vector]:
-    """Sobol indices on the logarithm of the answer, so that a few extreme worlds do not decide them."""
-    count = len(question.inputs)
+@dataclass(frozen=True, slots=True)
+class _Shares:
+    """Sobol indices (columns,) and their 90 % bootstrap intervals (columns, 2)."""
+
+    first: Vector
+    total: Vector
+    firsts: Vector
+    totals: Vector
+
+
+def _pair(interval: Vector) -> tuple[float, float]:
+    return float(interval[0]), float(interval[1])
+
+
+def _shares(question: Question, study: Study, columns: list[int], seed: int) -> _Shares:
+    """Sobol indices on the logarithm of the answer, so that a few extreme worlds do not decide them.
+
+    An input that shares a cause with others counts together with that cause: the two are independent of all the rest.
+    """
+    count = question.dimensions
     both = sobol_probabilities(SAMPLES, 2 * count, seed + 1)
-    rows = saltelli_probabilities(both[:, :count], both[:, count:], columns)
-    answers = study.equal(question.world(rows))
+    rows = saltelli_probabilities(
+        both[:, :count], both[:, count:], [_with_causes(question, c) for c in columns]
+    )
+    answers = study.equal(question.world(question.probabilities(rows)))
     known = answers[np.isfinite(answers)]
     if not len(known):
-        return np.zeros(len(columns)), np.zeros(len(columns))
+        nothing = np.zeros(len(columns))
+        return _Shares(nothing, nothing, np.zeros((len(columns), 2)), np.zeros((len(columns), 2)))
     low, middle, high = np.quantile(known, [0.01, 0.5, 0.99])
     # Worlds in which neither side can do the work have no answer and count as the median.
-    filled = np.where(np.isnan(answers), middle, answers)
-    found = sobol_indices(np.log1p(np.clip(filled, low, high)), SAMPLES)
+    logs = np.log1p(np.clip(np.where(np.isnan(answers), middle, answers), low, high))
+    found = sobol_indices(logs, SAMPLES)
+    ranges = sobol_ranges(logs, SAMPLES, np.random.default_rng(seed))
     # Estimates of tiny indices scatter around zero; a share of variance does not.
-    return np.clip(found.first, 0.0, 1.0), np.clip(found.total, 0.0, 1.0)
+    return _Shares(*(np.clip(x, 0.0, 1.0) for x in (found.first, found.total, ranges.first, ranges.total)))
+
+
+def _with_causes(question: Question, column: int) -> tuple[int, ...]:
+    """An input among the dimensions of a draw, with the causes it shares."""
+    count = len(question.inputs)
+    return (column, *(count + i for i, tie in enumerate(question.ties) if column in tie.columns))
 
 
 def _tipping(
     question: Question, study: Study, inputs: Sequence[NamedInput], columns: list[int], threshold: float
 ) -> list[str]:
-    rows = sweeps(len(question.inputs), columns, GRID)
-    answers = study.equal(question.world(rows)).reshape(len(columns), len(GRID))
-    points = [tipping_point(GRID, answer, threshold) for answer in answers]
+    """Where each input takes the answer across the threshold, those that share its cause with it."""
+    grids = [_grid(inputs[column]) for column in columns]
+    rows = np.full((len(columns) * len(GRID), len(question.inputs)), 0.5)
+    for block, (column, grid) in enumerate(zip(columns, grids, strict=True)):
+        rows[block * len(GRID) : (block + 1) * len(GRID), column] = grid
+    answers = study.equal(question.world(taken_along(rows, question.ties))).reshape(len(columns), len(GRID))
     return [
-        "does not flip within its range" if p is None else f"flips at {inputs[column].at(p)}"
-        for column, p in zip(columns, points, strict=True)
+        flips(inputs[column], grid, answer, threshold)
+        for column, grid, answer in zip(columns, grids, answers, strict=True)
     ]
+
+
+def _grid(named: NamedInput) -> Vector:
+    """Probabilities along which an input is moved; of a contested matter, the middle of each of its cases."""
+    if not named.cases:
+        return GRID
+    ends = np.cumsum([weight for weight, _ in named.quantity.parts])
+    middles = ends - np.diff(ends, prepend=0.0) / 2
+    return np.concatenate([middles, np.full(max(0, len(GRID) - len(middles)), middles[-1])])[: len(GRID)]
+
+
+def flips(named: NamedInput, grid: Vector, answers: Vector, threshold: float) -> str:
+    """Where an input takes the answer across the threshold, in words."""
+    if named.cases:
+        usual = answers[np.argmin(np.abs(grid - 0.5))] >= threshold
+        other = [p for p, answer in zip(grid, answers, strict=True) if (answer >= threshold) != usual]
+        return f"flips at {named.at(other[0])}" if other else "does not flip in any case"
+    place = tipping_point(grid, answers, threshold)
+    return "does not flip within its range" if place is None else f"flips at {named.at(place)}"

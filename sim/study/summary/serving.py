@@ -11,10 +11,11 @@ from sim.report.content import JobContent, JobSide
 from sim.resolve import MEDIAN
 from sim.study.answer import ServingAnswer, ServingStudy
 from sim.study.events import serving_events
+from sim.study.gap import split_throughput, throughput_gap
 from sim.study.parity import whole_units
 from sim.study.question import Question
 from sim.study.serving import ServingRuns, run_serving
-from sim.study.summary.statistics import gap_steps, interval, median_blocks, typical_parts
+from sim.study.summary.statistics import finer, gap_steps, interval, median_blocks, typical_parts
 from sim.study.summary.words import unpriced
 
 WORTH_SAYING = 0.01  # share of the draws without an answer from which on the report says so
@@ -39,7 +40,7 @@ def serving_content(question: Question, study: ServingStudy, answer: ServingAnsw
         equal_count=equal,
         equal_count_rounded=whole_units(equal.p50, question.b.system.unit),
         speed_ratio=interval(answer.ratio),
-        gap=_gap(question, answer),
+        gap=_gap(question, study, answer),
         gap_unit="USD per million output tokens",
         targets={"ttft_s": traffic.targets.ttft.median, "tpot_s": traffic.targets.tpot.median},
         from_events=[check for each in events for check in each.checks],
@@ -99,7 +100,7 @@ def _side(runs: ServingRuns, median: ServingRuns, verdict: str) -> JobSide:
     )
 
 
-def _gap(question: Question, answer: ServingAnswer) -> list[tuple[str, float]]:
+def _gap(question: Question, study: ServingStudy, answer: ServingAnswer) -> list[tuple[str, float]]:
     """Amortised cost of a million output tokens on B, what changes it, and on A."""
     b, a = (
         CostCase(
@@ -111,6 +112,11 @@ def _gap(question: Question, answer: ServingAnswer) -> list[tuple[str, float]]:
         for run in (answer.b, answer.a)
     )
     # Worlds in which one side cannot keep the promise have no gap: its cost is infinite and has no parts.
-    causes = typical_parts(cost_gap(b, a))
+    parts = cost_gap(b, a)
+    rates = b.tokens_per_chip_s, a.tokens_per_chip_s
+    physical = split_throughput(parts, rates, throughput_gap(question, study))
     ends = [interval(total(run.output_cost()["amortised"])).p50 for run in (answer.b, answer.a)]
-    return gap_steps(((question.b.label, ends[0]), (question.a.label, ends[1])), causes)
+    return gap_steps(
+        ((question.b.label, ends[0]), (question.a.label, ends[1])),
+        finer(typical_parts(parts), "throughput", physical),
+    )

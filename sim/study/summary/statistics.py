@@ -86,6 +86,23 @@ def typical_parts(parts: Mapping[str, Any], share: float = 0.2) -> dict[str, flo
     }
 
 
+def finer(parts: Mapping[str, float], name: str, within: Mapping[str, float]) -> dict[str, float]:
+    """Parts with one of them taken apart; as they are where there is nothing within it.
+
+    Examples
+    --------
+    >>> finer({"throughput": 3.0, "price": 1.0}, "throughput", {"peak": 5.0, "network": -2.0})
+    {'peak': 5.0, 'network': -2.0, 'price': 1.0}
+    """
+    if not within:
+        return dict(parts)
+    found: dict[str, float] = {}
+    for key, value in parts.items():
+        for cause, part in within.items() if key == name else ((key, value),):
+            found[cause] = found.get(cause, 0.0) + part
+    return found
+
+
 def gap_steps(
     ends: tuple[tuple[str, float], tuple[str, float]], causes: Mapping[str, float]
 ) -> list[tuple[str, float]]:

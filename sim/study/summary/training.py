@@ -18,9 +18,11 @@ from sim.study.answer import TrainingAnswer, TrainingStudy
 from sim.study.bills import power_per_chip, training_bills
 from sim.study.campaign import first_day
 from sim.study.events import campaign_chance, campaign_course, campaign_events, pipeline_events
+from sim.study.gap import split_throughput, throughput_gap
 from sim.study.parity import whole_units
 from sim.study.question import Question
 from sim.study.summary.statistics import (
+    finer,
     gap_steps,
     grouped,
     interval,
@@ -61,7 +63,7 @@ def training_content(
         equal_count=equal,
         equal_count_rounded=whole_units(equal.p50, question.b.system.unit),
         speed_ratio=interval(answer.ratio),
-        gap=_gap(question, answer),
+        gap=_gap(question, study, answer),
         gap_unit="USD per run",
         from_events=checks,
         warnings=[*_warnings(question, study, answer), *unpriced(question)],
@@ -134,16 +136,19 @@ def _end(plan: TrainingPlan, days: Interval) -> tuple[str, str, str] | None:
     return tuple((first + timedelta(days=d)).isoformat() for d in (days.p05, days.p50, days.p95))  # type: ignore[return-value]
 
 
-def _gap(question: Question, answer: TrainingAnswer) -> list[tuple[str, float]]:
+def _gap(question: Question, study: TrainingStudy, answer: TrainingAnswer) -> list[tuple[str, float]]:
     """Amortised cost of the run on B, what changes it, and on A [USD]."""
     sides = ((answer.b, question.b), (answer.a, question.a))
     millions = np.asarray(answer.a.job.tokens, dtype=float) / 1e6
-    parts = cost_gap(*(_case(run, side.choice.chips) for run, side in sides))
-    causes = typical_parts({cause: np.asarray(delta) * millions for cause, delta in parts.items()})
+    b, a = (_case(run, side.choice.chips) for run, side in sides)
+    parts = {cause: np.asarray(delta) * millions for cause, delta in cost_gap(b, a).items()}
+    rates = b.tokens_per_chip_s, a.tokens_per_chip_s
+    physical = split_throughput(parts, rates, throughput_gap(question, study))
     medians = [
         interval(total(training_bills(run, side.choice.chips)["amortised"])).p50 for run, side in sides
     ]
-    return gap_steps(((question.b.label, medians[0]), (question.a.label, medians[1])), causes)
+    ends = (question.b.label, medians[0]), (question.a.label, medians[1])
+    return gap_steps(ends, finer(typical_parts(parts), "throughput", physical))
 
 
 def _case(runs: TrainingRuns, chips: int) -> CostCase:

@@ -132,7 +132,7 @@ def _block(work: Piece, study: TrainingStudy | ServingStudy, block: int) -> Metr
     question = work.question
     world = question.world(question.probabilities(rows[:, list(work.columns)]))
     try:
-        return metrics(study, study.answer(world), DRAWS)
+        return metrics(question, study, study.answer(world), DRAWS)
     except (UnknownQuantityError, InputError) as error:
         return Refused(str(error))
 

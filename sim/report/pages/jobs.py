@@ -1,0 +1,125 @@
+"""One page for each job."""
+
+from __future__ import annotations
+
+from sim.report.content import Interval, JobContent, ReportContent
+from sim.report.figures import slug
+from sim.report.numbers import number, scale_of
+from sim.report.pages.answer import marked_runs
+from sim.report.pages.cells import Data, cell, dates, event_row
+from sim.report.wording import capital, job_sentence, view_name, views_of
+
+
+def job_data(content: ReportContent, job: JobContent) -> Data:
+    a, b = content.clusters
+    name = slug(job.id)
+    training = job.kind == "training"
+    return {
+        "kind": "Training" if training else "Serving",
+        "training": training,
+        "label": job.label,
+        "description": job.description,
+        "sentence": marked_runs(content, job_sentence(content, job)),
+        "rounded": _rounded(job, b.label),
+        "rows": _training_rows(job) if training else _serving_rows(job),
+        "layouts": [
+            {
+                "key": cluster.key,
+                "label": cluster.label,
+                "layout": side.layout,
+                "reason": capital(side.layout_reason),
+                "verdict": side.verdict,
+            }
+            for cluster, side in ((a, job.a), (b, job.b))
+        ],
+        "limits": _limits(job),
+        "events": [event_row(*row) for row in job.from_events],
+        "warnings": list(job.warnings),
+        "charts": {
+            kind: f"{kind}-{name}"
+            for kind in (
+                "breakdown",
+                "waterfall",
+                "timeline",
+                "wall-time",
+                "calendar",
+                "stops",
+                "frontier",
+                "utilisation",
+            )
+        },
+    }
+
+
+def _rounded(job: JobContent, label: str) -> str:
+    count = job.equal_count_rounded
+    return "" if count is None else f"In whole units of purchase: {count:,} {label}."
+
+
+def _limits(job: JobContent) -> list[list[str]]:
+    """Phase by phase, what limits A and what limits B."""
+    a, b = job.a.limits or {}, job.b.limits or {}
+    return [[phase, a.get(phase, "–"), b.get(phase, "–")] for phase in {**a, **b}]
+
+
+def _row(name: str, unit: str, pair: tuple[Interval | None, Interval | None], factor: float = 1.0) -> Data:
+    scale, word = scale_of([factor * interval.p50 for interval in pair if interval])
+    cells = [cell(interval, factor / scale) for interval in pair]
+    return {"name": name, "unit": f"{word} {unit}".strip(), "cells": cells}
+
+
+def _cost_rows(job: JobContent, prefix: str = "Cost") -> list[Data]:
+    unit = "USD" if job.kind == "training" else "USD/M output"
+    return [
+        _row(f"{prefix}, {view_name(view).lower()}", unit, (job.a.cost.get(view), job.b.cost.get(view)))
+        for view in views_of(job.a.cost)
+    ]
+
+
+def _training_rows(job: JobContent) -> list[Data]:
+    a, b = job.a, job.b
+    rows = [_row("Time to finish", "days", (a.wall_days, b.wall_days))]
+    if a.end_date and b.end_date:
+        rows.append({"name": "Last day", "unit": "", "cells": [dates(a.end_date), dates(b.end_date)]})
+    rows += [
+        _row("Throughput", "tokens/s", (a.throughput, b.throughput)),
+        _row("Per chip", "tokens/s", (a.throughput_per_chip, b.throughput_per_chip)),
+        _row("Step", "s", (a.step_time_s, b.step_time_s)),
+        _row("MFU", "%", (a.mfu, b.mfu), 100),
+        _row("Goodput", "% of calendar", (a.goodput, b.goodput), 100),
+    ]
+    if a.stops is not None and b.stops is not None:
+        rows.append(
+            {
+                "name": "Interruptions",
+                "unit": "per run",
+                "cells": [[number(x, 2), ""] for x in (a.stops, b.stops)],
+            }
+        )
+    rows += [_row("Power", "MW", (a.power_mw, b.power_mw)), _row("Energy", "GWh", (a.energy, b.energy))]
+    return [row for row in rows + _cost_rows(job) if any(cell[0] != "–" for cell in row["cells"])]
+
+
+def _serving_rows(job: JobContent) -> list[Data]:
+    a, b = job.a, job.b
+    rows = [
+        _row("Output", "tokens/s", (a.throughput, b.throughput)),
+        _row("Per chip", "tokens/s", (a.throughput_per_chip, b.throughput_per_chip)),
+        _row("First token", "s", (a.ttft_s, b.ttft_s)),
+        _row("Per token", "ms", (a.tpot_s, b.tpot_s), 1e3),
+        _row("Batch per chip", "sequences", (a.batch_per_chip, b.batch_per_chip)),
+        _row("Decode step", "ms", (a.step_time_s, b.step_time_s), 1e3),
+        _row("Power", "MW", (a.power_mw, b.power_mw)),
+        _row("Energy", "kWh/M output", (a.energy, b.energy)),
+        *_cost_rows(job),
+    ]
+    inputs = a.input_cost or {}
+    for view in views_of(inputs)[:1]:
+        rows.append(
+            _row(
+                f"Input, {view_name(view).lower()}",
+                "USD/M input",
+                (inputs.get(view), (b.input_cost or {}).get(view)),
+            )
+        )
+    return [row for row in rows if any(cell[0] != "–" for cell in row["cells"])]

@@ -1,0 +1,199 @@
+"""Counts by every measure in the terminal, as JSON and as a table."""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import pandas as pd
+
+from sim.economics.ownership import View
+from sim.profiles.catalogue import Catalogue
+from sim.report.numbers import bounds, number, percent
+from sim.report.outputs import write_all
+from sim.report.wording import listed
+from sim.study.equal import BASES, EqualCount
+from sim.study.equal_study import SIMULATED, EqualAnswer, equal_answer
+from sim.study.question import load_question
+from sim.study.summary.statistics import interval
+from sim.views.listing import Listing, print_listing
+
+COLUMNS = (
+    "scenario",
+    "group",
+    "job",
+    "basis",
+    "unit",
+    "p05",
+    "p25",
+    "p50",
+    "p75",
+    "p95",
+    "share_at_least",
+    "note",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EqualRequest:
+    """What was typed."""
+
+    scenario: str
+    metrics: Sequence[str] = ()
+    jobs: Sequence[str] = ()
+    view: View = "amortised"
+    draws: int | None = None
+    seed: int | None = None
+    as_of: str | None = None
+
+    @property
+    def command(self) -> str:
+        """The line that gives the same answer."""
+        many = [f"--metric {each}" for each in self.metrics] + [f"--job {each}" for each in self.jobs]
+        asked = (("draws", self.draws), ("seed", self.seed), ("as-of", self.as_of))
+        many += [f"--{name} {value}" for name, value in asked if value is not None]
+        many += [] if self.view == "amortised" else [f"--view {self.view}"]
+        return " ".join(["parity equal", shlex.quote(self.scenario), *many])
+
+
+def show_equal(
+    catalogue: Catalogue,
+    request: EqualRequest,
+    out: TextIO,
+    *,
+    as_json: bool = False,
+    folder: Path | None = None,
+) -> None:
+    """Print the counts side by side; write them as CSV and JSON where a folder is given."""
+    question = load_question(catalogue, request.scenario, request.as_of)
+    found = equal_answer(question, request.metrics, request.jobs, request.draws, request.seed, request.view)
+    record = _record(found, request)
+    if folder is not None:
+        table = _table(found).to_csv(index=False, lineterminator="\n")
+        write_all(folder, {"equal.csv": table.encode(), "equal.json": (_json(record) + "\n").encode()})
+    if as_json:
+        print(_json(record), file=out)
+        return
+    for listing in _listings(found):
+        print_listing(listing, out)
+    print(verdict(found), file=out)
+
+
+def _json(record: dict[str, Any]) -> str:
+    return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _table(found: EqualAnswer) -> pd.DataFrame:
+    rows = []
+    for each in found.counts:
+        levels = [math.nan] * 5 if each.count is None else list(asdict(interval(each.count)).values())
+        unit = f"chip {found.question.b.label}"
+        share = each.at_least(found.question.b.choice.chips)
+        rows.append(
+            (found.question.scenario.id, each.group, each.job, each.basis, unit, *levels, share, each.why)
+        )
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _record(found: EqualAnswer, request: EqualRequest) -> dict[str, Any]:
+    a, b = found.question.sides
+    return {
+        "scenario": found.question.scenario.id,
+        "command": request.command,
+        "draws": found.draws,
+        "seed": found.seed,
+        "a": {"label": a.label, "chips": a.choice.chips},
+        "b": {"label": b.label, "chips": b.choice.chips},
+        "counts": [_entry(found, each) for each in found.counts],
+        "refused": [{"job": label, "reason": reason} for label, reason in found.refused],
+        "verdict": verdict(found),
+    }
+
+
+def _entry(found: EqualAnswer, each: EqualCount) -> dict[str, Any]:
+    entry: dict[str, Any] = {"group": each.group, "job": each.job, "basis": each.name, "key": each.basis}
+    if each.count is None:
+        return {**entry, "count": None, "why": each.why}
+    levels = {
+        name: value if math.isfinite(value) else None for name, value in asdict(interval(each.count)).items()
+    }
+    share = each.at_least(found.question.b.choice.chips)
+    return {**entry, "count": levels, "share_at_least": None if math.isnan(share) else share}
+
+
+# --- terminal ------------------------------------------------------------------------------------------------
+
+
+def _listings(found: EqualAnswer) -> Iterator[Listing]:
+    a, b = found.question.sides
+    head = f"{b.label} that equal {a.choice.chips:,} {a.label}"
+    own = f"{b.choice.chips:,} or more"
+    plain = [each for each in found.counts if not each.job]
+    if plain:
+        rows: list[tuple[str, ...]] = [(each.name, *_cells(each), _share(found, each)) for each in plain]
+        yield Listing(f"{head}: on paper and by price", ("measure", "count", "90 % interval", own), rows)
+    simulated = [each for each in found.counts if each.job]
+    bases = [
+        basis
+        for basis in SIMULATED
+        if any(each.basis == basis and each.count is not None for each in simulated)
+    ]
+    if not bases:
+        return
+    labels = {task.job.id: task.label for task in found.question.tasks}
+    by_place = {(each.job, each.basis): each for each in simulated}
+    rows = [
+        (labels[job], *(cell for basis in bases for cell in _short(found, by_place.get((job, basis)))))
+        for job in dict.fromkeys(each.job for each in simulated)
+    ]
+    columns = ("job", *(name for basis in bases for name in (BASES[basis], "share")))
+    yield Listing(f"{head}: simulated", columns, rows, [
+        f"Count (90 % interval); share: of the draws in which it is {own}.",
+        "Money and power: of the chips while they do the job. Where the count for the same money is above that for the "
+        f"same work, {b.label} does the job for less.",
+        *(f"{label}: {reason}" for label, reason in found.refused),
+    ])  # fmt: skip
+
+
+def _cells(each: EqualCount) -> tuple[str, str]:
+    if each.count is None:
+        return "–", each.why
+    found = interval(each.count)
+    return number(found.p50), bounds(found)
+
+
+def _short(found: EqualAnswer, each: EqualCount | None) -> tuple[str, str]:
+    if each is None or each.count is None:
+        return "–", ""
+    middle, ends = _cells(each)
+    return f"{middle} ({ends})", _share(found, each)
+
+
+def _share(found: EqualAnswer, each: EqualCount) -> str:
+    share = each.at_least(found.question.b.choice.chips)
+    return "" if math.isnan(share) else percent(share)
+
+
+def verdict(found: EqualAnswer) -> str:
+    """Whether the conclusion survives another measure, in a line or two."""
+    a, b = found.question.sides
+    labels = {task.job.id: task.label for task in found.question.tasks}
+    places: dict[str, list[str]] = {"held": [], "failed": [], "open": []}
+    for each in found.counts:
+        if each.count is None or (each.job and each.basis != "work"):
+            continue
+        ends = interval(each.count)
+        place = "held" if ends.p05 >= b.choice.chips else "failed" if ends.p95 < b.choice.chips else "open"
+        places[place].append(labels[each.job] if each.job else each.name)
+    said = f"{a.choice.chips:,} {a.label} equal"
+    words = {
+        "held": f"{said} {b.choice.chips:,} {b.label} or more by",
+        "failed": f"{said} fewer by",
+        "open": f"Undecided (the 90 % interval holds {b.choice.chips:,}) by",
+    }
+    return "\n".join(f"{words[place]} {listed(names)}." for place, names in places.items() if names)
