@@ -19,7 +19,7 @@ from sim.profiles.economy import Region
 from sim.profiles.hardware import ChipProfile, KernelFit, KernelProfile, SystemProfile
 from sim.profiles.model import ModelProfile
 from sim.profiles.stacks import SmallKernels
-from sim.profiles.workload import Lengths, ServingTraffic, TrainingRecipe, TrainingSoftware
+from sim.profiles.workload import Lengths, ServingSoftware, ServingTraffic, TrainingRecipe, TrainingSoftware
 from sim.quantity import Array, Quantity
 from sim.serving.job import Engine, ServingJob, Targets, Traffic, serving_precisions
 from sim.serving.traffic import LengthDistribution
@@ -221,11 +221,29 @@ def resolve_training(
     )
 
 
+def stated_engine(traffic: ServingTraffic) -> ServingSoftware:
+    """Software of a traffic file; what a file from before these keys leaves out comes from the shipped `chat`."""
+    keys = ServingSoftware.model_fields
+    missing = [key for key in keys if getattr(traffic.software, key) is None]
+    if not missing:
+        return traffic.software
+    shipped = Catalogue().workload("chat")
+    assert isinstance(shipped, ServingTraffic)
+    return traffic.software.model_copy(update={key: getattr(shipped.software, key) for key in missing})
+
+
 def resolve_serving(
     model: ModelProfile, traffic: ServingTraffic, chip: Chip, world: World = MEDIAN
 ) -> ServingJob:
     """Plain numbers of a serving job on a chip."""
-    software = traffic.software
+    software = stated_engine(traffic)
+    assert software.expert_popularity is not None
+    assert software.draft_cost is not None
+    assert software.engine_speed is not None
+    assert software.grouped_speed is not None
+    assert software.first_token is not None
+    assert software.prompt_delay is not None
+    assert software.routed is not None
     return ServingJob(
         architecture=model.shape,
         precisions=serving_precisions(chip, traffic.precision, released_experts=_experts(model)),
@@ -251,6 +269,13 @@ def resolve_serving(
             interleave=software.interleave,
             max_batch=world(software.max_batch),
             chunk_tokens=world(software.chunk),
+            expert_popularity=world(software.expert_popularity),
+            draft_cost=world(software.draft_cost),
+            speed=world(software.engine_speed),
+            grouped_speed=world(software.grouped_speed),
+            outside_s=world(software.first_token) + world(software.prompt_delay),
+            routed=world(software.routed),
+            sequence_parallel=software.sequence_parallel,
         ),
         pools=software.pools,
         utilisation=world(software.utilisation),

@@ -139,7 +139,25 @@ class ServingSoftware(Record):
     memory_use: Share
     """Share of the device memory left after weights and buffers that the cache may fill."""
     utilisation: Share
-    """Mean over peak of a day's load on a fleet sized for its peak, times time in service."""
+    """Mean over peak of a day's load on a fleet sized for its peak, times time in service. With `arrivals: on-off` or
+    `diurnal` their swing comes on top: this is then the rest of it."""
+    expert_popularity: Ratio | None = None
+    """Standard deviation of the logarithm of how often experts are chosen: few tokens then touch fewer experts. This and
+    the numbers below, left out: as in the shipped `chat`."""
+    draft_cost: Ratio | None = None
+    """Time of drafting a token over that of one layer and the output head."""
+    engine_speed: Ratio | None = None
+    """Speed of everything over that of the engine the chip's kernels were measured in."""
+    grouped_speed: Ratio | None = None
+    """Speed of the expert products over that of the chip's best kernels."""
+    first_token: Seconds | None = None
+    """Time of a request outside the model: client, tokeniser, queue hand-over."""
+    prompt_delay: Seconds | None = None
+    """Time for which the scheduler of a loaded engine holds a prompt back before it is read."""
+    routed: Ratio | None = None
+    """Teams of chips behind one router: their prompts wait in one queue, those of other routers in others."""
+    sequence_parallel: bool = False
+    """Prefill splits norms and other small kernels over the tensor ranks instead of repeating them on each."""
 
 
 class ServingTraffic(Document):

@@ -187,7 +187,7 @@ def _ttft(job: ServingJob, step: SharedStep, servers: Array) -> Array:
     new = np.maximum(prompts * (1.0 - np.asarray(traffic.prefix_hit)), 1.0)
     with_prompt = step.decode.total_s + step.prompt_cost_s
     work = new / job.engine.chunk_tokens * with_prompt
-    fixed = step.mean_s / 2 + np.maximum(new / step.chunk, 1.0) * with_prompt
+    fixed = step.mean_s / 2 + np.maximum(new / step.chunk, 1.0) * with_prompt + job.engine.outside_s
     load = np.minimum(step.load, HIGHEST_LOAD)
     service = np.tensordot(KIND_WEIGHTS, work, 1)
     spread = np.sqrt(np.maximum(np.tensordot(KIND_WEIGHTS, work * work, 1) / service**2 - 1.0, 0.0))

@@ -20,7 +20,6 @@ from sim.serving.shapes import unit_shapes
 Array = NDArray[np.float64] | float
 CHUNKS = (1024.0, 2048.0, 4096.0, 8192.0, 16384.0)  # prompt tokens per rank and pass that are tried
 CONTEXT_PARALLEL = (1.0, 4.0, 16.0)  # replicas that may share a prompt
-ROUTED = 8.0  # teams that read prompts behind one router: they share a queue, the fleet does not
 SAMPLE = 12  # draws on which every shape is tried; the winners and runners-up go on to all draws
 BLOCK = 64  # draws on which every shape is tried again at a time
 RUNNERS_UP = 2
@@ -104,5 +103,5 @@ def ranks_in_queue(setting: Setting, choice: Unit, share: Array = 0.5) -> Array:
 
     A queue over the whole fleet would even out what no router sees.
     """
-    routed = np.maximum(ROUTED * choice.tp * choice.context_parallel, choice.shape.ranks)
+    routed = np.maximum(setting.job.engine.routed * choice.tp * choice.context_parallel, choice.shape.ranks)
     return np.minimum(routed, np.maximum(setting.ranks * share, choice.shape.ranks))

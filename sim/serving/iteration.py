@@ -167,6 +167,7 @@ def _step(
         layer = (busy + extra - parts.edge_s) / job.architecture.layers
         drafting = job.engine.drafts * job.engine.draft_cost * (layer + parts.edge_s)
     speed = chip.speed_factor.get((job.precisions.linear, phase), chip.speed_factor.get(("bf16", phase), 1.0))
+    speed = speed * job.engine.speed
     host = job.engine.step_overhead_s + np.where(np.asarray(shape.dp) > 1, job.engine.replica_overhead_s, 0.0)
     terms = {name: value / speed for name, value in parts.terms.items()}
     terms["launches"] = terms["launches"] + extra / speed

@@ -100,6 +100,13 @@ class Engine:
         Most sequences per rank that the engine admits [sequence].
     chunk_tokens : Array
         Most prompt tokens per rank and pass [token].
+    speed, grouped_speed : Array
+        Speed of everything over that of the engine the chip's kernels were measured in, and of the expert products over
+        the chip's best kernels [1].
+    outside_s : Array
+        Time to first token that is neither queue nor model: client, tokeniser, scheduler [s].
+    routed : Array
+        Teams of ranks behind one router: their prompts wait in one queue.
     host_bandwidth : Array
         Rate at which a rank reads look-up tables from host memory [byte/s]; inf: they lie in device memory.
     """
@@ -117,10 +124,14 @@ class Engine:
     draft_cost: Array = 1.0
     eager_prefill: Array = 1.0
     prefill_spread: Array = 0.5
-    sequence_parallel: bool = True
+    sequence_parallel: bool = False
     interleave: Interleave = "mixed"
     max_batch: Array = np.inf
     chunk_tokens: Array = 8192.0
+    speed: Array = 1.0
+    grouped_speed: Array = 1.0
+    outside_s: Array = 0.0
+    routed: Array = 8.0
     host_bandwidth: Array = np.inf
 
 

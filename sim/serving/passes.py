@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from sim.physics.architecture import DenseFeedForward
-from sim.physics.chip import Chip, kernel_time
+from sim.physics.chip import Chip, KernelCurve, kernel_time
 from sim.physics.network import Network, all_reduce_time, exchange_time
 from sim.physics.operators import Operator, experts_touched, forward_operators
 from sim.serving.job import ServingJob, UnitShape
@@ -234,7 +234,7 @@ def _work(
         flop = operator.flop * skew / split
         token_bytes = operator.token_bytes * _rereads(job, operator)
         moved = operator.weight_bytes / split + token_bytes / np.minimum(split, operator.token_shards)
-        curve, peak = chip.curve(operator.family, operator.precision), chip.matrix_peak[operator.precision]
+        curve, peak = _curve(job, chip, operator), chip.matrix_peak[operator.precision]
         rows = operator.rows * skew
         time = kernel_time(flop, moved, peak, chip.memory_bandwidth, curve, rows, launches=operator.layers)
         launches = operator.layers * curve.overhead_s
@@ -257,6 +257,14 @@ def _work(
     return Work(
         terms, compute_bound, bandwidth_bound, reduce_s, reduce_floor, exchange, floor, edge, flop_s, byte_s
     )
+
+
+def _curve(job: ServingJob, chip: Chip, operator: Operator) -> KernelCurve:
+    """Efficiency of an operator in this engine."""
+    curve = chip.curve(operator.family, operator.precision)
+    if operator.family != "grouped_gemm":
+        return curve
+    return replace(curve, compute=curve.compute * job.engine.grouped_speed)
 
 
 def _split(job: ServingJob, shape: UnitShape, operator: Operator, *, prompts: bool) -> Array:

@@ -268,7 +268,7 @@ def prompt_times(
     in_step = np.asarray((job.architecture.moe is not None) & (team < shape.ranks))
     alone = np.maximum(_single_pass(job, chip, network, shape, together, context_parallel) - service, 0.0)
     read = np.where(in_step, np.ceil(new / together - 1e-9) * passes, work)
-    fixed = read + transfer_time(job, network, shape, prompts)
+    fixed = read + transfer_time(job, network, shape, prompts) + job.engine.outside_s
     return PromptTimes(fixed, service, spread, together, team, Passes(alone, pass_s, in_step))
 
 

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from sim.physics.chip import Chip
 from sim.physics.network import Network
 from sim.serving.aggregated import shared_step
-from sim.serving.candidates import ROUTED
 from sim.serving.capacity import Capacity
 from sim.serving.cluster import ClusterPlan, ClusterRun, PoolPlan, Verdict, Watch, simulate
 from sim.serving.draws import take_draws
@@ -100,7 +99,7 @@ class _Unit:
     def routed(self) -> float:
         """Prefill replicas behind one router."""
         unit = self.capacity.prefill_unit
-        return max(ROUTED, np.ceil(self.of(unit.tp) * self.of(unit.dp) / self.team))
+        return max(np.rint(scalar(self.job.engine.routed)), np.ceil(self.of(unit.tp) * self.of(unit.dp) / self.team))
 
     @property
     def decode_shape(self) -> UnitShape:

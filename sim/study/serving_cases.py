@@ -153,17 +153,10 @@ def look_up(case: Case, catalogue: Catalogue, rules: EngineRules) -> ServingSett
 
 
 def resolve_ranks(setting: ServingSetting, world: World = MEDIAN) -> tuple[Chip, Network]:
-    """Chip and network as one rank of the row sees them, with the engine's speed in the end-to-end factor."""
+    """Chip and network as one rank of the row sees them."""
     chip = resolve_chip(setting.chip, setting.catalogue.kernels(setting.chip.kernels), world)
-    chosen = setting.chosen()
-    engine = np.asarray(world(chosen["engine_speed"]))
-    factors = {key: setting.speed.get(key[1], value) * engine for key, value in chip.speed_factor.items()}
-    grouped = world(chosen["grouped_speed"])
-    kernels = {
-        key: replace(curve, compute=curve.compute * grouped) if key[0] == "grouped_gemm" else curve
-        for key, curve in chip.kernels.items()
-    }
-    chip = replace(chip, speed_factor=factors, kernels=kernels)
+    factors = {key: setting.speed.get(key[1], value) for key, value in chip.speed_factor.items()}
+    chip = replace(chip, speed_factor=factors)
     return as_ranks(chip, _network(setting, world), setting.ranks_per_chip)
 
 
@@ -207,7 +200,8 @@ def resolve_case(setting: ServingSetting, world: World = MEDIAN) -> ServingJob:
         draft_cost=chosen["draft_cost"],
         eager_prefill=chosen["eager_prefill"],
         prefill_spread=chosen["prefill_spread"],
-        sequence_parallel=False,
+        speed=chosen["engine_speed"],
+        grouped_speed=chosen["grouped_speed"],
         interleave=setting.rule("interleave", case.text("engine")),  # type: ignore[arg-type]
         max_batch=_per_replica(setting, "max_batch_per_instance", chosen["max_batch"]),
         chunk_tokens=_per_replica(setting, "prefill_tokens_per_batch", chosen["chunk"])
