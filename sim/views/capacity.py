@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import math
-import shlex
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -18,18 +13,15 @@ from sim.profiles.catalogue import Catalogue
 from sim.profiles.workload import ServingTraffic
 from sim.report.charts.capacity import throughput_latency
 from sim.report.content import Interval
-from sim.report.document import standalone
-from sim.report.figures import Chart, drawing
 from sim.report.numbers import bounds, duration, number, percent
-from sim.report.outputs import write_all
 from sim.study.capacity_study import CapacityStudy, load_capacity_question, study_capacity, whole_units
 from sim.study.events import LOAD
+from sim.views.capacity_cost import cost_table
 from sim.views.capacity_limits import limit_tables
-from sim.views.listing import Listing, print_listing
+from sim.views.listing import Listing
+from sim.views.output import Wanted, command_line, csv_bytes, deliver, json_text, picture_files
 from sim.views.played import write_played
 from sim.views.served_day import served_day_tables
-
-VIEWS = {"rental": "rented", "acquisition": "bought, cash", "amortised": "amortised, power and operations"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +39,7 @@ class CapacityRequest:
     @property
     def command(self) -> str:
         """The line that gives the same answer."""
-        options = {
-            name: value for name, value in asdict(self).items() if name != "scenario" and value is not None
-        }
-        words = [f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in options.items()]
-        return " ".join(["parity capacity", shlex.quote(self.scenario), *words])
+        return command_line("capacity", self, "scenario")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +75,8 @@ def show_capacity(
     OSError
         When a file cannot be written.
     """
+    wanted = Wanted(as_json, out)
+    wanted.check()
     question = load_capacity_question(
         catalogue,
         request.scenario,
@@ -98,16 +88,7 @@ def show_capacity(
         request.as_of,
     )
     study = study_capacity(catalogue, question, request.command)
-    files = {} if out is None else capacity_files(study)
-    if out is not None:
-        write_all(out, files)
-    if as_json:
-        to.write(_json(study).decode())
-    else:
-        for listing in capacity_tables(study):
-            print_listing(listing, to)
-        for name in files:
-            print(f"wrote {(out or Path()) / name}", file=to)
+    deliver(to, wanted, lambda: capacity_json(study), capacity_tables(study), lambda: capacity_files(study))
     if played is not None and played.wanted:
         words = sys.stderr if as_json else to
         options = played.table, played.trace, played.window, played.precision
@@ -119,7 +100,7 @@ def show_capacity(
 
 def capacity_files(study: CapacityStudy) -> dict[str, bytes]:
     """Record, frontier as table and, where anything is served, as picture."""
-    files = {"capacity.json": _json(study), "frontier.csv": _frontier_csv(study)}
+    files = {"capacity.json": capacity_json(study).encode(), "frontier.csv": _frontier_csv(study)}
     if len(study.frontier) < 2:
         return files
     question = study.question
@@ -138,16 +119,12 @@ def capacity_files(study: CapacityStudy) -> dict[str, bytes]:
         study.operating_point,
         traffic.targets.tpot.median,
     )
-    svg, png = standalone({"frontier": drawing(Chart("frontier", draw))})["frontier"]
-    return files | {"frontier.png": png, "frontier.svg": svg}
+    return files | picture_files("frontier", draw)
 
 
 def _frontier_csv(study: CapacityStudy) -> bytes:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["tokens_per_s_per_user", "output_tokens_per_s_per_chip"])
-    writer.writerows((f"{x:.6g}", f"{y:.6g}") for x, y in study.frontier)
-    return stream.getvalue().encode()
+    columns = ("tokens_per_s_per_user", "output_tokens_per_s_per_chip")
+    return csv_bytes(columns, ((f"{x:.6g}", f"{y:.6g}") for x, y in study.frontier))
 
 
 def capacity_record(study: CapacityStudy) -> dict[str, Any]:
@@ -169,18 +146,9 @@ def capacity_record(study: CapacityStudy) -> dict[str, Any]:
     return record
 
 
-def _json(study: CapacityStudy) -> bytes:
-    text = json.dumps(_plain(capacity_record(study)), indent=2, ensure_ascii=False, allow_nan=False)
-    return (text + "\n").encode()
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no infinity and no NaN: what has no finite value is null."""
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def capacity_json(study: CapacityStudy) -> str:
+    """The record as text."""
+    return json_text(capacity_record(study))
 
 
 # --- tables ------------------------------------------------------------------------------------------------
@@ -192,7 +160,7 @@ def capacity_tables(study: CapacityStudy) -> Iterator[Listing]:
     yield _needed(study)
     yield _units(study)
     yield from limit_tables(study)
-    yield _cost(study)
+    yield cost_table(study)
     if study.served_day is not None:
         yield from served_day_tables(study.served_day)
     yield _frontier(study)
@@ -261,33 +229,6 @@ def _units(study: CapacityStudy) -> Listing:
         "Requests/s per chip of the pool of that phase, at the median of all inputs; the first of each is chosen."
     ]
     return Listing("unit shapes", ("phase", "instance", "requests/s per chip", "of the best"), rows, notes)
-
-
-def _cost(study: CapacityStudy) -> Listing:
-    rows = [
-        (
-            VIEWS.get(view, view),
-            *(
-                f"{number(found.p50)} ({bounds(found)})" if math.isfinite(found.p50) else number(found.p50)
-                for found in (
-                    study.cost[view],
-                    study.decode_cost[view],
-                    study.input_cost[view],
-                    study.hit_cost[view],
-                )
-            ),
-        )
-        for view in study.cost
-    ]
-    kwh = (f"{number(found.p50)} ({bounds(found)})" for found in (study.energy_kwh, study.prompt_energy_kwh))
-    energy, prompts = kwh
-    rows.append(("energy, kWh", energy, "", prompts, ""))
-    columns = ("view", "output, prompts included", "output alone", "input, not cached", "input, cached")
-    notes = [
-        "Per million tokens; median and 90 % interval. A cached token costs at most the time in which one chip's path to "
-        "host memory is busy with its cache; unknown where no such path is stated."
-    ]
-    return Listing("cost per million tokens, USD, and energy", columns, rows, notes)
 
 
 def _frontier(study: CapacityStudy) -> Listing:

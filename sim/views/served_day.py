@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from sim.report.content import Interval
 from sim.report.numbers import bounds, number, percent
 from sim.study.served_day import ServedDayStudy
+from sim.views.capacity_cost import view_words
 from sim.views.listing import Listing
-
-VIEWS = {"rental": "rented", "acquisition": "bought, cash", "amortised": "amortised, power and operations"}
 
 
 def served_day_tables(study: ServedDayStudy) -> Iterator[Listing]:
@@ -51,11 +50,11 @@ def _simulated(study: ServedDayStudy) -> Listing:
         ("servers that decode", "", *_middle(study.decode_servers)),
         ("servers", f"{study.servers_published:g}", *_middle(study.servers)),
         *(
-            (f"cost of the day, {VIEWS.get(view, view)}, USD", _published(study, view), *_middle(usd))
+            (f"cost of the day, {view_words(view)}, USD", _published(study, view), *_middle(usd))
             for view, usd in study.cost_usd.items()
         ),
         *(
-            (f"the same on the published servers, {VIEWS.get(view, view)}, USD", "", *_middle(usd))
+            (f"the same on the published servers, {view_words(view)}, USD", "", *_middle(usd))
             for view, usd in study.cost_published_servers_usd.items()
         ),
     ]
