@@ -306,6 +306,8 @@ class Use(Record):
     """Share of the country's chips that the largest developer can bring to one training run."""
     serving_share: dict[Date, Share]
     """Share of the country's chips that serve tokens."""
+    utilisation: dict[Date, Share] = Field(default_factory=dict)
+    """Tokens served over those that could be, on average; that of the traffic when left out."""
     demand: dict[Date, TokenFlow] = Field(default_factory=dict)
     """Tokens that users ask for, prompts included."""
     software_growth: dict[Date, Ratio] = Field(default_factory=dict)

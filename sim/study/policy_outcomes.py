@@ -248,9 +248,9 @@ def _chip_cost(result: PolicyResult, own: CountryRun, quarter: int, pathway: str
     ownership = replace(runs.cluster.ownership, **terms)
     cluster = replace(runs.cluster, ownership=ownership)
     priced = replace(runs, cluster=cluster)
-    software = own.software[quarter] if own.country.use(chip).catching_up else 1.0
+    speed = own.busy(chip)[quarter] * (own.software[quarter] if own.country.use(chip).catching_up else 1.0)
     hour = np.asarray(total(cluster.cost_blocks(runs.it_power_w)["amortised"])) * 3600.0
-    million = np.asarray(total(priced.output_cost()["amortised"])) / software
+    million = np.asarray(total(priced.output_cost()["amortised"])) / speed
     draws = result.world.draws
     bought = np.asarray(sum(landed_chip(ownership.chip_usd, ownership.border).values()))
     return ChipCost(pathway, chip, *(np.broadcast_to(x, draws) for x in (bought, hour, million)))

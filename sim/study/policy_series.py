@@ -23,6 +23,21 @@ Dated = Mapping[str, Quantity]
 SERIES_FIELDS = ("use", "sites", "memory", "makers", "imports", "grey", "remote")
 
 
+class ChangeError(InputError):
+    """A change that cannot be applied.
+
+    Attributes
+    ----------
+    change : Change
+        As its file gave it, so that the place in the file can be found.
+    """
+
+    def __init__(self, change: Change, message: str) -> None:
+        super().__init__([Problem(message)])
+        self.change = change
+        self.message = message
+
+
 def named_series(country: Country) -> dict[str, Dated]:
     """Every series and every single number of a supply file by the name that a change uses."""
     found: dict[str, Dated] = {}
@@ -125,7 +140,7 @@ class Book:
         given = [name for name in ("set", "times", "plus") if getattr(change, name) is not None]
         if len(given) != 1:
             message = f"change {change.id}: give exactly one of set, times and plus, not {' and '.join(given) or 'none'}"
-            raise InputError([Problem(message)])
+            raise ChangeError(change, message)
         late: Array = 0.0 if change.late is None else np.asarray(self.world.values(change.late)) / YEAR_S
         end = np.inf if change.until is None else decimal_year(change.until)
         value = self.world.values(getattr(change, given[0]))
@@ -134,8 +149,8 @@ class Book:
     def _check(self, change: Change, name: str) -> None:
         if name not in self._series:
             hint = did_you_mean(name, self._series)
-            raise InputError(
-                [Problem(f'change {change.id}: {self.country.supply.name} has no series "{name}"{hint}')]
+            raise ChangeError(
+                change, f'change {change.id}: {self.country.supply.name} has no series "{name}"{hint}'
             )
         value = change.set or change.plus or change.times
         dated = self._series[name]
@@ -146,4 +161,4 @@ class Book:
             message = (
                 f"change {change.id} of {name}: the series is in {wanted or 'a pure number'}, the change in "
             )
-            raise InputError([Problem(message + (given or "a pure number"))])
+            raise ChangeError(change, message + (given or "a pure number"))

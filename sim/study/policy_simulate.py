@@ -42,7 +42,17 @@ class CountryRun:
         """Rate of one chip at the end of every quarter, (quarters, draws)."""
         rate = self.rates(self.country.sides[chip], metric)
         gains = metric in ("training", "serving") and self.country.use(chip).catching_up
-        return rate * (self.software if gains else np.ones(self.book.horizon.shape))
+        busy = self.busy(chip) if metric == "serving" else np.ones(self.book.horizon.shape)
+        return rate * busy * (self.software if gains else 1.0)
+
+    def busy(self, chip: str) -> Matrix:
+        """Stated utilisation over that of the traffic, (quarters, draws); one where the files state none."""
+        stated = self.book("use.utilisation", np.inf)
+        runs = self.rates.served(self.country.sides[chip])
+        if runs is None or np.isinf(stated).all():
+            return np.ones(stated.shape)
+        own = np.asarray(runs.job.utilisation)
+        return np.where(np.isinf(stated), 1.0, stated / own)
 
     def pathways(self) -> tuple[str, ...]:
         """Those by which any chip comes, in their usual order."""

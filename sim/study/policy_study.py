@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.profiles.catalogue import Catalogue
-from sim.profiles.messages import InputError, Problem
-from sim.profiles.supply import Branch
+from sim.profiles.messages import InputError, Location, Problem
+from sim.profiles.supply import Branch, Change, Supply
+from sim.profiles.supply_scenario import PolicyScenario
 from sim.study.policy_headlines import Headline, headlines, lead, one
 from sim.study.policy_marginal import Marginal, marginals
 from sim.study.policy_question import Group, PolicyQuestion, groups, load_policy
 from sim.study.policy_rates import Rates
 from sim.study.policy_sensitivity import Moved, tornado
+from sim.study.policy_series import ChangeError
 from sim.study.policy_simulate import PolicyResult, simulate_policy
 from sim.study.policy_worlds import PolicyWorld, columns, policy_world
 from sim.study.worlds import Matrix, sobol_probabilities
@@ -118,10 +120,13 @@ def study_policy(
     world = policy_world(drawn, branches, probabilities, pinned)
     progress("simulating", 0.1)
     rates = Rates(first, world.values, draws)
-    sides = [
-        _scenario(label, question, world, rates)
-        for label, question in ((_label(first), first), *_named(second))
-    ]
+    try:
+        sides = [
+            _scenario(label, question, world, rates)
+            for label, question in ((_label(first), first), *_named(second))
+        ]
+    except ChangeError as error:
+        raise _placed(catalogue, questions, error) from None
     progress("what moves the answer", 0.5)
     found = _Sensitivity(drawn, branches, probabilities, pinned, sides, rates)
     id = lead(sides[0].result)
@@ -153,6 +158,27 @@ def _against(
         second, scenario=asked, training=first.training, serving=first.serving, start=first.start,
         quarters=first.quarters, rival=rival,
     )  # fmt: skip
+
+
+def _placed(catalogue: Catalogue, questions: list[PolicyQuestion], error: ChangeError) -> InputError:
+    """The same error at the place of the change in its file."""
+    for question in questions:
+        documents: list[PolicyScenario | Supply] = [
+            question.scenario,
+            *(c.supply for c in question.countries),
+        ]
+        for document in documents:
+            places: list[tuple[Location, Change]] = [
+                (("changes", i), change) for i, change in enumerate(document.changes)
+            ]
+            for b, branch in enumerate(document.branches):
+                for o, option in enumerate(branch.options):
+                    steps = ("branches", b, "options", o, "changes")
+                    places += [((*steps, i), change) for i, change in enumerate(option.changes)]
+            for location, change in places:
+                if change is error.change:
+                    return catalogue.error(document, location, error.message)
+    return error
 
 
 def _label(question: PolicyQuestion) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sim.profiles.catalogue import Catalogue
+from sim.profiles.catalogue import Catalogue, shipped_root
 from sim.profiles.messages import InputError
 from sim.study.policy_headlines import headlines
 from sim.study.policy_outcomes import crossing, feasible_date, volume
@@ -17,6 +17,7 @@ from sim.study.policy_report import policy_content
 from sim.study.policy_simulate import PolicyResult, simulate_policy
 from sim.study.policy_study import study_policy
 from sim.study.policy_worlds import columns, policy_world
+from sim.study.question import load_question
 from sim.study.worlds import sobol_probabilities
 
 SUPPLY = """
@@ -203,6 +204,18 @@ def test_mistakes_in_a_change_say_what_to_do(
     with pytest.raises(InputError) as error:
         simulated(load_policy(*tiny(change)))
     assert message in str(error.value)
+
+
+def test_a_mistake_has_its_place_in_the_file(tiny: Callable[[str], tuple[Catalogue, str]]) -> None:
+    with pytest.raises(InputError, match=r"case\.yaml:7:\d+: change x: Tiny has no series"):
+        study_policy(*tiny("{id: x, series: imports.h21.quota, date: 2025, set: 0}"), draws=2)
+
+
+def test_the_question_on_the_interconnect_loads(catalogue: Catalogue) -> None:
+    path = shipped_root() / "scenarios" / "policy" / "questions" / "h800-interconnect-cut.yaml"
+    question = load_question(catalogue, path)
+    # The rule of 2022 named 600 GB/s both ways; H800 has 200 one way, H100 450.
+    assert [side.system.tiers[0].bandwidth.median / 1e9 for side in question.sides] == [200, 450]
 
 
 def test_an_unknown_account_is_named(catalogue: Catalogue) -> None:
