@@ -16,7 +16,7 @@ from sim.calibrate.samples import (
     latent_attention,
     product_sample,
 )
-from sim.physics.architecture import GroupedAttention, LatentAttention
+from sim.physics.attention_shapes import GroupedAttention, LatentAttention
 from sim.units import did_you_mean
 
 Reader = Callable[[Line], Sample | Transfer | str]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sim.calibrate.lines import Line
-from sim.physics.architecture import GroupedAttention, LatentAttention
 from sim.physics.attention import core_width, core_work
+from sim.physics.attention_shapes import GroupedAttention, LatentAttention
 
 KERNEL_FAMILIES = ("gemm", "grouped_gemm", "attention_prefill", "attention_decode", "elementwise", "lookup")
 COLLECTIVES = ("all_reduce", "all_gather", "reduce_scatter", "all_to_all")

@@ -7,10 +7,15 @@ The records are plain and know no file format. They can also be used as field ty
 from __future__ import annotations
 
 from dataclasses import MISSING, dataclass, fields
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, get_args
 
-Prompt = Literal["all", "window"]
-_CONFIG: dict[str, Any] = {"extra": "forbid", "use_attribute_docstrings": True}
+from sim.physics.attention_shapes import (
+    CompressedAttention,
+    GroupedAttention,
+    LatentAttention,
+    LinearAttention,
+)
+from sim.physics.ffn_shapes import CONFIG, DenseFeedForward, MixtureOfExperts
 
 
 class _ByKind:
@@ -24,236 +29,6 @@ class _ByKind:
         return {"type": "tagged-union", "discriminator": "kind", "choices": choices}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Indexer:
-    """Picks the cached entries a query attends to (lightning indexer, block index)."""
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
-
-    heads: int
-    """Index heads."""
-    dim: int
-    """Width of an index head and of the one index key per entry."""
-    top_k: int
-    """Entries (or blocks) a query may attend to."""
-    block: int = 1
-    """Entries per selected block."""
-    local: int = 0
-    """Entries attended besides the selected ones, because they are near."""
-    key_bytes: float | None = None
-    """Stored bytes per index key, scales included; left out: dim times the bytes of the cache."""
-    mode: Literal["own", "search", "reuse"] = "own"
-    """`own`: keys and scores of its own; `search`: own queries on the keys of an earlier layer; `reuse`: the
-    selection of an earlier layer."""
-    candidates: int | None = None
-    """Entries that `search` scores; left out: all."""
-
-    @property
-    def selected(self) -> float:
-        """Entries attended per query when the context is long [entries]."""
-        return float(self.top_k * self.block + self.local)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupedAttention:
-    """Multi-head, grouped-query or multi-query attention, with a low-rank query in MFA."""
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
-
-    kind: Literal["gqa"] = "gqa"
-    layers: int
-    """Layers of this kind."""
-    heads: int
-    """Query heads."""
-    kv_heads: int
-    """Key-value heads; equal to `heads` in MHA, 1 in MQA and MFA."""
-    head_dim: int
-    """Width of a head."""
-    query_rank: int | None = None
-    """Inner width of a low-rank query projection."""
-    window: int | None = None
-    """Sliding window [tokens]; left out: all earlier tokens."""
-    chunk: int | None = None
-    """Attention stays inside chunks of this many tokens."""
-    output_gate: bool = False
-    """A gate as wide as the query multiplies the output."""
-    bias: Literal["none", "qkv", "all"] = "none"
-    """Which projections have a bias."""
-    query_key_norm: Literal["none", "head", "full"] = "none"
-    """Normalisation of query and key: shared by the heads, or over the full width."""
-    relative_positions: bool = False
-    """A projection of relative positions, as wide as the query (Transformer-XL)."""
-    sinks: bool = False
-    """One learned sink logit per head."""
-    indexer: Indexer | None = None
-    """Block-sparse selection."""
-    prompt: Prompt = "all"
-    """`window`: in prefill only the last tokens of a prompt run through these layers."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LatentAttention:
-    """Multi-head latent attention (MLA): one compressed latent per token, shared by all heads."""
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
-
-    kind: Literal["mla"] = "mla"
-    layers: int
-    """Layers of this kind."""
-    heads: int
-    """Query heads."""
-    query_rank: int | None
-    """Inner width of the low-rank query projection."""
-    kv_rank: int
-    """Width of the cached latent."""
-    nope_dim: int
-    """Width of a head without position."""
-    rope_dim: int
-    """Width of the rotary (or otherwise uncompressed) key, shared by the heads and cached."""
-    value_dim: int
-    """Width of a value head."""
-    output_gate: bool = False
-    """A gate as wide as the output of the heads multiplies it."""
-    packed_entry_bytes: float | None = None
-    """Bytes per token and layer in the published 8-bit kernel layout; left out: plain elements."""
-    indexer: Indexer | None = None
-    """Sparse selection (DSA)."""
-    prompt: Prompt = "all"
-    """`window`: in prefill only the last tokens of a prompt run through these layers."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompressedAttention:
-    """A sliding window plus entries that each stand for several tokens (CSA, HCA, CSA2); one key-value head."""
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
-
-    kind: Literal["compressed"] = "compressed"
-    layers: int
-    """Layers of this kind."""
-    heads: int
-    """Query heads."""
-    head_dim: int
-    """Width of a head, and of the one cached vector that serves as key and value."""
-    query_rank: int
-    """Inner width of the low-rank query projection."""
-    output_groups: int
-    """Groups of heads with an output projection of their own."""
-    output_rank: int
-    """Width each group is projected to before the common output projection."""
-    window: int
-    """Sliding window kept in every layer [tokens]."""
-    window_entry_bytes: float
-    """Bytes of a window entry."""
-    ratio: int = 0
-    """Tokens per compressed entry; 0: window only."""
-    entry_bytes: float = 0.0
-    """Bytes of a compressed entry."""
-    overlapping: bool = False
-    """Each entry is made from twice `ratio` tokens, which doubles the compressor."""
-    source: bool = True
-    """False: reads the compressed entries of an earlier layer instead of keeping its own."""
-    indexer: Indexer | None = None
-    """Selection among the compressed entries; left out: all are attended."""
-    prompt: Prompt = "all"
-    """`window`: in prefill only the last tokens of a prompt run through these layers."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinearAttention:
-    """Attention with a recurrent state of fixed size (Lightning, Gated DeltaNet, KDA)."""
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
-
-    kind: Literal["linear"] = "linear"
-    layers: int
-    """Layers of this kind."""
-    rule: Literal["lightning", "gated-delta", "kda"]
-    """Update of the state: decay only, delta rule with one decay per head, or with one per channel."""
-    key_heads: int
-    """Heads of query and key."""
-    value_heads: int
-    """Heads of value, output gate and state."""
-    key_dim: int
-    """Width of a key head."""
-    value_dim: int
-    """Width of a value head."""
-    convolution: int = 0
-    """Taps of the short convolution before query, key and value."""
-    state_bytes: float = 4.0
-    """Bytes per element of the state."""
-    prompt: Prompt = "all"
-    """`window`: in prefill only the last tokens of a prompt run through these layers."""
-
-    @property
-    def state_elements(self) -> float:
-        """Elements of the recurrent state of one sequence in one layer [1]."""
-        return float(self.value_heads * self.key_dim * self.value_dim)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DenseFeedForward:
-    """A feed-forward block that every token runs through."""
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
-
-    kind: Literal["dense"] = "dense"
-    layers: int
-    """Layers of this kind."""
-    intermediate: int
-    """Inner width."""
-    gated: bool = True
-    """Three matrices (SwiGLU and relatives) instead of two (GELU)."""
-    bias: bool = False
-    """Projections have a bias."""
-    prompt: Prompt = "all"
-    """`window`: in prefill only the last tokens of a prompt run through these layers."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MixtureOfExperts:
-    """A feed-forward block split into experts of which each token uses a few."""
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
-
-    kind: Literal["moe"] = "moe"
-    layers: int
-    """Layers of this kind."""
-    experts: int
-    """Routed experts with weights."""
-    top_k: int
-    """Experts chosen per token, zero experts included."""
-    intermediate: int
-    """Inner width of a routed expert."""
-    shared_experts: int = 0
-    """Experts every token uses."""
-    shared_intermediate: int | None = None
-    """Inner width of a shared expert; left out: as a routed one."""
-    shared_gate: bool = False
-    """A learned scalar gate multiplies the shared experts."""
-    latent: int | None = None
-    """Routed experts work on a projection of this width instead of the hidden one."""
-    zero_experts: int = 0
-    """Experts that pass the token through and cost nothing."""
-    mean_real_experts: float | None = None
-    """Mean number of chosen experts that have weights; left out: top_k."""
-    gated: bool = True
-    """Three matrices per expert instead of two."""
-    bias: bool = False
-    """Experts and router have biases."""
-    routing_groups: int | None = None
-    """Groups the experts are divided into for limited routing."""
-    routing_limit: int | None = None
-    """Groups a token may send to."""
-    prompt: Prompt = "all"
-    """`window`: in prefill only the last tokens of a prompt run through these layers."""
-
-    @property
-    def active_experts(self) -> float:
-        """Routed experts that compute for one token, on average [experts]."""
-        return float(self.top_k if self.mean_real_experts is None else self.mean_real_experts)
-
-
 AttentionGroup = Annotated[
     GroupedAttention | LatentAttention | CompressedAttention | LinearAttention, _ByKind()
 ]
@@ -264,7 +39,7 @@ FeedForwardGroup = Annotated[DenseFeedForward | MixtureOfExperts, _ByKind()]
 class Drafter:
     """Extra layers that predict further tokens: multi-token prediction or a separate draft block."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
+    __pydantic_config__: ClassVar[dict[str, Any]] = CONFIG
 
     modules: int
     """Layers, each as the last layer of the model unless said otherwise."""
@@ -280,7 +55,7 @@ class Drafter:
 class HyperConnections:
     """Several residual streams mixed around each block (mHC)."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
+    __pydantic_config__: ClassVar[dict[str, Any]] = CONFIG
 
     streams: int
     """Width of the residual stream over the hidden width."""
@@ -292,7 +67,7 @@ class HyperConnections:
 class Engram:
     """Hashed n-gram tables that are looked up, not multiplied."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
+    __pydantic_config__: ClassVar[dict[str, Any]] = CONFIG
 
     rows: tuple[int, ...]
     """Rows of the table of each layer that has one."""
@@ -308,7 +83,7 @@ class Engram:
 class VisionEncoder:
     """A vision transformer in front of the language model."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
+    __pydantic_config__: ClassVar[dict[str, Any]] = CONFIG
 
     layers: int
     """Transformer layers."""
@@ -338,7 +113,7 @@ class VisionEncoder:
 class Architecture:
     """The shape of one model. Groups need not be contiguous: only how many layers of each kind there are."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = _CONFIG
+    __pydantic_config__: ClassVar[dict[str, Any]] = CONFIG
 
     vocab: int
     """Vocabulary, padding included."""

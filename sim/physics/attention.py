@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.physics.architecture import (
+from sim.physics.attention_shapes import (
     CompressedAttention,
     GroupedAttention,
     Indexer,

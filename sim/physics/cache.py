@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.physics.architecture import (
-    Architecture,
+from sim.physics.architecture import Architecture
+from sim.physics.attention import entries_read, index_key_bytes, latent_entry_bytes, scans
+from sim.physics.attention_shapes import (
     CompressedAttention,
     GroupedAttention,
     LatentAttention,
     LinearAttention,
 )
-from sim.physics.attention import entries_read, index_key_bytes, latent_entry_bytes, scans
 from sim.physics.weights import AttentionKind, drafter_blocks
 from sim.physics.work import Precisions
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sim.physics.architecture import Architecture, LinearAttention
+from sim.physics.architecture import Architecture
 from sim.physics.attention import core_width, core_work
+from sim.physics.attention_shapes import LinearAttention
 from sim.physics.chip import Phase
 from sim.physics.weights import AttentionKind, Matrices, drafter_blocks, drafter_matrices, layer_matrices
 from sim.physics.work import (

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.physics.architecture import (
-    Architecture,
+from sim.physics.architecture import Architecture
+from sim.physics.attention_shapes import (
     CompressedAttention,
     GroupedAttention,
     LatentAttention,
     LinearAttention,
-    MixtureOfExperts,
 )
+from sim.physics.ffn_shapes import MixtureOfExperts
 from sim.physics.weights import drafter_matrices, layer_matrices
 
 Array = NDArray[np.float64] | float

@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from sim.physics.architecture import (
-    Architecture,
+from sim.physics.architecture import Architecture
+from sim.physics.attention_shapes import (
     CompressedAttention,
-    DenseFeedForward,
     GroupedAttention,
     Indexer,
     LatentAttention,
     LinearAttention,
-    MixtureOfExperts,
-    Prompt,
 )
+from sim.physics.ffn_shapes import DenseFeedForward, MixtureOfExperts, Prompt
 
 AttentionKind = GroupedAttention | LatentAttention | CompressedAttention | LinearAttention
 FeedForwardKind = DenseFeedForward | MixtureOfExperts

@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.physics.architecture import Architecture, CompressedAttention, LatentAttention
+from sim.physics.architecture import Architecture
+from sim.physics.attention_shapes import CompressedAttention, LatentAttention
 from sim.physics.chip import Chip
 from sim.physics.network import Network
 from sim.serving.job import ServingJob, UnitShape

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from sim.physics.architecture import DenseFeedForward
 from sim.physics.chip import Chip, KernelCurve, kernel_time
+from sim.physics.ffn_shapes import DenseFeedForward
 from sim.physics.network import Network, all_reduce_time, exchange_time
 from sim.physics.operators import Operator, experts_touched, forward_operators
 from sim.serving.job import ServingJob, UnitShape

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.physics.architecture import Architecture, GroupedAttention, LatentAttention, LinearAttention
+from sim.physics.architecture import Architecture
+from sim.physics.attention_shapes import GroupedAttention, LatentAttention, LinearAttention
 from sim.physics.network import Network
 from sim.serving.job import UnitShape
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.physics.architecture import LatentAttention
+from sim.physics.attention_shapes import LatentAttention
 from sim.physics.chip import Chip, KernelCurve, kernel_time
 from sim.physics.memory import Recompute
 from sim.physics.operators import Operator, backward_operators, forward_operators

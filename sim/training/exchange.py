@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.physics.architecture import CompressedAttention, GroupedAttention, LatentAttention
+from sim.physics.attention_shapes import CompressedAttention, GroupedAttention, LatentAttention
 from sim.physics.network import (
     Network,
     all_gather_time,

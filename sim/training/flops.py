@@ -7,8 +7,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.physics.architecture import Architecture, LinearAttention
+from sim.physics.architecture import Architecture
 from sim.physics.attention import core_work
+from sim.physics.attention_shapes import LinearAttention
 from sim.physics.counts import parameter_counts
 from sim.physics.operators import Precisions, forward_operators
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.physics.architecture import Architecture, LatentAttention
+from sim.physics.architecture import Architecture
+from sim.physics.attention_shapes import LatentAttention
 from sim.physics.cache import kv_cache_bytes, kv_cache_parts, kv_read_bytes, kv_shards
 from sim.physics.operators import Precisions
 from sim.profiles.catalogue import Catalogue

@@ -7,16 +7,10 @@ from functools import cache
 
 import pytest
 
-from sim.physics.architecture import (
-    Architecture,
-    CompressedAttention,
-    DenseFeedForward,
-    GroupedAttention,
-    LatentAttention,
-    MixtureOfExperts,
-    VisionEncoder,
-)
+from sim.physics.architecture import Architecture, VisionEncoder
+from sim.physics.attention_shapes import CompressedAttention, GroupedAttention, LatentAttention
 from sim.physics.counts import image_cost, linear_flop_per_token, parameter_counts, weight_bytes
+from sim.physics.ffn_shapes import DenseFeedForward, MixtureOfExperts
 from sim.physics.operators import Precisions
 from sim.profiles.catalogue import Catalogue
 

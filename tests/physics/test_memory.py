@@ -8,13 +8,9 @@ import numpy as np
 import pytest
 
 from sim.layout.layouts import single_layout
-from sim.physics.architecture import (
-    Architecture,
-    DenseFeedForward,
-    GroupedAttention,
-    LatentAttention,
-    MixtureOfExperts,
-)
+from sim.physics.architecture import Architecture
+from sim.physics.attention_shapes import GroupedAttention, LatentAttention
+from sim.physics.ffn_shapes import DenseFeedForward, MixtureOfExperts
 from sim.physics.memory import (
     CORE_ONLY,
     FULL,

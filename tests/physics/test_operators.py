@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.physics.architecture import Architecture, DenseFeedForward, GroupedAttention
+from sim.physics.architecture import Architecture
 from sim.physics.attention import Scan, core_work, entries_read, expansion_flop, mean_attended
+from sim.physics.attention_shapes import GroupedAttention
 from sim.physics.backward import Part
 from sim.physics.chip import Phase
 from sim.physics.counts import linear_flop_per_token
+from sim.physics.ffn_shapes import DenseFeedForward
 from sim.physics.operators import (
     Operator,
     Precisions,

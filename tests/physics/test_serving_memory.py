@@ -2,7 +2,9 @@
 
 import pytest
 
-from sim.physics.architecture import Architecture, DenseFeedForward, GroupedAttention
+from sim.physics.architecture import Architecture
+from sim.physics.attention_shapes import GroupedAttention
+from sim.physics.ffn_shapes import DenseFeedForward
 from sim.physics.operators import Precisions
 from sim.physics.serving_memory import largest_batch, serving_memory
 

@@ -5,14 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.physics.architecture import (
-    Architecture,
-    DenseFeedForward,
-    GroupedAttention,
-    LatentAttention,
-    MixtureOfExperts,
-)
+from sim.physics.architecture import Architecture
+from sim.physics.attention_shapes import GroupedAttention, LatentAttention
 from sim.physics.chip import Chip, KernelCurve
+from sim.physics.ffn_shapes import DenseFeedForward, MixtureOfExperts
 from sim.physics.network import Network, Tier
 from sim.physics.operators import Precisions
 from sim.serving.iteration import decode_step_time, prefill_time

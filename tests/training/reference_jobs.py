@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.physics.architecture import (
-    Architecture,
-    DenseFeedForward,
-    Drafter,
-    GroupedAttention,
-    LatentAttention,
-    MixtureOfExperts,
-)
+from sim.physics.architecture import Architecture, Drafter
+from sim.physics.attention_shapes import GroupedAttention, LatentAttention
 from sim.physics.chip import Chip, KernelCurve
+from sim.physics.ffn_shapes import DenseFeedForward, MixtureOfExperts
 from sim.physics.memory import StateBytes
 from sim.physics.network import Network, Tier
 from sim.physics.operators import Precisions, Traffic

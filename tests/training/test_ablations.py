@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from reference_jobs import DEEPSEEK_V3, FP8, LLAMA_405B, hopper, servers_of_8, software, training_job
 
 from sim.layout.layouts import Layouts, single_layout
-from sim.physics.architecture import Architecture, MixtureOfExperts
+from sim.physics.architecture import Architecture
 from sim.physics.chip import Chip
+from sim.physics.ffn_shapes import MixtureOfExperts
 from sim.physics.network import Network, ring_latency
 from sim.physics.operators import Precisions
 from sim.physics.optimizer import newton_schulz_flop
