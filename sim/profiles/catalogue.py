@@ -18,11 +18,11 @@ from sim.profiles.hardware import ChipProfile, KernelProfile, SystemProfile
 from sim.profiles.leaves import with_paths
 from sim.profiles.messages import InputError, Location, Problem, dotted, shown_path, unknown_id
 from sim.profiles.model import ModelProfile
-from sim.profiles.supply_scenario import PolicyScenario
 from sim.profiles.scenario import Scenario
 from sim.profiles.served import PriceList
 from sim.profiles.shelves import SHELVES, references
 from sim.profiles.supply import Supply
+from sim.profiles.supply_scenario import PolicyScenario
 from sim.profiles.tree import Tree
 from sim.profiles.workload import ServingTraffic, TrainingRecipe
 from sim.units import did_you_mean

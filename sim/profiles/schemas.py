@@ -20,10 +20,10 @@ from sim.profiles.fields import Document
 from sim.profiles.hardware import ChipProfile, KernelProfile, SystemProfile
 from sim.profiles.model import ModelProfile
 from sim.profiles.policy import ControlItems, ExportRule
-from sim.profiles.supply_scenario import PolicyScenario
 from sim.profiles.scenario import Scenario
-from sim.profiles.supply import Supply
 from sim.profiles.served import PriceList
+from sim.profiles.supply import Supply
+from sim.profiles.supply_scenario import PolicyScenario
 from sim.profiles.workload import ServingTraffic, TrainingRecipe
 
 SCHEMA_FILES: dict[type[Document], str] = {

@@ -22,8 +22,8 @@ from sim.profiles.model import ModelProfile
 from sim.profiles.policy import ControlItems, ExportRule
 from sim.profiles.scenario import Scenario
 from sim.profiles.served import PriceList
-from sim.profiles.supply_scenario import PolicyScenario
 from sim.profiles.supply import Supply
+from sim.profiles.supply_scenario import PolicyScenario
 from sim.profiles.tree import Tree
 from sim.profiles.workload import ServingTraffic, TrainingRecipe
 from sim.units import did_you_mean

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from sim.profiles.catalogue import Catalogue
 from sim.profiles.fields import Source
 from sim.profiles.leaves import document_sources
 from sim.profiles.supply import Change, Supply
@@ -14,15 +15,20 @@ from sim.report.policy_content import Table
 from sim.study.inputs import NamedInput
 from sim.study.policy_naming import input_words, outcome_text
 from sim.study.policy_question import PolicyQuestion
+from sim.study.policy_rules_table import rules_table
 from sim.study.policy_study import PolicyStudy
 from sim.study.policy_words import group_at
 
 
-def annex_tables(study: PolicyStudy) -> Iterator[Table]:
-    """Changes, allegations, inputs that matter, sources."""
+def annex_tables(catalogue: Catalogue, study: PolicyStudy) -> Iterator[Table]:
+    """Changes, rules, allegations, inputs that matter, sources."""
     for side in (study.a, study.b):
-        if side is not None and side.label != "without these changes" and side.question.scenario.changes:
+        asked = None if side is None or side.label == "without these changes" else side.question.scenario
+        if side is not None and asked is not None and (asked.changes or asked.losses):
             yield _change_table(side.question, side.label)
+    rules = rules_table(catalogue, study.a.question)
+    if rules is not None:
+        yield rules
     yield _allegation_table(study.a.question)
     yield _input_table(study)
     yield _file_table(study)
@@ -39,6 +45,11 @@ def _change_table(question: PolicyQuestion, label: str) -> Table:
             says += f"; alleged by {change.alleged_by}"
         period = change.date + (f" to {change.until}" if change.until else "")
         rows.append((period, names, _value(change), change.note, says))
+    for loss in question.scenario.losses:
+        share = NamedInput(loss.share, "", None).at(0.5)
+        rows.append(
+            (loss.date, loss.of, f"sudden loss of {share}", loss.note, "supposition of this scenario")
+        )
     return Table(
         f"Changes: {label}",
         "",

@@ -184,7 +184,8 @@ def _stack(
     layers = []
     for label, values in parts:
         share = np.mean(np.divide(values, whole, out=np.zeros_like(values), where=whole > 0), axis=1)
-        layers.append((label, tuple(float(x) for x in middle * share)))
+        if share.max() > 0.0:
+            layers.append((label, tuple(float(x) for x in middle * share)))
     return Stack(name, title, subtitle, dates(study), tuple(layers), past(study))
 
 

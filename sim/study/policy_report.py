@@ -61,7 +61,7 @@ def policy_content(catalogue: Catalogue, study: PolicyStudy, command: str) -> Po
         binding=binding(study),
         tornados=tuple(_tornados(study, a)),
         tables=tuple(result_tables(study)),
-        annex=tuple(annex_tables(study)),
+        annex=tuple(annex_tables(catalogue, study)),
         identity=identity,
     )
 

@@ -16,6 +16,7 @@ from sim.study.worlds import Matrix
 
 Vector = NDArray[np.float64]
 LOW, HIGH, TRIED = 0.1, 0.9, 16
+WORTH = 0.01  # of the largest swing: what moves less is left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,8 @@ def tornado(
         for at, column in enumerate(columns)
     ]
     moved.sort(key=lambda each: (-each.swing, each.name))
-    return float(found[0]), [each for each in moved if each.swing > 0][:count]
+    largest = max((each.swing for each in moved if np.isfinite(each.swing)), default=0.0)
+    return float(found[0]), [each for each in moved if each.swing > WORTH * largest][:count]
 
 
 def _moved(

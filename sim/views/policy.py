@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import math
 import shlex
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError, Problem
@@ -18,6 +16,7 @@ from sim.study.policy_report import policy_content
 from sim.study.policy_study import PolicyStudy, study_policy
 from sim.study.policy_tables import policy_record, results_table
 from sim.views.listing import Listing, print_listing
+from sim.views.output import check_folder, json_text, plain
 
 REPORTS = Path("reports")
 SHOWN = ("Outcomes", "By account", "The same", "Value of one")
@@ -81,16 +80,18 @@ def show_policy(
     OSError
         When a file cannot be written.
     """
+    if out is not None:
+        check_folder(out)
     study = study_policy(catalogue, request.a, request.b, request.draws, request.seed, request.pinned)
     content = policy_content(catalogue, study, request.command)
-    record = _plain(policy_record(study, content))
+    record = plain(policy_record(study, content))
     directory = out or (None if as_json else REPORTS / _name(study, request))
     paths = []
     if directory is not None:
         files = policy_files(content, results_table(study), record)
         paths = write_policy_report(directory, content, files)
     if as_json:
-        to.write(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        to.write(json_text(record))
         return
     for listing in policy_listings(content):
         print_listing(listing, to)
@@ -132,14 +133,3 @@ def list_policies(catalogue: Catalogue) -> Listing:
             )
         )
     return Listing("policy scenarios", ("id", "question", "compared with"), rows)
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no infinity and no NaN: what has no finite value is null."""
-    if isinstance(value, dict):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if hasattr(value, "__dataclass_fields__"):
-        return _plain(asdict(value))
-    return None if isinstance(value, float) and not math.isfinite(value) else value

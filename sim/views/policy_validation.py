@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import groupby
@@ -15,6 +13,7 @@ from sim.report.outputs import write_all
 from sim.study.policy_validation import CheckedRow, check_tables, read_tables
 from sim.study.policy_validation_page import cells, page, results_csv
 from sim.views.listing import Listing, print_listing
+from sim.views.output import check_folder, json_text
 
 COLUMNS = ("item", "published", "agrees within", "ours", "residual", "verdict", "note")
 
@@ -38,6 +37,8 @@ def validate_policy(
     OSError
         When a file cannot be written.
     """
+    if out is not None:
+        check_folder(out)
     paths = list(tables) or sorted((shipped_root() / "validation").glob("policy-*.csv"))
     rows = check_tables(catalogue, read_tables(paths), draws, seed)
     if out is not None:
@@ -45,19 +46,18 @@ def validate_policy(
             out, {"policy.md": page(rows, draws).encode(), "policy_results.csv": results_csv(rows).encode()}
         )
     if as_json:
-        to.write(json.dumps({"rows": [_plain(row) for row in rows]}, indent=2, ensure_ascii=False) + "\n")
+        to.write(json_text({"rows": [_record(row) for row in rows]}))
         return
     for table, members in groupby(rows, key=lambda each: each.row.table):
         print_listing(Listing(table, COLUMNS, [cells(each) for each in members]), to)
 
 
-def _plain(row: CheckedRow) -> dict[str, object]:
+def _record(row: CheckedRow) -> dict[str, object]:
     record: dict[str, object] = asdict(row.row)
-    record |= {
+    return record | {
         "p05": row.p05,
         "p50": row.p50,
         "p95": row.p95,
         "residual": row.residual,
         "verdict": row.verdict,
     }
-    return {key: None if isinstance(x, float) and math.isnan(x) else x for key, x in record.items()}
