@@ -86,7 +86,7 @@ def test_a_question_is_answered_from_an_empty_folder(installed: Path, tmp_path: 
 from sim.profiles.catalogue import Catalogue
 from sim.resolve import MEDIAN
 from sim.study import run
-from sim.study.cases import validation_folder
+from sim.study.validation.cases import validation_folder
 question = run.load_question(Catalogue(), "ascend_20k_vs_h100_12k")
 chat = next(task for task in question.tasks if task.job.id == "chat-v3")
 print(float(run.prepare(question, chat).equal(MEDIAN)[0]), (validation_folder() / "training.csv").is_file())

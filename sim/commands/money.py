@@ -84,7 +84,7 @@ def chip_hour(
     profiles: Profiles = None,
 ) -> None:
     """Say what an hour of a chip costs, bottom up, as a distribution."""
-    from sim.study.money_hour import load_hour
+    from sim.study.money.hour import load_hour
     from sim.views.money_hour import show_hour
 
     files = catalogue(profiles)

@@ -103,7 +103,7 @@ def design(
     profiles: Profiles = None,
 ) -> None:
     """Find the best chip each rule allows, and say what it does on a job against the frontier."""
-    from sim.study.rule_bench import DesignRequest
+    from sim.study.rules.bench import DesignRequest
     from sim.views.rule_design import show_designs
     from sim.views.rules import day
 

@@ -22,7 +22,7 @@ from sim.serving.step_costs import scalar
 from sim.serving.sustained import Sustained, sustained_load
 from sim.serving.unit_run import SETTLED, play_unit
 from sim.study.events import LOAD, Check
-from sim.study.money import token_costs
+from sim.study.money.tokens import token_costs
 from sim.study.question import Side, Task, load_question, uncertain_inputs
 from sim.study.served_day import ServedDayStudy, study_served_day
 from sim.study.serving import ServingRuns, run_serving

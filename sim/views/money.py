@@ -14,8 +14,8 @@ from sim.profiles.scenario import ClusterChoice
 from sim.report.content import Interval
 from sim.report.numbers import bounds, number, percent
 from sim.report.wording import view_name
-from sim.study.money_answers import BreakEvenAnswer, Ladder, SideAnswer
-from sim.study.money_question import (
+from sim.study.money.answers import BreakEvenAnswer, Ladder, SideAnswer
+from sim.study.money.question import (
     JobMoney,
     MoneyAnswer,
     MoneyQuestion,

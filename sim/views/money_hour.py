@@ -11,7 +11,7 @@ from typing import TextIO
 from sim.profiles.catalogue import Catalogue
 from sim.report.numbers import bounds, finite, number, percent
 from sim.report.wording import view_name
-from sim.study.money_hour import HourAnswer, HourQuestion, answer_hour
+from sim.study.money.hour import HourAnswer, HourQuestion, answer_hour
 from sim.views.listing import Listing
 from sim.views.money import VIEWS
 from sim.views.output import Wanted, csv_bytes, deliver, json_text

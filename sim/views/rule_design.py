@@ -12,9 +12,9 @@ import numpy as np
 from sim.profiles.catalogue import Catalogue
 from sim.report.charts.design_map import DesignMapContent, MapPanel, RuleLine, design_map
 from sim.report.numbers import number
-from sim.study.rule_bench import DesignRequest
-from sim.study.rule_book import load_rules
-from sim.study.rule_design import DRAWS, SEED, Best, DesignStudy, study_designs
+from sim.study.rules.bench import DesignRequest
+from sim.study.rules.book import load_rules
+from sim.study.rules.design import DRAWS, SEED, Best, DesignStudy, study_designs
 from sim.views.listing import Listing
 from sim.views.output import Wanted, csv_bytes, deliver, json_text, picture_files
 from sim.views.rule_pictures import identity

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TextIO
 
 from sim.profiles.catalogue import Catalogue
-from sim.study.rule_book import RuleBook, load_rules
-from sim.study.rules import Classification, chip_ids, classify_chip
+from sim.study.rules.book import RuleBook, load_rules
+from sim.study.rules.classify import Classification, chip_ids, classify_chip
 from sim.views.listing import Listing
 from sim.views.output import Wanted, csv_bytes, deliver, json_text
 from sim.views.rule_pictures import matrix_files

@@ -9,8 +9,8 @@ from importlib.metadata import version
 from sim.profiles.catalogue import Catalogue
 from sim.report.charts.export_rules import MatrixContent, matrix
 from sim.report.content import RunIdentity
-from sim.study.rule_book import RuleBook
-from sim.study.rules import DRAWS, Classification
+from sim.study.rules.book import RuleBook
+from sim.study.rules.classify import DRAWS, Classification
 from sim.study.summary.report import inputs_hash
 from sim.views.output import picture_files
 from sim.views.rules import SILENT

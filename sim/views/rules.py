@@ -16,8 +16,8 @@ from sim.policy.truth import UNKNOWN, Bounds
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError, Problem
 from sim.profiles.policy import ExportRule
-from sim.study.rule_book import RuleBook, load_rules
-from sim.study.rules import Classification, check_table, classify_chip
+from sim.study.rules.book import RuleBook, load_rules
+from sim.study.rules.classify import Classification, check_table, classify_chip
 from sim.views.listing import Listing, print_listing
 from sim.views.output import Wanted, deliver, json_text
 

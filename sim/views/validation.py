@@ -13,12 +13,12 @@ from sim.report.charts import validation as charts
 from sim.report.document import standalone
 from sim.report.figures import Chart, Drawing, drawing
 from sim.report.outputs import write_all
-from sim.study import validate_serving as serving
-from sim.study import validate_training as training
-from sim.study.cases import Table, validation_catalogue
-from sim.study.validation import PAGES, ValidationResult
-from sim.study.validation_page import markdown_page
-from sim.study.validation_pictures import identity_of, pictured
+from sim.study.validation import validate_serving as serving
+from sim.study.validation import validate_training as training
+from sim.study.validation.cases import Table, validation_catalogue
+from sim.study.validation.page import markdown_page
+from sim.study.validation.pictures import identity_of, pictured
+from sim.study.validation.scores import PAGES, ValidationResult
 
 Maker = Callable[[Path | None, Catalogue], ValidationResult]
 

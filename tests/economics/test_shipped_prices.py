@@ -12,7 +12,7 @@ from sim.profiles.catalogue import Catalogue
 from sim.profiles.economy import RentalSeries
 from sim.profiles.leaves import quantities
 from sim.resolve import resolve_ownership
-from sim.study.money_hour import answer_hour, load_hour
+from sim.study.money.hour import answer_hour, load_hour
 from sim.study.prices import current_list, exchange_rate, price_lists_of
 
 HOUR, KWH, YEAR = 3600.0, 3.6e6, 365.25 * 86_400.0

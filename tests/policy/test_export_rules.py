@@ -9,8 +9,8 @@ import pytest
 from sim.policy.rules import classify, classify_one
 from sim.policy.truth import Bounds
 from sim.profiles.catalogue import Catalogue
-from sim.study.rule_book import load_rules
-from sim.study.rules import check_table, chip_ids, classify_chip
+from sim.study.rules.book import load_rules
+from sim.study.rules.classify import check_table, chip_ids, classify_chip
 
 TABLE = Path(__file__).parents[2] / "validation" / "export_classification.csv"
 CATALOGUE = Catalogue()

@@ -7,10 +7,10 @@ import pytest
 
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError
-from sim.study.rule_bench import DesignRequest, Designs, load_bench
-from sim.study.rule_book import load_rules
-from sim.study.rule_design import _unbeaten, study_designs
-from sim.study.rule_regimes import FREE, Regime, allowed, regimes_of
+from sim.study.rules.bench import DesignRequest, Designs, load_bench
+from sim.study.rules.book import load_rules
+from sim.study.rules.design import _unbeaten, study_designs
+from sim.study.rules.regimes import FREE, Regime, allowed, regimes_of
 
 CATALOGUE = Catalogue()
 BOOK = load_rules(CATALOGUE)

@@ -6,7 +6,7 @@ import pytest
 
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError
-from sim.study.rule_book import load_rules
+from sim.study.rules.book import load_rules
 
 SHIPPED = Path(__file__).parents[2] / "scenarios" / "policy" / "rules"
 

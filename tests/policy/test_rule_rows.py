@@ -10,8 +10,8 @@ from sim.policy.rule_rows import check_row, parse_figure, row_density, row_tpp
 from sim.policy.truth import UNKNOWN, Bounds
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError
-from sim.study.rule_book import load_rules
-from sim.study.rules import check_table
+from sim.study.rules.book import load_rules
+from sim.study.rules.classify import check_table
 
 BOOK = load_rules(Catalogue())
 COLUMNS = (

@@ -14,14 +14,14 @@ from sim.economics.margin import TokenMix
 from sim.economics.ownership import amortised, rental, total
 from sim.profiles.catalogue import Catalogue
 from sim.resolve import MEDIAN
-from sim.study.money import (
+from sim.study.money.answers import BreakEvenAnswer, ladder
+from sim.study.money.question import Options, answer_money, scenario_money
+from sim.study.money.tokens import (
     request_revenue,
     serving_break_evens,
     token_costs,
     training_per_million,
 )
-from sim.study.money_answers import BreakEvenAnswer, ladder
-from sim.study.money_question import Options, answer_money, scenario_money
 from sim.study.question import load_question
 from sim.study.serving import run_serving
 from sim.study.summary.statistics import interval, typical_parts

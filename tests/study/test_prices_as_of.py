@@ -6,7 +6,7 @@ from sim.economics.series import last_day
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError
 from sim.profiles.scenario import ClusterChoice
-from sim.study.money_question import Options, scenario_money
+from sim.study.money.question import Options, scenario_money
 from sim.study.prices import OWN, current_list, exchange_rate, price_lists_of
 from sim.study.question import Side, load_question, load_side
 

@@ -33,7 +33,7 @@ from sim.study.question import Question, Side
 from sim.study.summary.sensitivity import Swings
 from sim.study.summary.statistics import interval
 from sim.study.summary.words import NOT_MODELLED, VIEW_NOTES, answers
-from sim.study.training_cases import FAMILIES
+from sim.study.validation.training_cases import FAMILIES
 
 MATTERS = 0.01  # share of a headline that an input must move to be listed
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from sim.report.content import ValidationGroup, ValidationRecord
-from sim.study.cases import validation_folder
-from sim.study.validation import PAGES
+from sim.study.validation.cases import validation_folder
+from sim.study.validation.scores import PAGES
 
 WORST = 5  # misses named
 FEWEST = 3  # rows a group needs to be shown
@@ -40,7 +40,7 @@ def validation_record(result: Mapping[str, Any]) -> ValidationRecord:
     Parameters
     ----------
     result : mapping
-        As :meth:`sim.study.validation.ValidationResult.as_dict` gives it.
+        As :meth:`sim.study.validation.scores.ValidationResult.as_dict` gives it.
     """
     summary = result["summary"]
     rows = [row for row in result["rows"] if row["counted"] and row["predicted"] and row["measured"]]

@@ -1,0 +1,1 @@
+"""What tokens, runs and hours of a chip cost, what they earn, and where they break even."""

@@ -1,0 +1,115 @@
+"""Published training runs, predicted: step time, throughput, utilisation, totals and stops, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from sim.profiles.catalogue import Catalogue
+from sim.profiles.messages import InputError
+from sim.profiles.stacks import StackRules
+from sim.study.validation.cases import CannotPredict, Case, Table, validation_catalogue
+from sim.study.validation.scores import Z80, Prediction, ValidationResult, predicted_or_refused
+from sim.study.validation.timed_rows import (
+    DRAWS,
+    HEADLINE,
+    flop_per_token,
+    in_metric,
+    log_error,
+    model_error,
+    time_of,
+)
+from sim.study.validation.training_baselines import baselines
+from sim.study.validation.training_cases import FAMILIES, look_up, precision_of, read_rules
+from sim.study.validation.training_rows import check_plausible
+from sim.study.validation.training_totals import CAMPAIGN, predict_campaign
+
+__all__ = ["HEADLINE", "flop_per_token", "in_metric", "log_error", "predict", "time_of", "validate_training"]
+
+COLUMNS = ("case_id", "model_id", "chip", "n_chips", "seq_len", "metric", "value")
+TABLE = Table("training.csv", "software.yaml", COLUMNS)
+PREFACE = """
+Every line of `training.csv` is one published number, with its source there. `parity validate training` makes
+this page again; `parity validate training --cases FILE` predicts any table with the same columns.
+
+What was fitted, and on what: one end-to-end speed factor per chip family and precision (`speed.training` in
+`hardware_profiles/kernels`), on the rows marked `calibrate` alone, by a robust mean pulled towards the common
+factor; never a factor per row. The classes of `software.yaml` hold for all rows alike.
+
+Rows marked `validate` were used for no fit, but they were looked at while the model was built, so they are no independent
+test. Two terms followed from what they showed: a class for the own code of single laboratories, whose values rest on the two
+InternEvo rows marked `calibrate` (without it the 90th percentile is 26 %: InternEvo has `validate` rows as well), and the
+speed of FlashAttention 3 over 2, whose value is that of its paper. Expect a 90th percentile of 20 to 26 % on runs published
+later. `docs/training-misses.md` names the cause of each large miss as far as we know it.
+
+An interval is the spread of what the row leaves open (software class, network, unpublished settings) together
+with the error that such models have on chips of the family. Bold: the interval missed. A row that cannot be
+simulated counts as an error of 100 %.
+"""
+
+
+def predict(case: Case, catalogue: Catalogue, rules: StackRules, draws: int = DRAWS) -> Prediction:
+    """Prediction of one row with its 80 % interval, or the reason why there is none."""
+    return predicted_or_refused(case, lambda: _predict(case, catalogue, rules, draws))
+
+
+def _predict(case: Case, catalogue: Catalogue, rules: StackRules, draws: int) -> Prediction:
+    check_plausible(case)
+    if case.text("metric") in CAMPAIGN:
+        return predict_campaign(case, catalogue, rules, draws)
+    case.id("model_id"), case.id("chip")  # before either is looked for as a file
+    setting = look_up(case, catalogue, rules)
+    timed = time_of(setting, draws)
+    middle = in_metric(timed, timed.seconds)
+    wide = float(np.exp(Z80 * np.hypot(timed.spread, model_error(setting))))
+    ends = [in_metric(timed, timed.seconds * factor) for factor in (1 / wide, wide)]
+    return Prediction(case, middle, min(ends), max(ends), note=timed.note, breakdown=timed.breakdown())
+
+
+def groups_of(case: Case, catalogue: Catalogue) -> Mapping[str, str]:
+    """Chip family, precision, dense or mixture of experts, scale."""
+    try:
+        family = FAMILIES.get(catalogue.chip(case.id("chip")).family, "other")
+    except (CannotPredict, InputError):
+        family = "other"
+    try:
+        model = catalogue.model(case.id("model_id")).architecture
+        kind = "unknown" if model is None else "moe" if model.moe else "dense"
+    except (CannotPredict, InputError):
+        kind = "unknown"
+    try:
+        chips = case.number("n_chips", 0.0)
+    except CannotPredict:
+        chips = 0.0
+    scale = "up to 64" if chips <= 64 else "up to 2048" if chips <= 2048 else "above 2048"
+    precision = {"bf16": "16 bit", "fp8": "FP8", "fp4": "FP4"}[precision_of(case)]
+    return {"family": family, "precision": precision, "kind": kind, "scale": scale}
+
+
+def validate_training(
+    cases_path: Path | None = None, catalogue: Catalogue | None = None, rules_path: Path | None = None
+) -> ValidationResult:
+    """Predict every row of a table of training runs.
+
+    Parameters
+    ----------
+    cases_path : Path, optional
+        CSV with the columns of ``validation/training.csv``, which is the default; missing columns count as
+        empty.
+    catalogue : Catalogue, optional
+        Chips, systems and models; by default the shipped ones and those of ``validation/``.
+    rules_path : Path, optional
+        Software table; left out: ``software.yaml`` beside the table, else the shipped one.
+
+    Raises
+    ------
+    InputError
+        When the table or the software table cannot be read.
+    """
+    table, software = TABLE.files(cases_path, rules_path)
+    known, rules = catalogue or validation_catalogue(), read_rules(software)
+    cases = TABLE.read(table, lambda case: groups_of(case, known))
+    predictions = tuple(predict(case, known, rules) for case in cases)
+    return ValidationResult("training", predictions, HEADLINE, baselines(predictions, known))
