@@ -52,3 +52,25 @@ def equal(
 
     request = EqualRequest(scenario, tuple(metric or ()), tuple(job or ()), view.value, draws, seed, as_of)
     show_equal(catalogue(profiles), request, sys.stdout, as_json=json, folder=out)
+
+
+@app.command("mix")
+def mix(
+    scenario: Annotated[str, typer.Argument(help="Scenario file, or the id of a shipped one.")],
+    share: Annotated[
+        list[str] | None,
+        typer.Option(metavar="JOB=NUMBER", help="How much of a job there is beside the others, as chips of B that it "
+                     "would keep busy; as in the scenario when left out, 0 leaves a job out."),
+    ] = None,
+    draws: Draws = None,
+    seed: Seed = None,
+    json: AsJson = False,
+    out: Where = None,
+    as_of: AsOf = None,
+    profiles: Profiles = None,
+) -> None:  # fmt: skip
+    """Run both clusters as one fleet, each chip on the jobs it is best at."""
+    from sim.views.mix import MixRequest, shares_of, show_mix
+
+    request = MixRequest(scenario, shares_of(share or []), draws, seed, as_of)
+    show_mix(catalogue(profiles), request, sys.stdout, as_json=json, folder=out)

@@ -147,6 +147,25 @@ class Convergence:
 
 
 @dataclass(frozen=True, slots=True)
+class Curve:
+    """Counts of B along one input: lines of equal work and of equal money."""
+
+    job_id: str
+    job_label: str
+    input: str  # "Ascend 910C: speed factor in training BF16"
+    path: str
+    unit: str
+    values: Sequence[float]  # in that unit, ascending
+    work: Sequence[Interval]  # count of B that does the work of A, at each value
+    money: Sequence[Interval]  # count that costs the same over the same time; empty where a price is unknown
+    work_at: tuple[
+        float | None, float | None, float | None
+    ]  # values at which 5, 50, 95 % of work pass B's own count
+    money_at: tuple[float | None, float | None, float | None]
+    draws: int  # of each point
+
+
+@dataclass(frozen=True, slots=True)
 class PaperMetric:
     """The count of B that equals A by a datasheet number."""
 
@@ -257,6 +276,7 @@ class ReportContent:
     inputs: Sequence[InputRow]
     identity: RunIdentity
     equals: Sequence[EqualRow] = ()  # counts of B that equal A, basis by basis
+    curves: Sequence[Curve] = ()  # along what moves the headlines most, and along prices
     correlated: bool = False  # whether some inputs share a cause
     slogan_count: float | None = None  # count of B the slogan claims (the scenario's own chips of B)
     warnings: Sequence[str] = field(default=())

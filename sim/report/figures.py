@@ -11,9 +11,9 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
-from sim.report.charts import campaign, frontier, job, money, parity, sensitivity, spread, trust
+from sim.report.charts import campaign, curve, frontier, job, money, parity, sensitivity, spread, trust
 from sim.report.charts.style import styled
-from sim.report.content import JobContent, ReportContent, Sensitivity
+from sim.report.content import Curve, JobContent, ReportContent, Sensitivity
 from sim.report.numbers import finite
 from sim.report.wording import drawn_views, headline_jobs, known_errors
 
@@ -49,6 +49,11 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "x"
 
 
+def curve_name(one: Curve) -> str:
+    """Name of the chart of a line of equal work."""
+    return f"curve-{slug(one.job_id)}-{slug(one.path.rpartition('/')[2])}"
+
+
 def charts(content: ReportContent) -> list[Chart]:
     """Every chart for which the content has data, in the order of the report."""
     found = [Chart("parity", partial(parity.parity, content))] if content.jobs else []
@@ -62,6 +67,7 @@ def charts(content: ReportContent) -> list[Chart]:
         found.append(Chart("sobol", partial(spread.sobol, content)))
     if any(len(known_errors(course)) > 1 for course in content.convergence.courses):
         found.append(Chart("convergence", partial(spread.convergence, content)))
+    found += [Chart(curve_name(line), partial(curve.isocurve, content, line)) for line in content.curves]
     for record in content.validation:
         kind = slug(record.kind)
         if record.points:

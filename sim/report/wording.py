@@ -9,6 +9,7 @@ from sim.report.content import (
     ClusterContent,
     Convergence,
     Course,
+    Curve,
     Driver,
     JobContent,
     JobSide,
@@ -361,6 +362,21 @@ def sobol_claim(
     if count > 1:
         return f"{capital(spoken(best.name))} is the largest source of spread for {count} of the {jobs} jobs"
     return f"{capital(spoken(drivers[0].name))} explains the largest share of the spread of any answer"
+
+
+def curve_claim(content: ReportContent, curve: Curve) -> str:
+    """Where along an input the conclusion turns: as many of B as there are, by work, else by money."""
+    count = f"{content.clusters[1].chips:,} {content.clusters[1].label}"
+    field = owner_and_field(curve.input)[1]
+    at_work, at_money = curve.work_at[1], curve.money_at[1]
+    work = f"{curve.job_label}: {count} do the same work where {field} is {number(at_work or 0.0)} {curve.unit}".rstrip()
+    money = f"{curve.job_label}: {count} cost the same where {field} is {number(at_money or 0.0)} {curve.unit}".rstrip()
+    if at_work is not None:
+        return work
+    if at_money is not None:
+        return money
+    flat = len({number(each.p50) for each in curve.work}) == 1
+    return f"{curve.job_label}: no value of {field} here makes it {count}, by {'money' if flat else 'work or by money'}"
 
 
 def known_errors(course: Course) -> list[tuple[int, float]]:

@@ -98,6 +98,11 @@ def named_inputs(question: Question) -> tuple[NamedInput, ...]:
     )
 
 
+def name_of(question: Question, path: str) -> str:
+    """Name for people of any number of a question, uncertain or not."""
+    return readable(path, {document.id: document.name for document in _documents(question)})
+
+
 def readable(path: str, owners: Mapping[str, str]) -> str:
     """Name for people of a path such as ``chips/h100-sxm#memory.bandwidth``.
 

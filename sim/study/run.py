@@ -26,6 +26,7 @@ from sim.study.answer import (
 from sim.study.convergence import Stopping, draws_needed
 from sim.study.inputs import named_inputs
 from sim.study.question import Question, Task, load_question
+from sim.study.summary.curves import headline_curves
 from sim.study.summary.report import Findings, inputs_hash, report_content
 from sim.study.summary.sensitivity import sensitivity, swings
 from sim.study.summary.serving import serving_content
@@ -106,30 +107,27 @@ def run_scenario(
     world = question.world(drawn.probabilities)
     played = _played(first, chosen.event_draws)
     inputs = named_inputs(question)
-    findings = Findings([], [], [], [], stopping)
+    findings = Findings([], [], [], [], [], stopping)
     for index, study in enumerate(studies):
         progress(study.task.label, (index + 0.1) / len(studies))
         answer, content = _answered(question, study, world, played, seed)
         progress(f"{study.task.label}: what moves the answer", (index + 0.5) / len(studies))
         moved = swings(question, study)
-        findings.add(
-            answer,
-            content,
-            moved,
-            sensitivity(
-                question,
-                study,
-                inputs,
-                moved,
-                (drawn.probabilities, answer.equal),
-                question.b.choice.chips,
-                seed,
-            ),
-        )
+        draws_of = (drawn.probabilities, answer.equal)
+        moves = sensitivity(question, study, inputs, moved, draws_of, question.b.choice.chips, seed)
+        findings.add(answer, content, moved, moves)
+        if _is_headline(studies, index):
+            findings.curves.extend(headline_curves(question, study, moves, seed))
     identity = _identity(catalogue, question, command, drawn, len(played))
     report = report_content(question, world, findings, inputs, identity, _validation(question))
     progress("done", 1.0)
     return ScenarioRun(report, summary_table(report), draws_table(question, findings.answers))
+
+
+def _is_headline(studies: Sequence[TrainingStudy | ServingStudy], index: int) -> bool:
+    """Whether a job is the first of its kind: those that the first pages speak of."""
+    kinds = [type(study) for study in studies]
+    return kinds.index(kinds[index]) == index
 
 
 @dataclass(frozen=True, slots=True)

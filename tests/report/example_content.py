@@ -11,6 +11,7 @@ from sim.report.content import (
     ClusterContent,
     Convergence,
     Course,
+    Curve,
     Driver,
     EqualCell,
     EqualRow,
@@ -364,6 +365,23 @@ def convergence(made: list[JobContent]) -> Convergence:
     )
 
 
+def curve(job: JobContent, along: str) -> Curve:
+    """A line that rises with the input and one that stays."""
+    return Curve(
+        job.id,
+        job.label,
+        f"Ascend 910C: {along} in training",
+        f"chips/ascend-910c#{along.replace(' ', '.')}",
+        "kUSD" if along == "price" else "",
+        [1.0, 2.0, 3.0],
+        [spread(6_000 * x, 1.3) for x in (1.0, 1.5, 2.0)],
+        [spread(15_000, 1.3)] * 3,
+        (None, 3.0, 2.0),
+        (None, None, None),
+        64,
+    )
+
+
 def equal_rows(made: list[JobContent]) -> list[EqualRow]:
     """A basis of each kind, one without a number, and all bases of the jobs."""
     none = EqualCell("dense FP8", None, float("nan"), "Ascend 910C has no matrix arithmetic in FP8")
@@ -428,6 +446,7 @@ def example(
             scenario="ascend_20k_vs_h100_12k",
         ),
         equals=equal_rows(made),
+        curves=[curve(job, along) for job in (made[0], made[-1]) for along in ("speed factor", "price")],
         slogan_count=12_000.0,
         view_notes={
             "rental": "the going rent of a chip-hour, as quoted",

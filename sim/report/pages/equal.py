@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from sim.report.content import EqualCell, EqualRow, ReportContent
+from sim.report.figures import curve_name
 from sim.report.numbers import percent
 from sim.report.pages.cells import Data, cell
 from sim.report.wording import equals_claim
@@ -41,7 +42,7 @@ def equal_data(content: ReportContent) -> Data | None:
         "own": f"{b.chips:,}",
         "plain": _grouped(plain, [_plain(row) for row in plain]),
         "heads": [HEADS[basis] for basis in bases],
-        "curves": [],
+        "curves": [curve_name(one) for one in content.curves],
         "jobs": _grouped(jobs, [_job(row, bases) for row in jobs]),
     }
 

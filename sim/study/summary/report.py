@@ -12,6 +12,7 @@ from sim.report.content import (
     ClusterContent,
     Convergence,
     Course,
+    Curve,
     EqualCell,
     EqualRow,
     InputRow,
@@ -46,6 +47,7 @@ class Findings:
     swings: list[Swings]
     sensitivities: list[Sensitivity]
     answers: list[TrainingAnswer | ServingAnswer]
+    curves: list[Curve]
     stopping: Stopping
 
     def add(
@@ -83,6 +85,7 @@ def report_content(
         inputs=_rows(inputs, findings.swings),
         identity=identity,
         equals=equal_rows(question, plain, findings),
+        curves=findings.curves,
         correlated=bool(question.ties),
         slogan_count=float(question.b.choice.chips) if question.scenario.slogan else None,
         warnings=_warnings(findings.jobs),
