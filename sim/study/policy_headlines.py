@@ -18,6 +18,7 @@ from sim.study.policy_outcomes import (
     feasible_date,
     hbm_stops_binding,
     largest_run,
+    over,
     quarter_at,
     quarters_of,
     ratio,
@@ -240,4 +241,4 @@ def _costs(result: PolicyResult) -> Iterator[Headline]:
     for name, each in zip(names[1:], found[1:], strict=True):
         key = f"{each.pathway}/{each.chip}"
         text = f"a million output tokens on {names[0]}, over {name}"
-        yield Headline(f"over:{key}", text, "ratio", "ratio", found[0].per_million / each.per_million)
+        yield Headline(f"over:{key}", text, "ratio", "ratio", over(found[0].per_million, each.per_million))

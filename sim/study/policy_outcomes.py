@@ -32,16 +32,21 @@ def quarter_at(result: PolicyResult, date: str | None) -> int:
 def ratio(result: PolicyResult, metric: str) -> Matrix:
     """Compute at work of the rival over that of the country, (quarters, draws)."""
     assert result.rival is not None
-    return np.asarray(result.rival.stock(metric) / result.own.stock(metric))
+    return over(result.rival.stock(metric), result.own.stock(metric))
 
 
 def bought_ratio(result: PolicyResult, metric: str, year: int) -> Vector:
     """Compute delivered in a calendar year: that of the rival over that of the country, (draws,)."""
     assert result.rival is not None
     chosen = quarters_of(result, year)
-    return np.asarray(
-        result.rival.bought(metric)[chosen].sum(axis=0) / result.own.bought(metric)[chosen].sum(axis=0)
-    )
+    rival, own = (run.bought(metric)[chosen].sum(axis=0) for run in (result.rival, result.own))
+    return over(rival, own)
+
+
+def over(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A ratio; NaN where neither side does anything, as where no chip keeps the promise of a serving job."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(one / other)
 
 
 def quarters_of(result: PolicyResult, year: int) -> NDArray[np.int64]:
