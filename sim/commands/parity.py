@@ -74,3 +74,34 @@ def mix(
 
     request = MixRequest(scenario, shares_of(share or []), draws, seed, as_of)
     show_mix(catalogue(profiles), request, sys.stdout, as_json=json, folder=out)
+
+
+@app.command("curve")
+def curve(
+    scenario: Annotated[str, typer.Argument(help="Scenario file, or the id of a shipped one.")],
+    along: Annotated[
+        str, typer.Option(metavar="PATH", help="A number of the question, such as chips/h100-sxm#price.")
+    ],
+    job: Annotated[str | None, typer.Option(metavar="ID", help="Job; the first when left out.")] = None,
+    low: Annotated[
+        str | None,
+        typer.Option("--from", metavar="VALUE", help="First value; the 5th percentile when left out."),
+    ] = None,
+    high: Annotated[
+        str | None,
+        typer.Option("--to", metavar="VALUE", help="Last value; the 95th percentile when left out."),
+    ] = None,
+    points: Annotated[int, typer.Option(min=2, max=200, help="Values from the first to the last.")] = 9,
+    view: View = CostView.amortised,
+    draws: Annotated[int, typer.Option(min=1, help="Worlds to draw at each value.")] = 256,
+    seed: Seed = None,
+    json: AsJson = False,
+    out: Where = None,
+    as_of: AsOf = None,
+    profiles: Profiles = None,
+) -> None:
+    """Follow the count of B that equals A along one input: lines of equal work and of equal money."""
+    from sim.views.curve import CurveRequest, show_curve
+
+    request = CurveRequest(scenario, along, job, low, high, points, view.value, draws, seed, as_of)
+    show_curve(catalogue(profiles), request, sys.stdout, as_json=json, folder=out)

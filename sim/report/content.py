@@ -83,6 +83,15 @@ class JobSide:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """How the count of B was obtained."""
+
+    closed: int  # draws of the closed form
+    events: int  # worlds that the event engine played on both clusters
+    gap: float  # largest of: count by events over count by closed form - 1; NaN where none was played
+
+
+@dataclass(frozen=True, slots=True)
 class JobContent:
     """One job, both sides, and how many of B do the work of A."""
 
@@ -103,6 +112,7 @@ class JobContent:
         tuple[str, float, float]
     ] = ()  # (quantity, closed form, event engine) at the median draw
     warnings: Sequence[str] = ()
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)

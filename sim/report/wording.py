@@ -364,19 +364,34 @@ def sobol_claim(
     return f"{capital(spoken(drivers[0].name))} explains the largest share of the spread of any answer"
 
 
-def curve_claim(content: ReportContent, curve: Curve) -> str:
-    """Where along an input the conclusion turns: as many of B as there are, by work, else by money."""
-    count = f"{content.clusters[1].chips:,} {content.clusters[1].label}"
+def curve_claim(job_label: str, b: str, chips: int, curve: Curve) -> str:
+    """Where along an input the conclusion turns: as many of B as there are, by work or by money; else how far it goes."""
     field = owner_and_field(curve.input)[1]
-    at_work, at_money = curve.work_at[1], curve.money_at[1]
-    work = f"{curve.job_label}: {count} do the same work where {field} is {number(at_work or 0.0)} {curve.unit}".rstrip()
-    money = f"{curve.job_label}: {count} cost the same where {field} is {number(at_money or 0.0)} {curve.unit}".rstrip()
-    if at_work is not None:
-        return work
-    if at_money is not None:
-        return money
-    flat = len({number(each.p50) for each in curve.work}) == 1
-    return f"{curve.job_label}: no value of {field} here makes it {count}, by {'money' if flat else 'work or by money'}"
+    unit = f" {curve.unit}" if curve.unit else ""
+    for what, at in (("do the same work", curve.work_at[1]), ("cost the same", curve.money_at[1])):
+        if at is not None:
+            return f"{job_label}: {chips:,} {b} {what} where {field} is {number(at)}{unit}"
+    lines = [("the same work takes", curve.work), ("the same money buys", curve.money)]
+    moves = [(abs(counts[-1].p50 - counts[0].p50), what, counts) for what, counts in lines if counts]
+    _, what, counts = max(moves, key=lambda move: move[0])
+    return f"{job_label}: {what} {number(counts[0].p50)} to {number(counts[-1].p50)} {b} over this range of {field}"
+
+
+def obtained(content: ReportContent) -> str:
+    """How the headlines were obtained, in a sentence."""
+    played = [job for job in content.jobs if job.origin is not None and job.origin.events]
+    gaps = [abs(job.origin.gap) for job in played if job.origin is not None and math.isfinite(job.origin.gap)]
+    if not gaps:
+        return "The counts are closed forms over all draws."
+    least, most = (pick(job.origin.events for job in played if job.origin is not None) for pick in (min, max))
+    worlds = f"{least} to {most} worlds" if most > least else f"{most} world{'s' if most > 1 else ''}"
+    who = (
+        "every job" if len(played) == len(content.jobs) else f"{len(played)} of the {len(content.jobs)} jobs"
+    )
+    return (
+        f"The counts are closed forms over all draws; the event engines played {who} on {worlds} and give counts that "
+        f"differ by {percent(max(gaps))} at most."
+    )
 
 
 def known_errors(course: Course) -> list[tuple[int, float]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -22,20 +23,49 @@ from sim.report.charts.style import (
     frame,
     styled,
 )
-from sim.report.content import Curve, Interval, ReportContent
+from sim.report.content import Curve, Interval, RunIdentity
 from sim.report.numbers import number
 from sim.report.wording import capital, curve_claim, owner_and_field
+
+
+class Named(Protocol):
+    """What this chart asks of a cluster."""
+
+    @property
+    def label(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def chips(self) -> int:
+        """Its chips."""
+        ...
+
+
+class Compared(Protocol):
+    """What this chart asks of a report."""
+
+    @property
+    def clusters(self) -> tuple[Named, Named]:
+        """Both sides."""
+        ...
+
+    @property
+    def identity(self) -> RunIdentity:
+        """Of the run."""
+        ...
+
 
 BODY = 1.65  # inch
 RIGHT = 0.62  # for the names of the lines
 
 
 @styled
-def isocurve(content: ReportContent, curve: Curve, width: float = HALF) -> Figure:
+def isocurve(content: Compared, curve: Curve, width: float = HALF) -> Figure:
     """Median and 90 % interval of the counts of B that do the same work and that cost the same, along an input."""
     a, b = content.clusters
     owner, field = owner_and_field(curve.input)
-    claim = curve_claim(content, curve)
+    claim = curve_claim(curve.job_label, b.label, b.chips, curve)
     subtitle = (
         f"{b.label} that equal {a.chips:,} {a.label}: median and 90 % interval of {curve.draws:,} draws at each value, all "
         "other inputs drawn."

@@ -9,7 +9,14 @@ from typing import Any
 from sim.report.charts.style import fitted, styled
 from sim.report.content import ReportContent
 from sim.report.figures import Drawing
-from sim.report.pages.annex import events_data, identity_data, sensitivity_data, sources_data, trust_data
+from sim.report.pages.annex import (
+    events_data,
+    identity_data,
+    origins_data,
+    sensitivity_data,
+    sources_data,
+    trust_data,
+)
 from sim.report.pages.answer import answer_data
 from sim.report.pages.cells import Data
 from sim.report.pages.equal import equal_data
@@ -45,6 +52,7 @@ def page_data(content: ReportContent, drawings: Mapping[str, Drawing]) -> Data:
         "sensitivity": sensitivity_data(content),
         "trust": [trust_data(record) for record in content.validation],
         "events": events_data(content),
+        "origins": origins_data(content),
         "sources": sources_data(content),
         "identity": identity_data(content),
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from sim.quantity import WEAK_KINDS
 from sim.report.content import ReportContent, ValidationRecord
 from sim.report.figures import slug
@@ -60,6 +62,17 @@ def events_data(content: ReportContent) -> list[list[str]]:
         if job.kind == "training"  # the pages of serving jobs show their own
         for i, row in enumerate(job.from_events)
     ]
+
+
+def origins_data(content: ReportContent) -> list[list[str]]:
+    """Job by job: draws of the closed form, worlds played by events, and the gap between the two counts."""
+    rows = []
+    for job in content.jobs:
+        if job.origin is not None:
+            played = f"{job.origin.events:,}" if job.origin.events else "–"
+            gap = percent(job.origin.gap, sign=True) if math.isfinite(job.origin.gap) else "–"
+            rows.append([job.label, f"{job.origin.closed:,}", played, gap])
+    return rows
 
 
 def sources_data(content: ReportContent) -> list[Data]:

@@ -11,7 +11,16 @@ from sim.quantity import WEAK_KINDS
 from sim.report.content import Interval, ReportContent
 from sim.report.numbers import bounds, number, span
 from sim.report.pages.cells import Data, cell, day
-from sim.report.wording import flip_words, largest_drivers, main_view, slogan_verdict, spoken, view_name
+from sim.report.wording import (
+    draws_note,
+    flip_words,
+    largest_drivers,
+    main_view,
+    obtained,
+    slogan_verdict,
+    spoken,
+    view_name,
+)
 
 
 def answer_data(content: ReportContent) -> Data:
@@ -23,6 +32,8 @@ def answer_data(content: ReportContent) -> Data:
         "not_modelled": list(content.not_modelled),
         "warnings": list(content.warnings),
         "draws": f"{content.identity.draws:,}",
+        "obtained": obtained(content),
+        "drawn": draws_note(content.convergence, content.identity.draws),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from sim.study.convergence import Stopping, course
 from sim.study.equal import EqualCount, job_counts, plain_counts
 from sim.study.inputs import NamedInput
 from sim.study.question import Question, Side
+from sim.study.summary.origin import origin
 from sim.study.summary.sensitivity import Swings
 from sim.study.summary.statistics import interval
 from sim.study.summary.words import NOT_MODELLED, VIEW_NOTES, answers
@@ -71,12 +72,14 @@ def report_content(
     """Everything the report says."""
     a, b = (_cluster(side, world, findings.jobs) for side in question.sides)
     plain = list(plain_counts(question, world, identity.draws))
+    labels = question.a.label, question.b.label
+    jobs = [replace(job, origin=origin(job, labels, identity.draws)) for job in findings.jobs]
     return ReportContent(
         title=question.scenario.question,
         slogan=question.scenario.slogan,
         answers=answers(question, findings.jobs),
         clusters=(a, b),
-        jobs=findings.jobs,
+        jobs=jobs,
         paper_metrics=_paper(plain),
         sensitivities=findings.sensitivities,
         convergence=_convergence(findings),
