@@ -22,6 +22,7 @@ from sim.profiles.stacks import SmallKernels
 from sim.profiles.workload import Lengths, ServingSoftware, ServingTraffic, TrainingRecipe, TrainingSoftware
 from sim.quantity import Array, Quantity
 from sim.serving.job import Engine, ServingJob, Targets, Traffic, serving_precisions
+from sim.serving.pattern import STEADY, Pattern
 from sim.serving.traffic import LengthDistribution
 from sim.training.job import Software, TrainingJob
 
@@ -252,6 +253,7 @@ def resolve_serving(
             output=_lengths(traffic.output, world),
             prefix_hit=world(traffic.prefix_hit),
             burstiness=world(traffic.burstiness),
+            pattern=(pattern := _pattern(traffic, world)),
         ),
         targets=Targets(world(traffic.targets.ttft), world(traffic.targets.tpot), traffic.targets.percentile),
         engine=Engine(
@@ -278,8 +280,18 @@ def resolve_serving(
             sequence_parallel=software.sequence_parallel,
         ),
         pools=software.pools,
-        utilisation=world(software.utilisation),
+        utilisation=world(software.utilisation) * pattern.mean_over_peak,
     )
+
+
+def _pattern(traffic: ServingTraffic, world: World) -> Pattern:
+    """Swing of the arrivals."""
+    if traffic.on_off is not None:
+        return Pattern("on-off", on_s=world(traffic.on_off.on), off_s=world(traffic.on_off.off))
+    if traffic.day is not None:
+        peak, period = world(traffic.day.peak_over_mean), world(traffic.day.period)
+        return Pattern("diurnal", peak_over_mean=peak, period_s=period)
+    return STEADY
 
 
 def _experts(model: ModelProfile) -> str:

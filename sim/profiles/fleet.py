@@ -91,7 +91,7 @@ class DaySpec(Record):
     peak_over_mean: Ratio
     """From 1 to 2."""
     period: Seconds
-    """A day, or less to see a whole one in a short run."""
+    """A day; in a `fleet` block less, to see a whole one in a short run."""
 
 
 class FleetSpec(Record):

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from sim.profiles.fields import Bytes, Document, Ratio, Record, Seconds, Share, Tokens
-from sim.profiles.fleet import FleetSpec
+from sim.profiles.fleet import DaySpec, FleetSpec
 from sim.profiles.reliability import BatchStage, Reliability
 from sim.profiles.stacks import SmallKernels, StatedAt, TrainingState
 
@@ -160,6 +160,15 @@ class ServingSoftware(Record):
     """Prefill splits norms and other small kernels over the tensor ranks instead of repeating them on each."""
 
 
+class OnOff(Record):
+    """Bursts: exponential times with and without requests."""
+
+    on: Seconds
+    """Mean length of a burst."""
+    off: Seconds
+    """Mean length of the silence after it."""
+
+
 class ServingTraffic(Document):
     """One kind of users and what they are promised."""
 
@@ -171,9 +180,15 @@ class ServingTraffic(Document):
     output: Lengths
     prefix_hit: Share
     """Share of input tokens found in the prefix cache; measured in the trace where it names the blocks of its prompts."""
-    arrivals: Literal["poisson", "gamma", "trace"] = "poisson"
+    arrivals: Literal["poisson", "gamma", "on-off", "diurnal", "trace"] = "poisson"
+    """What a rate swings by: nothing but chance, bursts (`on_off`), a day (`day`), or as recorded (`trace`). Capacity is
+    that at the peak of the swing."""
     burstiness: Ratio
     """Coefficient of variation of the time between arrivals."""
+    on_off: OnOff | None = None
+    """Bursts, with `arrivals: on-off`."""
+    day: DaySpec | None = None
+    """The day, with `arrivals: diurnal`."""
     trace: str = ""
     """Request trace, when `arrivals: trace`: CSV with the columns of the Azure traces or JSONL with the keys of the
     Mooncake traces. Looked for beside this file, beside the scenario, and where you stand."""
@@ -186,17 +201,29 @@ class ServingTraffic(Document):
     """Policies of the fleet, for `parity fleet`."""
 
     @model_validator(mode="after")
-    def _arrivals_and_trace_agree(self) -> Self:
-        if self.arrivals == "trace" and not self.trace:
-            raise PydanticCustomError(
-                "trace",
-                "arrivals: trace needs `trace`: the CSV or JSONL file to replay",
-                {"part": "arrivals"},
-            )
-        if self.trace and self.arrivals != "trace":
-            raise PydanticCustomError(
-                "trace",
-                'trace: "{trace}" would not be read, as arrivals is {arrivals}; write `arrivals: trace` or drop the file',
-                {"trace": self.trace, "arrivals": self.arrivals, "part": "trace"},
-            )
+    def _arrivals_have_what_they_need(self) -> Self:
+        for kind, part, what in _NEEDED:
+            given = bool(getattr(self, part))
+            if self.arrivals == kind and not given:
+                raise PydanticCustomError(
+                    part, f"arrivals: {kind} needs `{part}`: {what}", {"part": "arrivals"}
+                )
+            if given and self.arrivals != kind:
+                raise PydanticCustomError(
+                    part,
+                    "{part}: {read} would not be read, as arrivals is {arrivals}; write `arrivals: {kind}` or drop it",
+                    {
+                        "read": f'"{self.trace}"' if part == "trace" else "the block",
+                        "arrivals": self.arrivals,
+                        "kind": kind,
+                        "part": part,
+                    },
+                )
         return self
+
+
+_NEEDED = (
+    ("trace", "trace", "the CSV or JSONL file to replay"),
+    ("on-off", "on_off", "the mean lengths {on: ..., off: ...} of bursts and of the silence between them"),
+    ("diurnal", "day", "{peak_over_mean: ..., period: 24 hour}"),
+)

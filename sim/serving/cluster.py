@@ -70,7 +70,8 @@ def simulate(
     if rng is None and any(pool.failures for pool in pools):
         raise ValueError("a plan with failures needs random numbers: give `rng`")
     details = details or Details()
-    _check_details(details, pools)
+    for pool in pools:
+        details.check(pool.limits)
     if clients is not None and details.follows is not None:
         raise ValueError("requests that follow each other have a clock of their own: leave out `clients`")
     environment = simpy.Environment()
@@ -89,19 +90,6 @@ def simulate(
     else:
         run.watched(watch, until)
     return run.result()
-
-
-def _check_details(details: Details, pools: list[PoolPlan]) -> None:
-    for pool in pools:
-        limits = pool.limits
-        for name, column, most in (
-            ("priority", details.priority, limits.classes),
-            ("rhythm", details.rhythm, len(limits.speculations)),
-        ):
-            if column is not None and len(column) and not 0 <= np.min(column) <= np.max(column) < most:
-                raise ValueError(
-                    f"{name} goes up to {np.max(column)}, where a pool has {most} (counted from 0)"
-                )
 
 
 class _Unit:

@@ -136,11 +136,12 @@ class ClusterRun:
         late = order[len(order) // 2 :]
         if len(late) > 10:
             arrival, wait = self.requests.arrival_s[late], self.ttft_s[late]
-            passed = arrival[-1] - arrival[0]
+            passed = np.ptp(arrival)
             slope = np.polyfit(arrival - arrival[0], wait, 1)[0] if passed > 0 else 0.0
             if slope > 0.02 and slope * passed > ttft_s:
                 return "overloaded"
-        in_time = np.mean(np.nan_to_num(self.ttft_s, nan=np.inf) <= ttft_s)
+        sent = np.isfinite(self.requests.arrival_s)
+        in_time = np.mean(np.nan_to_num(self.ttft_s[sent], nan=np.inf) <= ttft_s)
         return "stable" if in_time >= percentile else "backlogged"
 
 

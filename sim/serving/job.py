@@ -13,6 +13,7 @@ from sim.physics.architecture import Architecture
 from sim.physics.chip import Chip
 from sim.physics.network import Network
 from sim.physics.operators import Precisions
+from sim.serving.pattern import STEADY, Pattern
 from sim.serving.traffic import LengthDistribution
 
 Array = NDArray[np.float64] | float
@@ -35,12 +36,15 @@ class Traffic:
         Share of prompt tokens found in the prefix cache [1].
     burstiness : Array
         Coefficient of variation of the time between arrivals; 1 = Poisson [1].
+    pattern : Pattern
+        Swing of the rate. Capacities are those at its peak.
     """
 
     prompt: LengthDistribution
     output: LengthDistribution
     prefix_hit: Array = 0.0
     burstiness: Array = 1.0
+    pattern: Pattern = STEADY
 
     @property
     def context(self) -> Array:

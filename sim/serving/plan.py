@@ -135,6 +135,23 @@ class Details:
         """Nothing is known that an instance would look at."""
         return all(each is None for each in (self.hashes, self.priority, self.rhythm, self.extra_s))
 
+    def check(self, limits: ReplicaLimits) -> None:
+        """Refuse classes and kinds of speculation that a pool does not have.
+
+        Raises
+        ------
+        ValueError
+            Naming the column.
+        """
+        for name, column, most in (
+            ("priority", self.priority, limits.classes),
+            ("rhythm", self.rhythm, len(limits.speculations)),
+        ):
+            if column is not None and len(column) and not 0 <= np.min(column) <= np.max(column) < most:
+                raise ValueError(
+                    f"{name} goes up to {np.max(column)}, where a pool has {most} (counted from 0)"
+                )
+
     @property
     def turns(self) -> Turns | None:
         """Who waits for whom; None where everybody comes at a time of their own."""

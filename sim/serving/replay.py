@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.serving.sessions import Sessions
 from sim.serving.traffic import LengthDistribution, Requests, Trace, TraceError, scaled_to
 
 WIDEST = 8.0  # largest standard deviation of the logarithm that is tried
@@ -133,6 +135,38 @@ def replayed(trace: Trace, rate: float, count: int, prefix_hit: float, rng: np.r
     if not _names_reuse(trace):
         part = replace(part, cached=np.minimum((part.prompt * prefix_hit).astype(np.int32), part.prompt - 1))
     return scaled_to(part, rate)
+
+
+def replayed_sessions(
+    sessions: Sessions,
+    rate: float,
+    count: int,
+    answer_s: Callable[[NDArray[np.int32]], NDArray[np.float64]],
+    rng: np.random.Generator,
+) -> Sessions:
+    """Whole sessions with ``count`` rounds or a few more, from a random one on, at a steady ``rate`` of rounds [1/s].
+
+    Parameters
+    ----------
+    answer_s : callable
+        Time that answers of given lengths are expected to take [s].
+
+    Notes
+    -----
+    Sessions start closer together or further apart; their tools keep their pace. Past the last the first comes again.
+    """
+    rows = sessions.by_session()
+    first = int(rng.integers(len(rows)))
+    chosen: list[NDArray[np.int_]] = []
+    rounds: list[int] = []
+    size, turn = 0, 0
+    while size < count:
+        lap, which = divmod(first + turn, len(rows))
+        chosen.append(rows[which])
+        rounds.append(lap)
+        size, turn = size + len(rows[which]), turn + 1
+    copies = sessions.copies(chosen, rounds)
+    return copies.steady(rate, answer_s(copies.requests.output))
 
 
 def residents_of(

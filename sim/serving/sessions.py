@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import NamedTuple
@@ -117,11 +117,27 @@ class Sessions:
                 due[row] = due[before] + answer_s[before] + self.wait_s[row]
         return due
 
-    def part(self, count: int) -> Sessions:
-        """The first rounds; whoever is among them stands behind whom it follows."""
-        return Sessions(
-            _rows(self.requests, np.arange(len(self))[:count]), self.follows[:count], self.wait_s[:count]
-        )
+    def by_session(self) -> list[NDArray[np.int_]]:
+        """Rows of each session, in order of their start."""
+        roots = self.roots()
+        order = np.argsort(roots, kind="stable")
+        return np.split(order, np.flatnonzero(np.diff(roots[order])) + 1)
+
+    def copies(self, rows: Sequence[NDArray[np.int_]], laps: Sequence[int]) -> Sessions:
+        """Some sessions, each with its times moved by so many whole lengths of the trace."""
+        order = np.concatenate(rows)
+        sizes = [len(each) for each in rows]
+        first = np.repeat(np.cumsum([0, *sizes[:-1]]), sizes)
+        place = np.empty(len(self), np.int64)
+        for each in rows:
+            place[each] = np.arange(len(each))
+        before = self.follows[order]
+        follows = np.where(before < 0, -1, first + place[before]).astype(np.int32)
+        starts = self.requests.arrival_s[self.follows < 0]
+        length = float(starts.max() - starts.min()) * (1 + 1 / max(len(starts) - 1, 1))
+        requests = _rows(self.requests, order)
+        arrival = requests.arrival_s + np.repeat(np.array(laps) * length, sizes)
+        return Sessions(replace(requests, arrival_s=arrival), follows, self.wait_s[order])
 
     def roots(self) -> Rows:
         """Row of the first round of each row's session."""

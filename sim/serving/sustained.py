@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sim.serving.unit_run import UnitRun
+from sim.serving.unit_result import UnitRun
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -12,15 +13,16 @@ from sim.physics.chip import Chip
 from sim.physics.network import Network
 from sim.serving.aggregated import shared_step
 from sim.serving.capacity import Capacity
-from sim.serving.cluster import ClusterPlan, ClusterRun, PoolPlan, Verdict, Watch, simulate
+from sim.serving.cluster import ClusterPlan, ClusterRun, PoolPlan, Watch, simulate
 from sim.serving.draws import take_draws
 from sim.serving.job import ServingJob, UnitShape, as_ranks
 from sim.serving.pools import prompt_times, transfer_time
-from sim.serving.replay import replayed, residents_of
-from sim.serving.routing import in_groups, least_unread
+from sim.serving.routing import in_groups, least_loaded, least_unread
 from sim.serving.step_costs import decode_costs, prompt_cost, scalar, shared_prompt_token_s
 from sim.serving.steps import ReplicaLimits, StepCost
-from sim.serving.traffic import Requests, Trace, draw_requests, gamma_arrivals
+from sim.serving.traffic import Trace
+from sim.serving.unit_result import UnitRun
+from sim.serving.unit_traffic import Pace, measured_pace, unit_requests, unit_residents
 
 Array = NDArray[np.float64] | float
 BLOCK = 16
@@ -29,50 +31,6 @@ CROWD = 400.0  # residents at least, on as many instances as that takes: a fleet
 MOST_INSTANCES = 64
 READ = 200.0  # prompts that each prefill replica reads at least, within the longest run
 RESIDENCES = 3.0  # length of a run in mean stays, from a warm start
-SETTLED = 0.2  # first part of the arrivals, whose latency does not count
-
-
-@dataclass(frozen=True, slots=True)
-class UnitRun:
-    """What the events say, beside what the closed form said.
-
-    Attributes
-    ----------
-    run : ClusterRun
-        Every request.
-    verdict : Verdict
-        Whether the unit keeps up with the load the closed form gave it.
-    checks : tuple of (str, float, float)
-        Quantity with unit, closed form, events.
-    """
-
-    run: ClusterRun
-    verdict: Verdict
-    checks: tuple[tuple[str, float, float], ...]
-    percentile: float
-
-    def keeps(self, ttft_s: float, tpot_s: float) -> bool:
-        """Whether enough requests kept each promise once the run had settled, and the queue did not run away."""
-        first, token = self.latency()
-        return self.verdict != "overloaded" and first <= ttft_s and token <= tpot_s
-
-    def latency(self) -> tuple[float, float]:
-        """Time to first token and per token at the promised percentile, after the run has settled [s].
-
-        A first token that was not out at the end of the run counts with the time it has waited by then.
-        """
-        run, requests = self.run, self.run.requests
-        settled = slice(int(SETTLED * len(requests)), None)
-        # The user sees the first token once the cache has arrived, from the instance that makes the others.
-        sending = run.plan.transfer_s + run.plan.transfer_token_s * requests.prompt
-        waited = float(requests.arrival_s[-1]) - requests.arrival_s
-        first = np.where(np.isnan(run.ttft_s), waited, run.ttft_s + sending)[settled]
-        others = np.where(requests.output > 1, requests.output - 1.0, np.nan)
-        token = ((run.finish_s - run.first_token_s - sending) / others)[settled]
-        share = 100 * self.percentile
-        # Nobody has an answer yet: the last one may take for ever.
-        paced = float(np.nanpercentile(token, share)) if np.isfinite(token).any() else float("inf")
-        return float(np.percentile(first, share)), paced
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +57,9 @@ class _Unit:
     def routed(self) -> float:
         """Prefill replicas behind one router."""
         unit = self.capacity.prefill_unit
-        return max(np.rint(scalar(self.job.engine.routed)), np.ceil(self.of(unit.tp) * self.of(unit.dp) / self.team))
+        return max(
+            np.rint(scalar(self.job.engine.routed)), np.ceil(self.of(unit.tp) * self.of(unit.dp) / self.team)
+        )
 
     @property
     def decode_shape(self) -> UnitShape:
@@ -203,12 +163,20 @@ def play_unit(
     unit, plan, rate, residents = planned.unit, planned.cluster, planned.requests_per_s, planned.residents
     count = int(min(max(RESIDENCES * residents, READ * planned.readers, 2000), most_requests))
     count = max(count, least_requests)
-    requests = _requests(unit.job, rate * load, count, rng, trace)
-    warm = _residents(unit.job, int(residents), rng, trace)
-    run = simulate(plan, requests, horizon_s=float(requests.arrival_s[-1]), residents=warm, watch=watch)
+
+    def play(pace: Pace, rng: np.random.Generator) -> ClusterRun:
+        requests, details = unit_requests(unit.job, rate * load, count, pace, rng, trace)
+        warm = unit_residents(unit.job, int(residents), rng, trace)
+        horizon = float(requests.arrival_s[-1])
+        return simulate(plan, requests, horizon_s=horizon, residents=warm, details=details, watch=watch)
+
+    pace = Pace(unit.of(capacity.ttft_s), unit.of(capacity.tpot_s))
+    if trace is not None and trace.follows is not None:  # how fast rounds follow is not known beforehand
+        pace = measured_pace(play(pace, deepcopy(rng)))
+    run = play(pace, rng)
     targets = unit.job.targets
     verdict = run.verdict(scalar(targets.ttft_s), targets.percentile)
-    played = UnitRun(run, verdict, (), targets.percentile)
+    played = UnitRun(run, verdict, (), targets.percentile, scalar(unit.job.engine.outside_s))
     if verdict != "overloaded":
         in_time = played.latency()[0] <= scalar(targets.ttft_s)
         played = replace(played, verdict="stable" if in_time else "backlogged")
@@ -233,35 +201,14 @@ def _whole(residents: float, wanted: float) -> float:
 
 def _scalar(job: ServingJob) -> ServingJob:
     traffic = job.traffic
-    lengths = {
-        name: replace(part, **{key: scalar(getattr(part, key)) for key in ("median", "sigma", "maximum")})
-        for name, part in (("prompt", traffic.prompt), ("output", traffic.output))
-    }
+    prompt, output = (
+        replace(part, **{key: scalar(getattr(part, key)) for key in ("median", "sigma", "maximum")})
+        for part in (traffic.prompt, traffic.output)
+    )
     hit, burst = scalar(traffic.prefix_hit), scalar(traffic.burstiness)
-    return replace(job, traffic=replace(traffic, **lengths, prefix_hit=hit, burstiness=burst))
-
-
-def _requests(
-    job: ServingJob, rate: float, count: int, rng: np.random.Generator, trace: Trace | None
-) -> Requests:
-    traffic = job.traffic
-    if trace is not None:
-        return replayed(trace, rate, count, scalar(traffic.prefix_hit), rng)
-    arrivals = gamma_arrivals(rate, max(scalar(traffic.burstiness), 1e-3), count, rng)
-    return draw_requests(arrivals, traffic.prompt, traffic.output, scalar(traffic.prefix_hit), rng)
-
-
-def _residents(job: ServingJob, count: int, rng: np.random.Generator, trace: Trace | None) -> Requests:
-    """Requests found in decode at a random moment: long answers more often, each somewhere on its way."""
-    traffic = job.traffic
-    if trace is not None:
-        prompt, output = residents_of(trace, count, rng)
-    else:
-        answers = traffic.output.draw(20 * count + 100, rng)
-        output = rng.choice(answers, count, p=answers / answers.sum())
-        prompt = traffic.prompt.draw(count, rng)
-    made = (output * rng.random(count)).astype(np.int32)
-    return Requests(np.zeros(count), prompt + made, np.maximum(output - made, 1), np.zeros(count, np.int32))
+    return replace(
+        job, traffic=replace(traffic, prompt=prompt, output=output, prefix_hit=hit, burstiness=burst)
+    )
 
 
 def _decode_limits(unit: _Unit, chunk: int = 8192, part: float = 1.0) -> ReplicaLimits:
@@ -325,17 +272,20 @@ def _aggregated_plan(unit: _Unit, instances: int) -> ClusterPlan:
     shared = shared_step(job, unit.chip, unit.network, shape, batch, job.traffic.context)
     per_token = shared_prompt_token_s(shared, chunk, float(shape.dp))
     limits = _decode_limits(unit, int(chunk * float(shape.dp)))
+    # An instance stands for all its replicas, so fewer of them are behind one router.
+    route = in_groups(least_loaded, max(round(unit.routed / float(shape.dp)), 1))
     base, slope = decode_costs(
         unit.job, unit.chip, unit.network, unit.decode_shape, scalar(unit.job.traffic.context), limits.batch
     )
-    return ClusterPlan(PoolPlan(StepCost(base, slope, 0.0, per_token), limits, instances))
+    return ClusterPlan(PoolPlan(StepCost(base, slope, 0.0, per_token), limits, instances, route))
 
 
 def _checks(unit: _Unit, played: UnitRun, rate: float, load: float) -> tuple[tuple[str, float, float], ...]:
     ttft, tpot = played.latency()
     run = played.run
-    output = (run.serve.tokens + run.prefill.tokens) / run.requests.arrival_s[-1]
-    promised = rate * load * float(unit.job.traffic.output.mean)
+    output = (run.serve.tokens + run.prefill.tokens) / run.span_s
+    mean = scalar(unit.job.traffic.pattern.mean_over_peak)
+    promised = rate * load * mean * float(unit.job.traffic.output.mean)
     first = unit.of(unit.capacity.ttft_s)
     if run.plan.prefill is not None:
         first = _first_token_s(unit, run.plan.prefill.replicas, load)

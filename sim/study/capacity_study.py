@@ -16,11 +16,11 @@ from sim.profiles.served import PriceList, ServedDay
 from sim.profiles.workload import ServingTraffic
 from sim.report.content import Interval, RunIdentity
 from sim.resolve import MEDIAN
-from sim.serving.cluster import ClusterRun
 from sim.serving.ranking import RankedUnit, ranked_units
 from sim.serving.step_costs import scalar
 from sim.serving.sustained import Sustained, sustained_load
-from sim.serving.unit_run import SETTLED, play_unit
+from sim.serving.unit_result import UnitRun
+from sim.serving.unit_run import play_unit
 from sim.study.events import LOAD, Check
 from sim.study.money.tokens import token_costs
 from sim.study.question import Side, Task, load_question, uncertain_inputs
@@ -310,13 +310,12 @@ def _played(median: ServingRuns, seed: int) -> tuple[Sustained | None, tuple[Che
 
     found = sustained_load(play, scalar(job.targets.ttft_s), scalar(job.targets.tpot_s))
     usual = play(LOAD)
-    return found, usual.checks, str(usual.verdict), _latency(usual.run)
+    return found, usual.checks, str(usual.verdict), _latency(usual)
 
 
-def _latency(run: ClusterRun) -> Latency:
+def _latency(played: UnitRun) -> Latency:
     """Percentiles over the requests that came once the run had settled."""
-    late = slice(int(SETTLED * len(run.requests)), None)
-    columns = {"ttft_s": run.ttft_s[late], "tpot_s": run.tpot_s[late], "e2e_s": run.e2e_s[late]}
+    columns = dict(zip(("ttft_s", "tpot_s", "e2e_s"), played.settled(), strict=True))
     return {
         name: {str(p): float(np.nanpercentile(column, p)) for p in (50, 90, 99)}
         for name, column in columns.items()

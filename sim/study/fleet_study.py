@@ -18,12 +18,14 @@ from sim.serving.cluster import ClusterPlan, ClusterRun, simulate
 from sim.serving.fleet import FleetPolicies, TierSize, on_two_systems, with_policies
 from sim.serving.job import ServingJob
 from sim.serving.modes import MixedTraffic, Mode, ModeOutcome, by_mode, draw_modes, labelled, with_hashes
+from sim.serving.pattern import Pattern
 from sim.serving.plan import Maintenance
 from sim.serving.routing import named
 from sim.serving.step_costs import scalar
 from sim.serving.steps import ReplicaLimits, Speculation
-from sim.serving.traffic import LengthDistribution, Requests, diurnal_arrivals, gamma_arrivals, scaled_to
+from sim.serving.traffic import LengthDistribution, Requests, Trace, scaled_to
 from sim.serving.unit_run import unit_plan
+from sim.serving.unit_traffic import Pace, unit_requests
 from sim.study.capacity_study import CapacityQuestion
 from sim.study.question import load_side
 from sim.study.serving import ServingRuns, run_serving
@@ -225,16 +227,29 @@ def _requests(
     median: ServingRuns, spec: FleetSpec, modes: list[Mode], rate: float, count: int, rng: np.random.Generator
 ) -> MixedTraffic:
     """Requests of all modes, or the recorded ones with the ids of their blocks."""
-    trace = median.trace
+    trace, traffic = median.trace, median.job.traffic
     if trace is not None and not spec.modes:
-        rows = slice(0, min(count, len(trace.requests)))
-        asked = trace.requests
-        part = Requests(asked.arrival_s[rows], asked.prompt[rows], asked.output[rows], asked.cached[rows])
-        mixed = labelled(modes, scaled_to(part, rate), np.zeros(len(part), np.int64))
-        return mixed if trace.blocks is None else with_hashes(mixed, trace.blocks[rows])
+        return _recorded(median, trace, modes, rate, count, rng)
+    pattern = traffic.pattern
     if spec.day is not None:
-        day = spec.day
-        arrivals = diurnal_arrivals(rate, day.peak_over_mean.median, count, rng, day.period.median)
-    else:
-        arrivals = gamma_arrivals(rate, max(scalar(median.job.traffic.burstiness), 1e-3), count, rng)
-    return draw_modes(modes, arrivals, rng)
+        peak, period = spec.day.peak_over_mean.median, spec.day.period.median
+        pattern = Pattern("diurnal", peak_over_mean=peak, period_s=period)
+    return draw_modes(modes, pattern.arrivals(rate, scalar(traffic.burstiness), count, rng), rng)
+
+
+def _recorded(
+    median: ServingRuns, trace: Trace, modes: list[Mode], rate: float, count: int, rng: np.random.Generator
+) -> MixedTraffic:
+    """Requests of a trace at a rate: in sessions, with the ids of their blocks, or neither."""
+    if trace.follows is not None:
+        pace = Pace(float(median.capacity.ttft_s[0]), float(median.capacity.tpot_s[0]))
+        asked, details = unit_requests(median.job, rate, count, pace, rng, trace)
+        assert details is not None
+        mixed = labelled(modes, asked, np.zeros(len(asked), np.int64))
+        waits = replace(mixed.details, follows=details.follows, wait_s=details.wait_s)
+        return replace(mixed, details=waits)
+    rows = slice(0, min(count, len(trace.requests)))
+    asked = trace.requests
+    part = Requests(asked.arrival_s[rows], asked.prompt[rows], asked.output[rows], asked.cached[rows])
+    mixed = labelled(modes, scaled_to(part, rate), np.zeros(len(part), np.int64))
+    return mixed if trace.blocks is None else with_hashes(mixed, trace.blocks[rows])

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sim.serving.pattern import Pattern
 from sim.serving.traces import prefix_hits, read_trace
 from sim.serving.traffic import (
     LengthDistribution,
@@ -170,3 +171,21 @@ def test_on_off_gaps_vary_as_theory_says():
     (Kuczura 1973): 1 + 2 x 10 x 9 / 4 = 46 for bursts of 1 s and pauses of 3 s at 10 per second."""
     times = on_off_arrivals(10.0, 1.0, 3.0, 400_000, np.random.default_rng(3))
     assert cv(times) ** 2 == pytest.approx(46.0, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "mean_over_peak"),
+    [
+        (Pattern(), 1.0),
+        (Pattern("on-off", on_s=3.0, off_s=9.0), 0.25),
+        (Pattern("diurnal", peak_over_mean=1.6), 0.625),
+    ],
+)
+def test_a_pattern_keeps_its_mean_rate(pattern, mean_over_peak):
+    assert pattern.mean_over_peak == pytest.approx(mean_over_peak)
+    times = pattern.within(4000.0).arrivals(50.0, 1.0, 200_000, np.random.default_rng(4))
+    # Some 330 bursts and silences, whose lengths vary by their mean: 8 % of the rate, seen here at 1.6 times that.
+    assert len(times) / times[-1] == pytest.approx(50.0, rel=0.15)
+    seconds = np.histogram(times, 2000, (0, times[-1]))[0] / (times[-1] / 2000)
+    busiest = np.quantile(seconds, 0.95)
+    assert busiest == pytest.approx(50.0 / mean_over_peak, rel=0.25)

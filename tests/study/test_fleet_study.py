@@ -130,3 +130,27 @@ def test_policies_by_hand():
 def test_mistakes_are_said_plainly(tmp_path, fleet, message):
     with pytest.raises(InputError, match=message):
         played(tmp_path, fleet)
+
+
+def test_bursts_and_days_of_the_traffic_are_played(tmp_path):
+    """Of 20 s in 80 s there are requests: mean rate as asked, most seconds without any."""
+    record = played(
+        tmp_path,
+        "fleet: {units: 1}\n",
+        more="arrivals: on-off\non_off: {on: 20 s, off: 60 s}\n",
+        requests=2000,
+    )
+    assert record["finished"] == 2000
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("arrivals: on-off\n", "arrivals: on-off needs `on_off`"),
+        ("arrivals: diurnal\n", "arrivals: diurnal needs `day`"),
+        ("arrivals: poisson\nday: {peak_over_mean: 1.2, period: 24 hour}\n", "day: the block would not be read"),
+    ],
+)
+def test_arrivals_have_what_they_need(tmp_path, more, message):
+    with pytest.raises(InputError, match=message):
+        played(tmp_path, "fleet: {units: 1}\n", more=more)
