@@ -36,6 +36,10 @@ def test_the_report_has_its_pages_charts_and_tables(catalogue: Catalogue, study:
         assert f"figures/{name}.svg" in files
         assert b"inputs" in files[f"figures/{name}.svg"] or len(files[f"figures/{name}.png"]) > 1000
     assert content.not_modelled
+    assert any(table.title == "By account: Ascend units made in 2025" for table in content.tables)
+    assert any(
+        table.title == "Export rules on the products" and len(table.rows) > 3 for table in content.annex
+    )
     assert any(table.title == "Alleged" and table.rows for table in content.annex)
 
 
