@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sim.profiles.fields import Bytes, Document, Ratio, Record, Share
+from sim.profiles.fields import Bytes, Date, Document, Ratio, Record, Share
 
 Class = str
 """A value of a column, `any`, `old` or `unstated`; `value/family` for one chip family."""
@@ -65,6 +65,17 @@ class StatedAt(Record):
     """Experts of a layer on one rank."""
 
 
+class Eras(Record):
+    """Months by which published code is told apart."""
+
+    old_before: Date
+    """Code of earlier months has classes of its own: no FlashAttention, little fusion, little overlap."""
+    fused_since: Date
+    """Code of these months keeps attention scores on chip unless its row says otherwise."""
+    pace_from: Date
+    """Month from which `pace` counts."""
+
+
 class StackRules(Document):
     """What training stacks do, by class."""
 
@@ -104,6 +115,8 @@ class StackRules(Document):
     """What a parameter takes."""
     stated_at: StatedAt
     """Sizes for which jitter and imbalance are stated."""
+    eras: Eras | None = None
+    """Months by which published code is told apart; left out: those of the shipped table."""
     goodput: dict[Class, Share]
     """Share of the calendar that trains, for totals."""
     model_error: dict[str, float]

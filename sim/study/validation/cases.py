@@ -125,6 +125,23 @@ def validation_catalogue(extra: Sequence[Path] = ()) -> Catalogue:
     return Catalogue([*extra, *([folder] if folder.is_dir() else [])])
 
 
+def family_of(case: Case, catalogue: Catalogue, families: Mapping[str, str]) -> str:
+    """Family of the chip of a row as rows are counted; "other" where the row names no known chip."""
+    try:
+        return families.get(catalogue.chip(case.id("chip")).family, "other")
+    except (CannotPredict, InputError):
+        return "other"
+
+
+def kind_of(case: Case, catalogue: Catalogue) -> str:
+    """Whether the model of a row is "dense" or "moe"; "unknown" where its shape is not known."""
+    try:
+        model = catalogue.model(case.id("model_id")).architecture
+    except (CannotPredict, InputError):
+        return "unknown"
+    return "unknown" if model is None else "moe" if model.moe else "dense"
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """A kind of table: its shipped file, and the file that turns its software columns into numbers.

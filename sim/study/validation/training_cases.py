@@ -23,7 +23,8 @@ from sim.profiles.stacks import StackRules
 from sim.profiles.tree import read_tree
 from sim.quantity import Quantity
 from sim.resolve import MEDIAN, World, resolve_chip, resolve_network, resolve_small_kernels
-from sim.study.validation.cases import CannotPredict, Case
+from sim.serving.job import STORED_BYTES
+from sim.study.validation.cases import CannotPredict, Case, validation_folder
 from sim.study.validation.training_rows import global_batch, recompute_policies, stage_layers
 from sim.training.job import Software, TrainingJob
 
@@ -40,14 +41,21 @@ FAMILIES = {
     "tpu": "TPU",
 }
 VARIANTS = {"hbm2e-96g-500w": "h100-96g-500w"}
-FUSED = "2024-06"  # fused attention was the default of every stack by then
-OLD = "2023-01"  # software of earlier months: no FlashAttention, little fusion, little overlap
 
 
 def read_rules(path: Path) -> StackRules:
     """The software table beside the cases."""
     tree = read_tree(path)
-    return with_paths(check(tree, StackRules), "validation", tree)
+    rules = with_paths(check(tree, StackRules), "validation", tree)
+    if rules.eras is not None:
+        return rules
+    return rules.model_copy(update={"eras": read_rules(validation_folder() / "software.yaml").eras})
+
+
+def is_old(case: Case, rules: StackRules) -> bool:
+    """Whether the code of a row is from before fused attention and overlap were usual."""
+    assert rules.eras is not None
+    return "" < case.text("software_date") < rules.eras.old_before
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +101,15 @@ class Setting:
     @property
     def is_old(self) -> bool:
         """Whether the code is from before fused attention and overlap were usual."""
-        return "" < self.case.text("software_date") < OLD
+        return is_old(self.case, self.rules)
 
     @property
     def fused_attention(self) -> bool:
         """Whether scores stay on chip. While such kernels were new, who used one said so; later nobody had to."""
         stated = self.case.text("fused_attention").lower()
-        return stated == "true" or (not stated and not "" < self.case.text("software_date") < FUSED)
+        assert self.rules.eras is not None
+        since = self.rules.eras.fused_since
+        return stated == "true" or (not stated and not "" < self.case.text("software_date") < since)
 
     @property
     def stack_class(self) -> str:
@@ -109,12 +119,13 @@ class Setting:
 
     @property
     def years(self) -> float:
-        """Age of the software: years since the start of 2025, below zero for earlier code; 0 without a date and before
-        2023, where classes of their own say what old code does."""
+        """Age of the software: years since `pace_from`, below zero for earlier code; 0 without a date and for old code,
+        where classes of their own say what it does."""
         written = self.case.text("software_date")
         if not re.fullmatch(r"\d{4}-\d{2}", written) or self.is_old:
             return 0.0
-        return int(written[:4]) + (int(written[5:]) - 1) / 12.0 - 2025.0
+        assert self.rules.eras is not None
+        return _year(written) - _year(self.rules.eras.pace_from)
 
     def chosen(self) -> dict[str, Quantity]:
         """Every rule of the software table that applies to the row."""
@@ -278,11 +289,15 @@ def resolve_job(setting: Setting, world: World = MEDIAN) -> TrainingJob:
     )
 
 
+def _year(month: str) -> float:
+    return int(month[:4]) + (int(month[5:7]) - 1) / 12.0
+
+
 def _precisions(setting: Setting) -> Precisions:
     arithmetic = setting.precision
     if arithmetic not in setting.chip.compute.matrix:
         raise CannotPredict(f"{setting.chip.name} does not run {arithmetic}")
-    stored = {"bf16": 2.0, "fp8": 1.0, "fp4": 0.5625}[arithmetic]
+    stored = STORED_BYTES[arithmetic]
     narrow = setting.case.text("stack") == "deepseek" and arithmetic == "fp8"
     core = "fp8" if "FP8 attention" in setting.case.text("sim_note") else "bf16"
     return Precisions(

@@ -26,7 +26,7 @@ from sim.study.campaign import Crew, campaign_plan, scale_up_domain, state_bytes
 from sim.study.validation.cases import CannotPredict, Case, validation_folder
 from sim.study.validation.scores import Z80, Prediction
 from sim.study.validation.timed_rows import model_error, time_of
-from sim.study.validation.training_cases import OLD, look_up, resolve_job, system_of
+from sim.study.validation.training_cases import is_old, look_up, resolve_job, system_of
 from sim.study.worlds import sobol_probabilities, world_at
 from sim.training.goodput import goodput
 
@@ -58,7 +58,7 @@ def predict_campaign(case: Case, catalogue: Catalogue, rules: StackRules, draws:
         return _predict_total(case, catalogue, rules, draws)
     chip = catalogue.chip(case.id("chip"))
     system = system_of(chip.id, catalogue, case)
-    reliability, inputs = reliability_of(case, catalogue)
+    reliability, inputs = reliability_of(case, catalogue, rules)
     chips = case.number("n_chips")
     if metric == "energy_kwh":
         duration_s = _duration(case)
@@ -103,7 +103,7 @@ def _predict_total(case: Case, catalogue: Catalogue, rules: StackRules, draws: i
     own = float(np.sqrt(timed.spread**2 + model_error(setting) ** 2 + booked**2))
     note = f"{timed.note}; {job.steps:,.0f} steps of {timed.seconds:.3g} s"
     unit = DAY_S if case.text("metric") == "wall_days" else HOUR_S / chips
-    reliability, inputs = reliability_of(case, catalogue)
+    reliability, inputs = reliability_of(case, catalogue, rules)
     usual = setting.chosen()["goodput"]
 
     def total(world: World) -> float | NDArray[np.float64]:
@@ -145,18 +145,18 @@ def server_power(
     return chip_power(1.0, world(chip.power.idle), busy) + world(system.power.server)
 
 
-def reliability_of(case: Case, catalogue: Catalogue) -> tuple[Reliability, list[Quantity]]:
+def reliability_of(case: Case, catalogue: Catalogue, rules: StackRules) -> tuple[Reliability, list[Quantity]]:
     """How runs of the row's time stop and come back, and what is uncertain about it."""
-    if "" < case.text("software_date") < OLD:
+    if is_old(case, rules):
         past = past_reliability(validation_folder() / "reliability-2022.yaml")
-        rules, leaves = past.reliability, quantities(past)
+        found, leaves = past.reliability, quantities(past)
     else:
         recipe = catalogue.workload(RECIPE)
         assert isinstance(recipe, TrainingRecipe)
-        rules, leaves = recipe.reliability, quantities(recipe)
+        found, leaves = recipe.reliability, quantities(recipe)
     inputs = [leaf for path, leaf in leaves.items() if path.partition("#")[2].startswith("reliability")]
     rate = catalogue.chip(case.id("chip")).failure_rate
-    return rules, inputs if rate is None else [*inputs, rate]
+    return found, inputs if rate is None else [*inputs, rate]
 
 
 @cache

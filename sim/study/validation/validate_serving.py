@@ -16,7 +16,7 @@ from sim.profiles.catalogue import Catalogue
 from sim.profiles.engines import EngineRules
 from sim.profiles.messages import InputError
 from sim.quantity import UnknownQuantityError
-from sim.study.validation.cases import CannotPredict, Case, Table, validation_catalogue
+from sim.study.validation.cases import CannotPredict, Case, Table, family_of, kind_of, validation_catalogue
 from sim.study.validation.scores import (
     Z80,
     Prediction,
@@ -118,23 +118,14 @@ def measured_kind(case: Case) -> str:
 
 def groups_of(case: Case, catalogue: Catalogue) -> Mapping[str, str]:
     """Chip family, phase, dense or mixture of experts, metric, engine."""
-    try:
-        family = FAMILIES.get(catalogue.chip(case.id("chip")).family, "other")
-    except (CannotPredict, InputError):
-        family = "other"
-    try:
-        model = catalogue.model(case.id("model_id")).architecture
-        kind = "unknown" if model is None else "moe" if model.moe else "dense"
-    except (CannotPredict, InputError):
-        kind = "unknown"
     metric = case.text("metric")
     name = "throughput" if metric in THROUGHPUT else metric.removesuffix("_ms")
     if name == "ttft":
         name = "ttft single" if case.text("load_mode") == "single_request" else "ttft loaded"
     return {
-        "family": family,
+        "family": family_of(case, catalogue, FAMILIES),
         "phase": case.text("phase") if case.text("load_mode") in ("fixed_batch", "saturated") else "both",
-        "kind": kind,
+        "kind": kind_of(case, catalogue),
         "measure": name,
         "engine": case.text("engine"),
     }

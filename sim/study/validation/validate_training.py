@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from sim.profiles.catalogue import Catalogue
-from sim.profiles.messages import InputError
 from sim.profiles.stacks import StackRules
-from sim.study.validation.cases import CannotPredict, Case, Table, validation_catalogue
+from sim.study.validation.cases import CannotPredict, Case, Table, family_of, kind_of, validation_catalogue
 from sim.study.validation.scores import Z80, Prediction, ValidationResult, predicted_or_refused
 from sim.study.validation.timed_rows import (
     DRAWS,
@@ -71,21 +70,17 @@ def _predict(case: Case, catalogue: Catalogue, rules: StackRules, draws: int) ->
 def groups_of(case: Case, catalogue: Catalogue) -> Mapping[str, str]:
     """Chip family, precision, dense or mixture of experts, scale."""
     try:
-        family = FAMILIES.get(catalogue.chip(case.id("chip")).family, "other")
-    except (CannotPredict, InputError):
-        family = "other"
-    try:
-        model = catalogue.model(case.id("model_id")).architecture
-        kind = "unknown" if model is None else "moe" if model.moe else "dense"
-    except (CannotPredict, InputError):
-        kind = "unknown"
-    try:
         chips = case.number("n_chips", 0.0)
     except CannotPredict:
         chips = 0.0
     scale = "up to 64" if chips <= 64 else "up to 2048" if chips <= 2048 else "above 2048"
     precision = {"bf16": "16 bit", "fp8": "FP8", "fp4": "FP4"}[precision_of(case)]
-    return {"family": family, "precision": precision, "kind": kind, "scale": scale}
+    return {
+        "family": family_of(case, catalogue, FAMILIES),
+        "precision": precision,
+        "kind": kind_of(case, catalogue),
+        "scale": scale,
+    }
 
 
 def validate_training(
