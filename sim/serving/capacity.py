@@ -51,6 +51,9 @@ class Capacity:
     requests_per_s, output_tokens_per_s, input_tokens_per_s : ndarray (draws,)
         Per chip of the fleet, prefill and decode chips together; input tokens are those not found in the
         cache.
+    prefill_requests_per_s, decode_requests_per_s : ndarray (draws,)
+        Per chip of the pool that reads, and of the one that writes, each at its own highest load; in aggregated pools
+        that of the fleet [1/s].
     batch_per_chip : ndarray (draws,)
         Mean sequences per decode chip [sequence].
     tpot_s, ttft_s : ndarray (draws,)
@@ -84,6 +87,8 @@ class Capacity:
     requests_per_s: NDArray[np.float64]
     output_tokens_per_s: NDArray[np.float64]
     input_tokens_per_s: NDArray[np.float64]
+    prefill_requests_per_s: NDArray[np.float64]
+    decode_requests_per_s: NDArray[np.float64]
     batch_per_chip: NDArray[np.float64]
     tpot_s: NDArray[np.float64]
     ttft_s: NDArray[np.float64]
@@ -185,6 +190,8 @@ def _disaggregated(setting: Setting, ranks_per_chip: int) -> Capacity:
         requests_per_s=rate,
         output_tokens_per_s=rate * job.traffic.output.mean,
         input_tokens_per_s=rate * computed(job),
+        prefill_requests_per_s=ranks_per_chip * reader.requests_per_s * one,
+        decode_requests_per_s=ranks_per_chip * decoder.tokens_per_s / job.traffic.output.mean * one,
         batch_per_chip=decoder.batch / pools.writing.tp * ranks_per_chip * one,
         tpot_s=decoder.tpot_s * one,
         ttft_s=reader.ttft_s * one,
@@ -247,6 +254,8 @@ def _aggregated(setting: Setting, ranks_per_chip: int) -> Capacity:
         requests_per_s=rate,
         output_tokens_per_s=rate * output,
         input_tokens_per_s=rate * computed(setting.job),
+        prefill_requests_per_s=rate,
+        decode_requests_per_s=rate,
         batch_per_chip=pool.batch / choice.tp * ranks_per_chip * one,
         tpot_s=pool.tpot_s * one,
         ttft_s=pool.ttft_s * one,

@@ -28,6 +28,7 @@ from sim.study.served_day import ServedDayStudy, study_served_day
 from sim.study.serving import ServingRuns, run_serving
 from sim.study.summary.report import inputs_hash
 from sim.study.summary.statistics import interval
+from sim.study.two_chips import TwoChips, two_chips, unplayed
 from sim.study.worlds import sobol_probabilities, world_at
 from sim.units import UnitError, to_base
 
@@ -91,6 +92,10 @@ class CapacityStudy:
     frontier : tuple of (tokens/s of a user, output tokens/s of a chip)
     checks : tuple of (quantity, closed form, events)
         At ``LOAD`` of the closed form's highest load.
+    two_chips : TwoChips or None
+        The same with prompts read on another system, where the `fleet` block names one.
+    not_played : str
+        What of the `fleet` block these numbers leave out, in words.
     """
 
     question: CapacityQuestion
@@ -123,6 +128,8 @@ class CapacityStudy:
     reason: str
     identity: RunIdentity
     served_day: ServedDayStudy | None = None
+    two_chips: TwoChips | None = None
+    not_played: str = ""
 
 
 def load_capacity_question(
@@ -196,6 +203,7 @@ def study_capacity(catalogue: Catalogue, question: CapacityQuestion, command: st
         When the answer rests on a number that nobody has published.
     """
     side, task = question.side, question.task
+    assert isinstance(task.workload, ServingTraffic)
     inputs = uncertain_inputs((side,), (task,))
     world = world_at(inputs, sobol_probabilities(question.draws, len(inputs), question.seed))
     runs, median = run_serving(side, task, world), run_serving(side, task, MEDIAN)
@@ -258,6 +266,8 @@ def study_capacity(catalogue: Catalogue, question: CapacityQuestion, command: st
             as_of=question.as_of or "",
         ),
         served_day=None if question.served_day is None else study_served_day(*question.served_day, runs),
+        two_chips=two_chips(catalogue, side, task, runs, world),
+        not_played=unplayed(task.workload),
     )
 
 

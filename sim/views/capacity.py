@@ -17,7 +17,7 @@ from sim.report.numbers import bounds, duration, number, percent
 from sim.study.capacity_study import CapacityStudy, load_capacity_question, study_capacity, whole_units
 from sim.study.events import LOAD
 from sim.views.capacity_cost import cost_table
-from sim.views.capacity_limits import limit_tables
+from sim.views.capacity_limits import limit_tables, two_chips_table
 from sim.views.listing import Listing
 from sim.views.output import Wanted, command_line, csv_bytes, deliver, json_text, picture_files
 from sim.views.played import write_played
@@ -161,6 +161,8 @@ def capacity_tables(study: CapacityStudy) -> Iterator[Listing]:
     yield _units(study)
     yield from limit_tables(study)
     yield cost_table(study)
+    if study.two_chips is not None:
+        yield two_chips_table(study.two_chips)
     if study.served_day is not None:
         yield from served_day_tables(study.served_day)
     yield _frontier(study)
@@ -186,6 +188,12 @@ def _served(study: CapacityStudy) -> Listing:
     ]
     if study.reason:
         notes.append(study.reason[0].upper() + study.reason[1:] + ".")
+    if study.not_played:
+        notes.append(study.not_played)
+    if traffic.arrivals in ("on-off", "diurnal"):
+        notes.append(
+            f"At the peak of its {traffic.arrivals} arrivals; the mean over the swing is in chips and cost."
+        )
     title = f"{question.task.label} on {question.side.label}: highest load that keeps the promise"
     return Listing(title, ("quantity", "median", "90 % interval"), rows, notes)
 

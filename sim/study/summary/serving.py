@@ -17,6 +17,7 @@ from sim.study.question import Question
 from sim.study.serving import ServingRuns, run_serving
 from sim.study.summary.statistics import finer, gap_steps, interval, median_blocks, typical_parts
 from sim.study.summary.words import unpriced
+from sim.study.two_chips import unplayed
 
 WORTH_SAYING = 0.01  # share of the draws without an answer from which on the report says so
 
@@ -44,7 +45,11 @@ def serving_content(question: Question, study: ServingStudy, answer: ServingAnsw
         gap_unit="USD per million output tokens",
         targets={"ttft_s": traffic.targets.ttft.median, "tpot_s": traffic.targets.tpot.median},
         from_events=[check for each in events for check in each.checks],
-        warnings=[*_warnings(question, answer), *unpriced(question)],
+        warnings=[
+            *_warnings(question, answer),
+            *unpriced(question),
+            *filter(None, [unplayed(traffic, report=True)]),
+        ],
     )
 
 
@@ -114,9 +119,10 @@ def _gap(question: Question, study: ServingStudy, answer: ServingAnswer) -> list
     # Worlds in which one side cannot keep the promise have no gap: its cost is infinite and has no parts.
     parts = cost_gap(b, a)
     rates = b.tokens_per_chip_s, a.tokens_per_chip_s
-    physical = split_throughput(parts, rates, throughput_gap(question, study))
+    typical = typical_parts(parts)
+    physical = split_throughput(parts, typical["throughput"], rates, throughput_gap(question, study))
     ends = [interval(total(run.output_cost()["amortised"])).p50 for run in (answer.b, answer.a)]
     return gap_steps(
         ((question.b.label, ends[0]), (question.a.label, ends[1])),
-        finer(typical_parts(parts), "throughput", physical),
+        finer(typical, "throughput", physical),
     )
