@@ -33,7 +33,7 @@ BASES = {
     "int8": "dense INT8",
     "bandwidth": "memory bandwidth",
     "capacity": "memory capacity",
-    "purchase": "purchase, cash",
+    "purchase": "purchase price",
     "rent": "market rent",
     "work": "same work per time",
     "date": "same last day",

@@ -51,7 +51,7 @@ class ThroughputGap:
 
 
 def split_throughput(
-    parts: Mapping[str, Array], rates: tuple[Array, Array], gap: ThroughputGap | None
+    parts: Mapping[str, Array], typical: float, rates: tuple[Array, Array], gap: ThroughputGap | None
 ) -> dict[str, float]:
     """What the physical causes of a gap in throughput add to the cost of work, in the unit of ``parts``.
 
@@ -59,6 +59,8 @@ def split_throughput(
     ----------
     parts : mapping of cause to (draws,) array
         Of the gap in cost, as :func:`sim.economics.attribution.cost_gap` gives them.
+    typical : float
+        Part of throughput in a typical gap.
     rates : (draws,) array, (draws,) array
         Tokens per second and chip on B and on A, while at work.
     gap : ThroughputGap or None
@@ -73,7 +75,10 @@ def split_throughput(
     -----
     Owen's value for causes within causes: cost is what a chip-second costs times the time per token, so the part of a
     physical cause is its part of the time per token times the mean price of a chip-second over the orders in which all
-    other causes are exchanged. That price is the part of throughput over the difference of times, here in the median draw.
+    other causes are exchanged. That price is the part of throughput over the difference of times. The times are those of
+    the median world, so the price is taken that makes the parts add up to ``typical``; where that is not within a factor of
+    two of the price in the median draw (the two chips are nearly as fast as each other), the latter, and the parts add up to
+    what the median world has.
 
     References
     ----------
@@ -89,6 +94,8 @@ def split_throughput(
     if not len(known):
         return {}
     price = float(np.median(known))
+    fitting = typical / (gap.a - gap.b) if gap.a != gap.b else np.inf
+    price = fitting if 0.5 < fitting / price < 2.0 else price
     return {name: price * part for name, part in gap.causes.items()}
 
 

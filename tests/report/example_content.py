@@ -388,7 +388,7 @@ def equal_rows(made: list[JobContent]) -> list[EqualRow]:
     rows = [
         EqualRow("paper", "TPP", [EqualCell("TPP", spread(15_200, 1.05), 1.0)]),
         EqualRow("paper", "dense FP8", [none]),
-        EqualRow("money", "purchase, cash", [EqualCell("purchase, cash", spread(14_000, 1.3), 0.8)]),
+        EqualRow("money", "purchase price", [EqualCell("purchase price", spread(14_000, 1.3), 0.8)]),
     ]
     bases = ("same work per time", "same last day", "same money per time", "same power")
     for job in made:

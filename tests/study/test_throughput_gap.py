@@ -106,10 +106,15 @@ def test_price_of_time_by_hand() -> None:
 
     gap = ThroughputGap(1.0, 2.0, {"peak": 1.5, "network": -0.5})
     parts = {"throughput": np.array([3.0]), "price": np.array([1.0])}
-    found = split_throughput(parts, (np.array([1.0]), np.array([0.5])), gap)
+    found = split_throughput(parts, 3.0, (np.array([1.0]), np.array([0.5])), gap)
     assert found == pytest.approx({"peak": 4.5, "network": -1.5})
+    # A typical part of 5 takes a chip-second to cost 5; one of 60 is beyond a factor of two of the 3 of the draw.
+    assert split_throughput(parts, 5.0, (np.array([1.0]), np.array([0.5])), gap) == pytest.approx(
+        {"peak": 7.5, "network": -2.5}
+    )
+    assert split_throughput(parts, 60.0, (np.array([1.0]), np.array([0.5])), gap) == found
     assert finer({"throughput": 3.0, "price": 1.0}, "throughput", found) == pytest.approx(
         {"peak": 4.5, "network": -1.5, "price": 1.0}
     )
-    assert split_throughput(parts, (np.array([1.0]), np.array([1.0])), gap) == {}
-    assert split_throughput(parts, (np.array([1.0]), np.array([0.5])), None) == {}
+    assert split_throughput(parts, 3.0, (np.array([1.0]), np.array([1.0])), gap) == {}
+    assert split_throughput(parts, 3.0, (np.array([1.0]), np.array([0.5])), None) == {}

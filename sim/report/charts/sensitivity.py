@@ -161,13 +161,16 @@ def _indices(picture: Frame, beside: Axes, drivers: Sequence[Driver], left: floa
     """Total Sobol index as a bar, the first-order part of it dark."""
     axes = picture.axes(left, 0.0, WIDE - 0.36, body - HEAD, share=beside)
     totals = [max(d.total_index or 0.0, 0.0) for d in drivers]
-    axes.set_xlim(0, max([*totals, 1e-9]))
+    ends = [d.total_range[1] for d in drivers if d.total_range is not None]
+    axes.set_xlim(0, max([*totals, *ends, 1e-9]))
     bare(axes, keep=["left"])
     axes.set_xticks([])
     axes.tick_params(axis="y", length=0, labelleft=False)
     for y, (d, total) in enumerate(zip(drivers, totals, strict=True)):
         axes.barh(y, total, 0.62, color=LOW)
         axes.barh(y, min(max(d.first_index or 0.0, 0.0), total), 0.62, color=HIGH)
-        axes.annotate(whole_percent(total) if d.total_index is not None else "–", (total, y), xytext=(2.5, 0),
+        low, high = d.total_range or (total, total)
+        axes.plot([low, high], [y, y], color=GREY, lw=0.8, zorder=3)
+        axes.annotate(whole_percent(total) if d.total_index is not None else "–", (max(total, high), y), xytext=(2.5, 0),
                       textcoords="offset points", va="center", size=SMALL)  # fmt: skip
     picture.text(left, body - HEAD + 0.05, "share of the spread", size=SMALL, color=GREY, va="bottom")

@@ -31,6 +31,7 @@ def sensitivity_data(content: ReportContent) -> Data:
         "tornados": [f"tornado-{slug(s.job_id)}" for s in ordered if s.drivers],
         "tips": [row for _, row in sorted(tips, key=lambda tip: -tip[0])[:shown]],
         "more": len(tips) - shown,
+        "correlated": content.correlated,
         "factors": any("speed factor" in d.name for s in content.sensitivities for d in s.drivers),
         "slogan": f"{content.slogan_count:,.0f} {content.clusters[1].label}" if content.slogan_count else "",
     }

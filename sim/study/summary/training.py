@@ -143,12 +143,13 @@ def _gap(question: Question, study: TrainingStudy, answer: TrainingAnswer) -> li
     b, a = (_case(run, side.choice.chips) for run, side in sides)
     parts = {cause: np.asarray(delta) * millions for cause, delta in cost_gap(b, a).items()}
     rates = b.tokens_per_chip_s, a.tokens_per_chip_s
-    physical = split_throughput(parts, rates, throughput_gap(question, study))
+    typical = typical_parts(parts)
+    physical = split_throughput(parts, typical["throughput"], rates, throughput_gap(question, study))
     medians = [
         interval(total(training_bills(run, side.choice.chips)["amortised"])).p50 for run, side in sides
     ]
     ends = (question.b.label, medians[0]), (question.a.label, medians[1])
-    return gap_steps(ends, finer(typical_parts(parts), "throughput", physical))
+    return gap_steps(ends, finer(typical, "throughput", physical))
 
 
 def _case(runs: TrainingRuns, chips: int) -> CostCase:

@@ -56,7 +56,7 @@ def validation_record(result: Mapping[str, Any]) -> ValidationRecord:
         ],
         groups=groups,
         baselines=[_group(name, s) for name, s in summary.get("baselines", {}).items()],
-        worst=[(row["case_id"], row["error"], _cause(row)) for row in worst],
+        worst=[(_what(row), row["error"], _cause(row)) for row in worst],
         note=SEEN[result["kind"]],
     )
 
@@ -76,6 +76,20 @@ def _group(name: str, scores: Mapping[str, Any]) -> ValidationGroup:
     )
 
 
+def _what(row: Mapping[str, Any]) -> str:
+    """A row in words: chip, software or number format, kind of model, and what was measured."""
+    kind = {"moe": "mixture of experts", "dense": "dense model"}.get(row.get("kind", ""), row.get("kind", ""))
+    phase = row.get("phase", "")
+    words = [
+        row["chip"].upper(),
+        row.get("engine") or row.get("precision", ""),
+        kind,
+        NAMES.get(phase, phase),
+    ]
+    return ", ".join(word for word in words if word)
+
+
 def _cause(row: Mapping[str, Any]) -> str:
     held = "inside" if row["low"] <= row["measured"] <= row["high"] else "outside"
-    return f"{row['chip']}, {row['metric'].replace('_', ' ')}, weight {row['weight']:g}; {held} its interval"
+    measured = row["metric"].replace("_per_", "/").replace("_", " ")
+    return f"{measured}, weight {row['weight']:g}; {held} its interval; row {row['case_id']}"
