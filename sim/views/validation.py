@@ -23,10 +23,10 @@ from sim.study.validation.scores import PAGES, ValidationResult
 Maker = Callable[[Path | None, Catalogue], ValidationResult]
 
 
-def _makers() -> Mapping[str, tuple[Maker, Table, str]]:
+def _makers() -> Mapping[str, tuple[Maker, Table]]:
     return {
-        "training": (training.validate_training, training.TABLE, training.PREFACE),
-        "serving": (serving.validate_serving, serving.TABLE, serving.PREFACE),
+        "training": (training.validate_training, training.TABLE),
+        "serving": (serving.validate_serving, serving.TABLE),
     }
 
 
@@ -59,11 +59,11 @@ def validate_and_show(
     InputError
         When the table is missing or lacks a column.
     """
-    maker, table, preface = _makers()[kind]
+    maker, table = _makers()[kind]
     catalogue = validation_catalogue(extra)
     result = maker(cases, catalogue)
     if out is not None:
-        write_all(out, _files(result, table.files(cases, None), catalogue, preface))
+        write_all(out, _files(result, table.files(cases, None), catalogue, table.preface()))
     return result.to_json() if as_json else summary_text(result)
 
 

@@ -152,11 +152,18 @@ class Table:
         File names.
     needed : tuple of str
         Columns that every prediction needs.
+    about : str
+        File that says what was fitted, and on what; it opens the page of predictions.
     """
 
     cases: str
     rules: str
     needed: tuple[str, ...]
+    about: str
+
+    def preface(self) -> str:
+        """What the page of predictions opens with."""
+        return (validation_folder() / self.about).read_text(encoding="utf-8")
 
     def files(self, cases: Path | None, rules: Path | None) -> tuple[Path, Path]:
         """Paths of both: the table asked for, else the shipped one; its rules, else those beside it, else the shipped."""

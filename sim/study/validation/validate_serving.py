@@ -32,41 +32,8 @@ from sim.study.worlds import sobol_probabilities, world_at
 THROUGHPUT = frozenset({"tokens_per_s_per_chip", "total_tokens_per_s_per_chip"})
 HEADLINE = THROUGHPUT | {"tpot_ms", "tokens_per_s_per_user"}
 COLUMNS = ("case_id", "model_id", "chip", "n_chips", "phase", "metric", "value")
-TABLE = Table("inference.csv", "engines.yaml", COLUMNS)
+TABLE = Table("inference.csv", "engines.yaml", COLUMNS, "about-inference.md")
 DRAWS = 32
-PREFACE = """
-Every line of `inference.csv` is one published number, with its source there. `parity validate serving` makes this page
-again; `parity validate serving --cases FILE` predicts any table with the same columns.
-
-What was fitted, and on what: one end-to-end speed factor per chip family, precision and phase (`speed.prefill` and
-`speed.decode` in `hardware_profiles/kernels`), on the runs marked `calibrate` alone, by a robust mean pulled towards that
-of the family and the family towards one; a factor that rests on one run moves by a sixth of what the run says. Never a
-factor per row. How hard to pull was chosen by leaving out one calibrate run at a time.
-
-The terms of `engines.yaml` hold for all rows of an engine alike. Where one of them does not come from the engine's own
-documents or a paper, it was chosen on calibrate runs, on kernel tables, or on 1,238 settings of the InferenceX sample
-that aiconfigurator re-publishes (Blackwell and Hopper; every setting that also occurs among the `validate` rows left out).
-Two of them are plain speeds: `engine_speed`, 0.92 (0.82 to 1.0) for SGLang on Ascend 910, from five calibrate runs, and
-1.0 (0.94 to 1.06) for all others; `grouped_speed` of the expert products, 0.77 (0.55 to 1.0) for TensorRT-LLM, from kernel
-tables, and 1.0 (0.92 to 1.08) for all others. The bandwidth of expert products on Blackwell is that of the kernel tables
-in FP8 and lies between the tables and the sample in FP4.
-
-An earlier version of this page had two engine speeds, that bandwidth and the widths of intervals chosen with `validate`
-rows in view. They are gone. What remains of it: which terms the model has was decided by people who had seen the
-`validate` rows, so expect new rows to be worse by a third or so.
-
-The headline counts throughput and time per output token; several rows of one run share the weight of one. Time to first
-token under load is mostly queue and scheduler: it is played request by request, with the burst at the start of a run, and
-stays two to three times worse than everything else.
-
-An interval is the spread of what the row leaves open (engine, network) together with the error of the model for what is
-measured and for the chip family: that of calibrate runs predicted while they are left out, with 5 % added for terms chosen
-in their view. Bold: the interval missed. A row that cannot be simulated counts as an error of 100 %.
-
-What the largest misses have in common: the caps that engines put on the running batch are not published (TensorRT-LLM,
-MLPerf); schedulers hold prompts back (SGLang on 910C; its separate prefill pools run at half the speed of anything we
-can explain); the accepted length of drafts is stated loosely (DeepSeek-V4.1-Flash).
-"""
 FAMILIES = {
     "hopper": "Hopper",
     "h20": "H20",

@@ -28,25 +28,7 @@ from sim.study.validation.training_totals import CAMPAIGN, predict_campaign
 __all__ = ["HEADLINE", "flop_per_token", "in_metric", "log_error", "predict", "time_of", "validate_training"]
 
 COLUMNS = ("case_id", "model_id", "chip", "n_chips", "seq_len", "metric", "value")
-TABLE = Table("training.csv", "software.yaml", COLUMNS)
-PREFACE = """
-Every line of `training.csv` is one published number, with its source there. `parity validate training` makes
-this page again; `parity validate training --cases FILE` predicts any table with the same columns.
-
-What was fitted, and on what: one end-to-end speed factor per chip family and precision (`speed.training` in
-`hardware_profiles/kernels`), on the rows marked `calibrate` alone, by a robust mean pulled towards the common
-factor; never a factor per row. The classes of `software.yaml` hold for all rows alike.
-
-Rows marked `validate` were used for no fit, but they were looked at while the model was built, so they are no independent
-test. Two terms followed from what they showed: a class for the own code of single laboratories, whose values rest on the two
-InternEvo rows marked `calibrate` (without it the 90th percentile is 26 %: InternEvo has `validate` rows as well), and the
-speed of FlashAttention 3 over 2, whose value is that of its paper. Expect a 90th percentile of 20 to 26 % on runs published
-later. `docs/training-misses.md` names the cause of each large miss as far as we know it.
-
-An interval is the spread of what the row leaves open (software class, network, unpublished settings) together
-with the error that such models have on chips of the family. Bold: the interval missed. A row that cannot be
-simulated counts as an error of 100 %.
-"""
+TABLE = Table("training.csv", "software.yaml", COLUMNS, "about-training.md")
 
 
 def predict(case: Case, catalogue: Catalogue, rules: StackRules, draws: int = DRAWS) -> Prediction:

@@ -13,7 +13,7 @@ from sim.study.validation.scores import Prediction
 from sim.study.validation.serving_cases import read_engine_rules
 from sim.study.validation.validate_serving import (
     COLUMNS,
-    PREFACE,
+    TABLE,
     groups_of,
     rank_correlation,
     validate_serving,
@@ -129,4 +129,4 @@ def test_the_page_names_every_speed_of_an_engine():
             low, high = (
                 f"{x:.2f}".removesuffix("0") if x == 1 else f"{x:.2f}" for x in (speed.low, speed.high)
             )
-            assert f"{value} ({low} to {high}" in PREFACE.replace("\n", " ")
+            assert f"{value} ({low} to {high}" in TABLE.preface().replace("\n", " ")
