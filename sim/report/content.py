@@ -63,6 +63,14 @@ class JobSide:
     limits: Mapping[str, str] | None = None  # serving: phase -> what limits it
     # Serving: resource -> share of its peak in the decode step.
     utilisation: Mapping[str, float] | None = None
+    # Serving: view -> USD per million prompt tokens found in the cache; NaN where no path to host memory is stated.
+    hit_cost: Mapping[str, Interval] | None = None
+    # Serving: phase -> kind of limit -> share of a step (or pass) that it takes.
+    bounds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    # Serving: resource -> share of its peak in the time of a chip that reads prompts.
+    prefill_utilisation: Mapping[str, float] = field(default_factory=dict)
+    # Serving: "ttft_s", "tpot_s", "e2e_s" -> percentile -> seconds, by events at the median of all inputs.
+    latency: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     verdict: str = ""  # serving: saturation verdict from the event engine
     frontier: Sequence[tuple[float, float]] = ()  # serving: (tokens/s per user, output tokens/s per chip)
     operating_point: tuple[float, float] | None = None  # serving: where on the frontier the answer was taken

@@ -19,9 +19,8 @@ from sim.resolve import MEDIAN
 from sim.serving.ranking import RankedUnit, ranked_units
 from sim.serving.step_costs import scalar
 from sim.serving.sustained import Sustained, sustained_load
-from sim.serving.unit_result import UnitRun
 from sim.serving.unit_run import play_unit
-from sim.study.events import LOAD, Check
+from sim.study.events import LOAD, Check, Latency, played_latency
 from sim.study.money.tokens import token_costs
 from sim.study.question import Side, Task, load_question, uncertain_inputs
 from sim.study.served_day import ServedDayStudy, study_served_day
@@ -302,9 +301,6 @@ def _medians(shares: Mapping[str, np.ndarray]) -> dict[str, float]:
     return {name: float(np.nanmedian(share)) for name, share in shares.items()}
 
 
-Latency = dict[str, dict[str, float]]
-
-
 def _played(median: ServingRuns, seed: int) -> tuple[Sustained | None, tuple[Check, ...], str, Latency]:
     capacity, job = median.capacity, median.job
     if not capacity.requests_per_s[0] > 0:
@@ -320,17 +316,7 @@ def _played(median: ServingRuns, seed: int) -> tuple[Sustained | None, tuple[Che
 
     found = sustained_load(play, scalar(job.targets.ttft_s), scalar(job.targets.tpot_s))
     usual = play(LOAD)
-    return found, usual.checks, str(usual.verdict), _latency(usual)
-
-
-def _latency(played: UnitRun) -> Latency:
-    """Percentiles over the requests that came once the run had settled."""
-    columns = dict(zip(("ttft_s", "tpot_s", "e2e_s"), played.settled(), strict=True))
-    return {
-        name: {str(p): float(np.nanpercentile(column, p)) for p in (50, 90, 99)}
-        for name, column in columns.items()
-        if np.isfinite(column).any()
-    }
+    return found, usual.checks, str(usual.verdict), played_latency(usual)
 
 
 def whole_units(study: CapacityStudy) -> int | None:

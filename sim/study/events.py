@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from sim.profiles.workload import TrainingRecipe
 from sim.report.content import Interval
 from sim.resolve import MEDIAN
+from sim.serving.unit_result import UnitRun
 from sim.serving.unit_run import play_unit
 from sim.study.serving import ServingRuns
 from sim.study.summary.statistics import interval
@@ -70,12 +71,32 @@ def pipeline_events(
     return bars, [(f"{plan.side.label}: pipeline of one step, s", closed, run.step_time_s)]
 
 
+Latency = dict[str, dict[str, float]]
+
+
 @dataclass(frozen=True, slots=True)
 class ServingEvents:
-    """A serving unit played request by request."""
+    """A serving unit played request by request.
+
+    Attributes
+    ----------
+    latency : dict of str to dict
+        As of :func:`played_latency`.
+    """
 
     verdict: str
     checks: tuple[Check, ...]
+    latency: Latency = field(default_factory=dict)
+
+
+def played_latency(played: UnitRun) -> Latency:
+    """Percentiles of "ttft_s", "tpot_s" and "e2e_s" over the requests that came once the run had settled [s]."""
+    columns = dict(zip(("ttft_s", "tpot_s", "e2e_s"), played.settled(), strict=True))
+    return {
+        name: {str(p): float(np.nanpercentile(column, p)) for p in (50, 90, 99)}
+        for name, column in columns.items()
+        if np.isfinite(column).any()
+    }
 
 
 def serving_events(runs: ServingRuns, label: str, seed: int) -> ServingEvents:
@@ -84,6 +105,12 @@ def serving_events(runs: ServingRuns, label: str, seed: int) -> ServingEvents:
         return ServingEvents(f"serves nothing: {runs.capacity.reason}", ())
     chip, network = runs.cluster.chip, runs.cluster.network
     rng = np.random.default_rng(seed)
-    played = play_unit(runs.job, chip, network, runs.capacity, rng, load=LOAD, most_requests=REQUESTS)
+    played = play_unit(
+        runs.job, chip, network, runs.capacity, rng, load=LOAD, most_requests=REQUESTS, trace=runs.trace
+    )
     checks = tuple((f"{label}: {name}", closed, float(events)) for name, closed, events in played.checks)
-    return ServingEvents(f"Played request by request at {LOAD:.0%} of that load: {played.verdict}.", checks)
+    return ServingEvents(
+        f"Played request by request at {LOAD:.0%} of that load: {played.verdict}.",
+        checks,
+        played_latency(played),
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sim.report.content import Interval, JobContent, ReportContent
 from sim.report.figures import slug
 from sim.report.numbers import number, scale_of
@@ -57,9 +59,24 @@ def _rounded(job: JobContent, label: str) -> str:
 
 
 def _limits(job: JobContent) -> list[list[str]]:
-    """Phase by phase, what limits A and what limits B."""
+    """Phase by phase, what limits A and what limits B, what takes the time, and how busy the chips that read are."""
     a, b = job.a.limits or {}, job.b.limits or {}
-    return [[phase, a.get(phase, "–"), b.get(phase, "–")] for phase in {**a, **b}]
+    rows = [[phase, a.get(phase, "–"), b.get(phase, "–")] for phase in {**a, **b}]
+    for phase in {**job.a.bounds, **job.b.bounds}:
+        shares = [_shares(side.bounds.get(phase, {})) for side in (job.a, job.b)]
+        rows.append([f"time of a {_STEPS.get(phase, phase)}", *shares])
+    if job.a.prefill_utilisation or job.b.prefill_utilisation:
+        rows.append(["use in prefill", *(_shares(side.prefill_utilisation) for side in (job.a, job.b))])
+    return rows
+
+
+_STEPS = {"prefill": "prefill pass", "decode": "decode step"}
+
+
+def _shares(shares: Mapping[str, float]) -> str:
+    """Shares of a per cent and more, largest first."""
+    ranked = sorted(shares.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name} {share:.0%}" for name, share in ranked if share >= 0.01) or "–"
 
 
 def _row(name: str, unit: str, pair: tuple[Interval | None, Interval | None], factor: float = 1.0) -> Data:
@@ -100,6 +117,16 @@ def _training_rows(job: JobContent) -> list[Data]:
     return [row for row in rows + _cost_rows(job) if any(cell[0] != "–" for cell in row["cells"])]
 
 
+_LATENCIES = {"ttft_s": "First token by events", "e2e_s": "Whole answer by events"}
+
+
+def _latency_row(job: JobContent, key: str, name: str) -> Data:
+    """Percentiles of the played requests."""
+    found = [side.latency.get(key) for side in (job.a, job.b)]
+    cells = [[" / ".join(number(s) for s in each.values()), ""] if each else ["–", ""] for each in found]
+    return {"name": f"{name}, 50/90/99 %", "unit": "s", "cells": cells}
+
+
 def _serving_rows(job: JobContent) -> list[Data]:
     a, b = job.a, job.b
     rows = [
@@ -113,13 +140,12 @@ def _serving_rows(job: JobContent) -> list[Data]:
         _row("Energy", "kWh/M output", (a.energy, b.energy)),
         *_cost_rows(job),
     ]
-    inputs = a.input_cost or {}
-    for view in views_of(inputs)[:1]:
-        rows.append(
-            _row(
-                f"Input, {view_name(view).lower()}",
-                "USD/M input",
-                (inputs.get(view), (b.input_cost or {}).get(view)),
-            )
-        )
+    for word, mine, theirs in (
+        ("Input, not cached", a.input_cost or {}, b.input_cost or {}),
+        ("Input, cached", a.hit_cost or {}, b.hit_cost or {}),
+    ):
+        for view in views_of(mine)[:1]:
+            name = f"{word}, {view_name(view).lower()}"
+            rows.append(_row(name, "USD/M input", (mine.get(view), theirs.get(view))))
+    rows += [_latency_row(job, key, name) for key, name in _LATENCIES.items()]
     return [row for row in rows if any(cell[0] != "–" for cell in row["cells"])]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
+from numpy.typing import NDArray
 
 from sim.economics.attribution import CostCase, cost_gap
 from sim.economics.ownership import total
@@ -10,10 +13,11 @@ from sim.profiles.workload import ServingTraffic
 from sim.report.content import JobContent, JobSide
 from sim.resolve import MEDIAN
 from sim.study.answer import ServingAnswer, ServingStudy
-from sim.study.events import serving_events
+from sim.study.events import ServingEvents, serving_events
 from sim.study.gap import split_throughput, throughput_gap
+from sim.study.money.tokens import token_costs
 from sim.study.parity import whole_units
-from sim.study.question import Question
+from sim.study.question import Question, Side
 from sim.study.serving import ServingRuns, run_serving
 from sim.study.summary.statistics import finer, gap_steps, interval, median_blocks, typical_parts
 from sim.study.summary.words import unpriced
@@ -36,8 +40,8 @@ def serving_content(question: Question, study: ServingStudy, answer: ServingAnsw
         label=study.task.label,
         kind="serving",
         description=_describe(study, medians, question),
-        a=_side(answer.a, medians[0], events[0].verdict),
-        b=_side(answer.b, medians[1], events[1].verdict),
+        a=_side(question.a, answer.a, medians[0], events[0]),
+        b=_side(question.b, answer.b, medians[1], events[1]),
         equal_count=equal,
         equal_count_rounded=whole_units(equal.p50, question.b.system.unit),
         speed_ratio=interval(answer.ratio),
@@ -78,9 +82,11 @@ def _describe(study: ServingStudy, medians: list[ServingRuns], question: Questio
     )
 
 
-def _side(runs: ServingRuns, median: ServingRuns, verdict: str) -> JobSide:
+def _side(side: Side, runs: ServingRuns, median: ServingRuns, events: ServingEvents) -> JobSide:
     capacity = runs.capacity
-    outputs, inputs = runs.output_cost(), runs.input_cost()
+    with np.errstate(invalid="ignore"):  # where nothing is served, no token has a price
+        costs = token_costs(side, runs, MEDIAN)  # of the path to host memory
+    outputs, inputs = costs.all_in, costs.miss
     return JobSide(
         throughput=interval(runs.tokens_per_s),
         throughput_per_chip=interval(capacity.output_tokens_per_s),
@@ -98,11 +104,19 @@ def _side(runs: ServingRuns, median: ServingRuns, verdict: str) -> JobSide:
         tpot_s=interval(capacity.tpot_s),
         batch_per_chip=interval(capacity.batch_per_chip),
         limits=dict(capacity.limits),
-        utilisation={name: float(np.median(share)) for name, share in capacity.utilisation.items()},
-        verdict=verdict,
+        utilisation=_medians(capacity.utilisation),
+        hit_cost={view: interval(total(blocks)) for view, blocks in costs.hit.items()},
+        bounds={"prefill": _medians(capacity.prefill_bounds), "decode": _medians(capacity.decode_bounds)},
+        prefill_utilisation=_medians(capacity.prefill_utilisation),
+        latency=events.latency,
+        verdict=events.verdict,
         frontier=median.capacity.frontier,
         operating_point=median.operating_point,
     )
+
+
+def _medians(shares: Mapping[str, NDArray[np.float64]]) -> dict[str, float]:
+    return {name: float(np.nanmedian(share)) for name, share in shares.items()}
 
 
 def _gap(question: Question, study: ServingStudy, answer: ServingAnswer) -> list[tuple[str, float]]:
