@@ -74,9 +74,9 @@ _STEPS = {"prefill": "prefill pass", "decode": "decode step"}
 
 
 def _shares(shares: Mapping[str, float]) -> str:
-    """Shares of a per cent and more, largest first."""
+    """Shares of a twentieth and more, largest first."""
     ranked = sorted(shares.items(), key=lambda item: -item[1])
-    return ", ".join(f"{name} {share:.0%}" for name, share in ranked if share >= 0.01) or "–"
+    return ", ".join(f"{name} {share:.0%}" for name, share in ranked if share >= 0.05) or "–"
 
 
 def _row(name: str, unit: str, pair: tuple[Interval | None, Interval | None], factor: float = 1.0) -> Data:
