@@ -13,15 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim.policy.metrics import BITS
-from sim.policy.rules import (
-    NOT_DECIDABLE,
-    NOT_IN_FORCE,
-    OUT_OF_SCOPE,
-    Item,
-    Rule,
-    classify,
-    classify_one,
-)
+from sim.policy.rule_records import NOT_DECIDABLE, NOT_IN_FORCE, OUT_OF_SCOPE, Item, Rule
+from sim.policy.rules import classify, classify_one
 from sim.policy.truth import UNKNOWN, Bounds
 
 UNKNOWN_RULE = "unknown_rule"

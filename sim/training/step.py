@@ -11,18 +11,11 @@ from sim.layout.layouts import SCHEDULES, Layouts
 from sim.layout.schedule import apart, both_ended, bubble_time
 from sim.layout.stages import KINDS, rank_contents
 from sim.physics.chip import Chip
-from sim.physics.memory import block_parameters
-from sim.physics.network import (
-    Network,
-    all_gather_time,
-    all_reduce_time,
-    reduce_scatter_time,
-    ring_latency,
-)
-from sim.physics.optimizer import newton_schulz_flop
+from sim.physics.network import Network
 from sim.training.blocks import Columns, Compute, Times, compute_times
 from sim.training.exchange import Exchange, exchange_times
 from sim.training.job import TrainingJob
+from sim.training.update import update_times
 
 Array = NDArray[np.float64] | float
 
@@ -119,7 +112,7 @@ def step_time(job: TrainingJob, chip: Chip, network: Network, layouts: Layouts) 
         rank.weight,
         rank.together,
     )
-    parts |= _per_step(job, chip, network, counts, columns, rank.forward + rank.backward)
+    parts |= update_times(job, chip, network, counts, columns, rank.forward + rank.backward)
     lost = job.software.lost_to_jitter(layouts.chips.astype(float)[:, None])
     parts["jitter"] = sum(parts.values(), start=0.0) * (lost / (1.0 - lost))
     return StepTime({name: np.asarray(part) for name, part in parts.items()}, np.asarray(rank.together))
@@ -262,92 +255,3 @@ def _work(
     parts["exchange slowdown"] = total("slowdown") * steady
     parts["host"] = total("host_together") * steady + total("host_alone") * alone
     return parts
-
-
-def _per_step(
-    job: TrainingJob, chip: Chip, network: Network, counts: dict[str, Array], columns: Columns, window: Array
-) -> dict[str, Array]:
-    """Gradient and weight traffic that compute does not hide, and the optimizer [s]."""
-    if job.frozen:
-        return {"data parallel": 0.0, "optimizer": 0.0}
-    software, held = job.software, block_parameters(job.architecture)
-    shared = sum((counts[kind] * held[kind].shared for kind in KINDS), start=0.0) / columns["tp"]
-    expert = sum((counts[kind] * held[kind].expert for kind in KINDS), start=0.0) / (
-        columns["ep"] * columns["etp"]
-    )
-    replicas = columns["dp"] * columns["cp"]
-    expert_replicas = replicas * columns["tp"] / (columns["ep"] * columns["etp"])
-    shard = np.minimum(columns["zero_shard"], replicas)
-    expert_shard = np.minimum(shard, expert_replicas)
-    groups = (
-        (shared, columns["tp"], replicas, shard),
-        (expert, columns["ep"] * columns["etp"], expert_replicas, expert_shard),
-    )
-    calls = np.maximum(counts["dense"] + counts["moe"], 1.0)
-    traffic = sum(
-        (
-            _gradient_traffic(software.gradient_bytes, software.gather_bytes, calls, *group, columns, network)
-            for group in groups
-            if np.any(group[0])
-        ),
-        start=0.0,
-    )
-    window = window * np.where(columns["zero"] == 3, columns["micro_batches"], 1.0)
-    sharded = shared / shard + expert / expert_shard
-    local = np.where(columns["zero"] > 0, sharded, shared + expert)
-    stream = chip.memory_bandwidth * chip.curve("elementwise", "bf16").bandwidth
-    update = software.optimizer_traffic * local / stream
-    if np.any(job.newton_schulz):
-        update = update + _whole_matrices(job, chip, network, groups)
-    return {
-        "data parallel": np.maximum(software.data_exposed * traffic, traffic - window),
-        "optimizer": update,
-    }
-
-
-def _whole_matrices(
-    job: TrainingJob, chip: Chip, network: Network, groups: tuple[tuple[Array, Array, Array, Array], ...]
-) -> Array:
-    """What Muon adds to a step [s]: its iterations on the matrices of a shard, and one gathering of their momentum.
-
-    Every matrix is turned once in the whole group of replicas; nothing hides the traffic, which comes after the
-    reduction of gradients and before the gathering of weights (arXiv 2502.16982, section 2.3).
-    """
-    rate = chip.matrix_peak["bf16"] * chip.curve("gemm", "bf16").compute
-    added: Array = 0.0
-    for per_parameter, (parameters, stride, _, shard) in zip(
-        newton_schulz_flop(job.architecture), groups, strict=True
-    ):
-        flop = job.newton_schulz * per_parameter * parameters / shard
-        gather = all_gather_time(parameters * job.software.gather_bytes, shard, stride, network)
-        added = added + flop / rate + gather
-    return added
-
-
-def _gradient_traffic(
-    gradient_bytes: Array,
-    gather_bytes: Array,
-    calls: Array,
-    parameters: Array,
-    stride: Array,
-    replicas: Array,
-    shard: Array,
-    columns: Columns,
-    network: Network,
-) -> Array:
-    """Reduction of gradients and gathering of weights of one step [s].
-
-    ZeRO-0 all-reduces; 1 and 2 scatter gradients and gather weights once; 3 gathers for the forward and
-    again for the backward pass of every micro-batch. Shard groups smaller than all replicas add an
-    all-reduce of the shards. Every layer is a collective of its own (``calls``), which runs as a ring.
-    """
-    gradients, weights = parameters * gradient_bytes, parameters * gather_bytes
-    hops = calls * ring_latency(shard, stride, network)
-    scatter = reduce_scatter_time(gradients, shard, stride, network) + hops
-    gather = all_gather_time(weights, shard, stride, network) + hops
-    across = all_reduce_time(gradients / shard, replicas / shard, stride * shard, network)
-    once = scatter + gather + across
-    always = columns["micro_batches"] * (scatter + 2.0 * gather) + across
-    whole = all_reduce_time(gradients, replicas, stride, network)
-    zero = columns["zero"]
-    return np.where(zero == 0, whole, np.where(zero == 3, always, once))

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sim.policy.rules import Branch, Rule
+from sim.policy.rule_records import Branch, Rule
 from sim.policy.truth import Compare, Every, Not, OneOf, Outcome, Some, Test, names_match
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError, Problem, unknown_id

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.policy.rules import Rule, Weight, weights
+from sim.policy.rule_records import Rule, Weight
+from sim.policy.rules import weights
 from sim.policy.truth import comparisons
 from sim.profiles.hardware import ChipProfile
 from sim.study.rules.bench import Designs
