@@ -144,24 +144,36 @@ def references(document: Document) -> Iterator[tuple[Location, str, str]]:
         case PlacePrices():
             yield ("region",), "regions", document.region
         case Supply():
-            for index, use in enumerate(document.chips):
-                yield ("chips", index, "id"), "chips", use.id
-                yield ("chips", index, "system"), "systems", use.system
-                yield ("chips", index, "region"), "regions", use.region
+            yield from _of_supply(document)
         case PolicyScenario():
-            yield ("baseline",), "supply", document.baseline
-            if document.rival:
-                yield ("rival",), "supply", document.rival
-            for key, job in (("training", document.training), ("serving", document.serving)):
-                if job is not None:
-                    yield (key, "model"), "models", job.model
-                    yield (key, "workload"), "workloads", job.workload
+            yield from _of_policy(document)
         case Scenario():
-            for side, cluster in document.clusters.items():
-                yield ("clusters", side, "system"), "systems", cluster.system
-                yield ("clusters", side, "region"), "regions", cluster.region
-            for index, job in enumerate(document.jobs):
-                yield ("jobs", index, "model"), "models", job.model
-                yield ("jobs", index, "workload"), "workloads", job.workload
-            if document.served_day is not None:
-                yield ("served_day", "prices"), "price-lists", document.served_day.prices
+            yield from _of_scenario(document)
+
+
+def _of_supply(document: Supply) -> Iterator[tuple[Location, str, str]]:
+    for index, use in enumerate(document.chips):
+        yield ("chips", index, "id"), "chips", use.id
+        yield ("chips", index, "system"), "systems", use.system
+        yield ("chips", index, "region"), "regions", use.region
+
+
+def _of_policy(document: PolicyScenario) -> Iterator[tuple[Location, str, str]]:
+    yield ("baseline",), "supply", document.baseline
+    if document.rival:
+        yield ("rival",), "supply", document.rival
+    for key, job in (("training", document.training), ("serving", document.serving)):
+        if job is not None:
+            yield (key, "model"), "models", job.model
+            yield (key, "workload"), "workloads", job.workload
+
+
+def _of_scenario(document: Scenario) -> Iterator[tuple[Location, str, str]]:
+    for side, cluster in document.clusters.items():
+        yield ("clusters", side, "system"), "systems", cluster.system
+        yield ("clusters", side, "region"), "regions", cluster.region
+    for index, job in enumerate(document.jobs):
+        yield ("jobs", index, "model"), "models", job.model
+        yield ("jobs", index, "workload"), "workloads", job.workload
+    if document.served_day is not None:
+        yield ("served_day", "prices"), "price-lists", document.served_day.prices

@@ -65,9 +65,9 @@ class Software:
     host_backward: Array
     optimizer_traffic: Array
     memory_reserve: Array
-    gradient_bytes: Array = 4.0
-    gather_bytes: Array = 2.0
-    jitter_chips: Array = 1024.0
+    gradient_bytes: Array
+    gather_bytes: Array
+    jitter_chips: Array
     expert_overlap: Overlap = "full"
     fused_attention: bool = True
     sequence_parallel: bool = True

@@ -113,6 +113,9 @@ def software(**changes: object) -> Software:
         "host_backward": 1.3,
         "optimizer_traffic": 28.0,
         "memory_reserve": 0.04,
+        "gradient_bytes": 4.0,
+        "gather_bytes": 2.0,
+        "jitter_chips": 1024.0,
     }
     return Software(**(usual | changes))  # type: ignore[arg-type]
 

@@ -177,20 +177,20 @@ def resolve_case(setting: ServingSetting, world: World = MEDIAN) -> ServingJob:
         raise CannotPredict("isl is not published")
     output = max(case.number("osl", 1.0), 1.0)
     lengths = LengthDistribution(max(prompt, 1.0), 0.0, 1e9), _spread(output, chosen["length_spread"])
-    overlap = 0.0 if case.text("overlap").startswith("off") else chosen["overlap_hidden"]
-    late = setting.rules.serial_scheduler
-    host = chosen["step_overhead"] + (
-        world(late) if case.text("overlap") == "off_no_overlap_scheduler" else 0.0
-    )
-    stages = case.number("d_pp", 1.0)
-    if stages > 1:  # activations of a decode batch are small: latency decides what the hops take
-        everyone = np.array(case.number("d_tp") * stages)
-        host = host + stages * point_to_point_time(0.0, everyone, _network(setting, world))
-    engine = Engine(
-        overlap_hidden=overlap,
+    traffic = Traffic(*lengths, prefix_hit=case.number("cached_fraction", 0.0))
+    engine = _engine(setting, chosen, world)
+    job = ServingJob(setting.model.shape, _precisions(setting), traffic, Targets(1e9, 1e9), engine)
+    return with_host_memory(job, setting.system, setting.ranks_per_chip, world)
+
+
+def _engine(setting: ServingSetting, chosen: Mapping[str, Array], world: World) -> Engine:
+    """The engine of a row: its rules, and what the row says itself."""
+    case = setting.case
+    return Engine(
+        overlap_hidden=0.0 if case.text("overlap").startswith("off") else chosen["overlap_hidden"],
         expert_imbalance=chosen["expert_imbalance"],
         expert_popularity=chosen["expert_popularity"],
-        step_overhead_s=host,
+        step_overhead_s=_host_time(setting, chosen["step_overhead"], world),
         replica_overhead_s=chosen["replica_overhead"],
         memory_use=chosen["memory_use"],
         buffers_bytes=chosen["buffers"],
@@ -208,10 +208,18 @@ def resolve_case(setting: ServingSetting, world: World = MEDIAN) -> ServingJob:
         if case.text("phase") == "both"
         else chosen["chunk"],
     )
-    hit = case.number("cached_fraction", 0.0)
-    traffic = Traffic(*lengths, prefix_hit=hit)
-    job = ServingJob(setting.model.shape, _precisions(setting), traffic, Targets(1e9, 1e9), engine)
-    return with_host_memory(job, setting.system, setting.ranks_per_chip, world)
+
+
+def _host_time(setting: ServingSetting, overhead: Array, world: World) -> Array:
+    """Time of a step on the host, with the hops between pipeline stages [s]."""
+    case = setting.case
+    late = setting.rules.serial_scheduler
+    host = overhead + (world(late) if case.text("overlap") == "off_no_overlap_scheduler" else 0.0)
+    stages = case.number("d_pp", 1.0)
+    if stages > 1:  # activations of a decode batch are small: latency decides what the hops take
+        everyone = np.array(case.number("d_tp") * stages)
+        host = host + stages * point_to_point_time(0.0, everyone, _network(setting, world))
+    return host
 
 
 def _spread(mean: float, variation: Array) -> LengthDistribution:

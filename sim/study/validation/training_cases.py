@@ -21,7 +21,7 @@ from sim.profiles.messages import InputError
 from sim.profiles.model import ModelProfile
 from sim.profiles.stacks import StackRules
 from sim.profiles.tree import read_tree
-from sim.quantity import Quantity
+from sim.quantity import Array, Quantity
 from sim.resolve import MEDIAN, World, resolve_chip, resolve_network, resolve_small_kernels
 from sim.serving.job import STORED_BYTES
 from sim.study.validation.cases import CannotPredict, Case, validation_folder
@@ -250,9 +250,31 @@ def resolve_job(setting: Setting, world: World = MEDIAN) -> TrainingJob:
     chosen = {name: world(quantity) for name, quantity in setting.chosen().items()}
     small, state = setting.chosen()["small_kernels"].value, setting.rules.state
     traffic = resolve_small_kernels(setting.rules.traffic)
+    sequence = int(case.number("seq_len"))
+    return TrainingJob(
+        architecture=setting.model.shape,
+        tokens=case.number("tokens_total_T", 0.0) * 1e12,
+        sequence=sequence,
+        global_batch=global_batch(case),
+        precisions=_precisions(setting),
+        software=_software(setting, chosen),
+        state=StateBytes(state.weight.median, state.gradient.median, state.adamw.median),
+        mtp=case.number("mtp_layers", 0.0) > 0,
+        routing_imbalance=chosen["routing_imbalance"],
+        policies=recompute_policies(case, setting.model.shape.layers),
+        stage_layers=stage_layers(case),
+        routing_experts=setting.rules.stated_at.routing.median,
+        traffic=replace(traffic, hidden=traffic.hidden * small, inner=traffic.inner * small),
+        frozen="LoRA" in case.text("model") or "linear FLOPs about 4N" in case.text("sim_note"),
+    )
+
+
+def _software(setting: Setting, chosen: Mapping[str, Array]) -> Software:
+    """What the stack of a row does: its classes, and what the row says itself."""
+    case, state = setting.case, setting.rules.state
     parallel = case.text("sequence_parallel").lower()
     overlap = case.text("ep_overlap") or setting.rules.expert_overlap["unstated"]
-    software = Software(
+    return Software(
         expert_exposed=chosen["expert_exposed"],
         tensor_exposed=chosen["tensor_exposed"],
         data_exposed=chosen["data_exposed"],
@@ -269,23 +291,6 @@ def resolve_job(setting: Setting, world: World = MEDIAN) -> TrainingJob:
         expert_overlap=overlap if overlap in ("none", "partial", "full") else "none",  # type: ignore[arg-type]
         fused_attention=setting.fused_attention,
         sequence_parallel=parallel == "true" or (not parallel and case.number("tp", 1.0) > 1),
-    )
-    sequence = int(case.number("seq_len"))
-    return TrainingJob(
-        architecture=setting.model.shape,
-        tokens=case.number("tokens_total_T", 0.0) * 1e12,
-        sequence=sequence,
-        global_batch=global_batch(case),
-        precisions=_precisions(setting),
-        software=software,
-        state=StateBytes(state.weight.median, state.gradient.median, state.adamw.median),
-        mtp=case.number("mtp_layers", 0.0) > 0,
-        routing_imbalance=chosen["routing_imbalance"],
-        policies=recompute_policies(case, setting.model.shape.layers),
-        stage_layers=stage_layers(case),
-        routing_experts=setting.rules.stated_at.routing.median,
-        traffic=replace(traffic, hidden=traffic.hidden * small, inner=traffic.inner * small),
-        frozen="LoRA" in case.text("model") or "linear FLOPs about 4N" in case.text("sim_note"),
     )
 
 
