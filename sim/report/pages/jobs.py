@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sim.report.content import Interval, JobContent, ReportContent
+from sim.report.content import Interval, JobContent, JobSide, ReportContent
 from sim.report.figures import slug
 from sim.report.numbers import number, scale_of
 from sim.report.pages.answer import marked_runs
@@ -59,24 +59,40 @@ def _rounded(job: JobContent, label: str) -> str:
 
 
 def _limits(job: JobContent) -> list[list[str]]:
-    """Phase by phase, what limits A and what limits B, what takes the time, and how busy the chips that read are."""
-    a, b = job.a.limits or {}, job.b.limits or {}
-    rows = [[phase, a.get(phase, "–"), b.get(phase, "–")] for phase in {**a, **b}]
-    for phase in {**job.a.bounds, **job.b.bounds}:
-        shares = [_shares(side.bounds.get(phase, {})) for side in (job.a, job.b)]
-        rows.append([f"time of a {_STEPS.get(phase, phase)}", *shares])
-    if job.a.prefill_utilisation or job.b.prefill_utilisation:
-        rows.append(["use in prefill", *(_shares(side.prefill_utilisation) for side in (job.a, job.b))])
+    """Phase by phase, what takes the time on A and on B and what holds the load, and how busy the chips that read are."""
+    sides = (job.a, job.b)
+    rows = [
+        [phase, *(_limit(side, phase) for side in sides)]
+        for phase in {**(job.a.limits or {}), **(job.b.limits or {})}
+    ]
+    if any(side.prefill_utilisation for side in sides):
+        rows.append(["use in prefill", *(_shares(side.prefill_utilisation) for side in sides)])
     return rows
 
 
-_STEPS = {"prefill": "prefill pass", "decode": "decode step"}
+def _limit(side: JobSide, phase: str) -> str:
+    """Shares of the step by kind of limit, then what holds the batch or the load."""
+    words = (side.limits or {}).get(phase, "–")
+    if phase not in side.bounds:
+        return words
+    return "; ".join([_shares(side.bounds[phase]), *words.split("; ")[1:]])
+
+
+_SHORT = {
+    "matrix throughput": "matrix",
+    "matrix units": "matrix",
+    "memory bandwidth": "memory",
+    "network bandwidth": "network",
+    "launches and network latency": "latency",
+}
 
 
 def _shares(shares: Mapping[str, float]) -> str:
     """Shares of a twentieth and more, largest first."""
     ranked = sorted(shares.items(), key=lambda item: -item[1])
-    return ", ".join(f"{name} {share:.0%}" for name, share in ranked if share >= 0.05) or "–"
+    return (
+        ", ".join(f"{_SHORT.get(name, name)} {share:.0%}" for name, share in ranked if share >= 0.05) or "–"
+    )
 
 
 def _row(name: str, unit: str, pair: tuple[Interval | None, Interval | None], factor: float = 1.0) -> Data:
@@ -117,14 +133,14 @@ def _training_rows(job: JobContent) -> list[Data]:
     return [row for row in rows + _cost_rows(job) if any(cell[0] != "–" for cell in row["cells"])]
 
 
-_LATENCIES = {"ttft_s": "First token by events", "e2e_s": "Whole answer by events"}
+_LATENCIES = {"ttft_s": "First token", "e2e_s": "Answer"}
 
 
 def _latency_row(job: JobContent, key: str, name: str) -> Data:
     """Percentiles of the played requests."""
     found = [side.latency.get(key) for side in (job.a, job.b)]
-    cells = [[" / ".join(number(s) for s in each.values()), ""] if each else ["–", ""] for each in found]
-    return {"name": f"{name}, 50/90/99 %", "unit": "s", "cells": cells}
+    cells = [["/".join(number(s, 2) for s in each.values()), ""] if each else ["–", ""] for each in found]
+    return {"name": f"{name}, events, 50/90/99 %", "unit": "s", "cells": cells}
 
 
 def _serving_rows(job: JobContent) -> list[Data]:
@@ -140,12 +156,12 @@ def _serving_rows(job: JobContent) -> list[Data]:
         _row("Energy", "kWh/M output", (a.energy, b.energy)),
         *_cost_rows(job),
     ]
-    for word, mine, theirs in (
-        ("Input, not cached", a.input_cost or {}, b.input_cost or {}),
-        ("Input, cached", a.hit_cost or {}, b.hit_cost or {}),
+    for word, unit, factor, mine, theirs in (
+        ("Input, not cached", "USD/M input", 1.0, a.input_cost or {}, b.input_cost or {}),
+        ("Input, cached", "USD/G input", 1e3, a.hit_cost or {}, b.hit_cost or {}),
     ):
         for view in views_of(mine)[:1]:
             name = f"{word}, {view_name(view).lower()}"
-            rows.append(_row(name, "USD/M input", (mine.get(view), theirs.get(view))))
+            rows.append(_row(name, unit, (mine.get(view), theirs.get(view)), factor))
     rows += [_latency_row(job, key, name) for key, name in _LATENCIES.items()]
     return [row for row in rows if any(cell[0] != "–" for cell in row["cells"])]
