@@ -115,7 +115,7 @@ class Chip:
     idle_power_w: Array
     busy_power_w: Array
     layer_overhead_s: Mapping[str, Array]
-    attention_backward: Array = 0.8
+    attention_backward: Array = 1.0
     linear_backward: Array = 1.0
     dies: int = 1
     ranks: int = 1

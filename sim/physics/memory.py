@@ -18,6 +18,10 @@ from sim.physics.ffn_shapes import MixtureOfExperts
 from sim.physics.weights import drafter_matrices, layer_matrices
 
 Array = NDArray[np.float64] | float
+SCORE_BYTES = (
+    2.0 + 2.0 + 1.0
+)  # softmax input and output in 16 bit, dropout mask (arXiv 2205.05198, section 4.1)
+LOGIT_BYTES = 2.0 + 4.0  # a 16-bit logit and the FP32 copy that the loss turns into its gradient
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,7 @@ def saved_bytes(
     element, gemm_input : float
         Bytes per element in general, and of tensors kept only as input of a matrix product (1 under FP8).
     fused_attention : bool
-        False: softmax input, output and mask are kept, 5 bytes per score (arXiv 2205.05198, section 4.1).
+        False: softmax input, output and mask are kept.
 
     Returns
     -------
@@ -143,7 +147,7 @@ def saved_bytes(
     h = float(architecture.hidden)
     residual = architecture.residual_width * element
     attention_split, latent = _attention_saved(architecture, element, gemm_input)
-    scores = 0.0 if fused_attention else 5.0 * _mean_heads(architecture) * sequence
+    scores = 0.0 if fused_attention else SCORE_BYTES * _mean_heads(architecture) * sequence
     keep = {part: 1.0 - recompute.share(part) for part in _PARTS}
     norms = 2.0 * h * gemm_input
     wide = residual + (residual + norms * keep["elementwise"]) * (1.0 - recompute.layers)
@@ -339,4 +343,4 @@ def state_memory(
 
 def logits_memory(tokens: Array, vocabulary: Array, tensor_ranks: Array) -> Array:
     """Output head at its peak: 16-bit logits and an FP32 copy that the loss turns into gradients [byte]."""
-    return tokens * vocabulary * 6.0 / tensor_ranks
+    return tokens * vocabulary * LOGIT_BYTES / tensor_ranks
