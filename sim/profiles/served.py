@@ -13,6 +13,9 @@ from sim.quantity import Quantity
 TokenPrice = Annotated[Quantity, Dimension("USD/token")]
 
 
+TokenRate = Annotated[Quantity, Dimension("token/s")]
+
+
 class PriceList(Document):
     """What a provider asks for the tokens of a model from a date on."""
 
@@ -52,6 +55,10 @@ class ServedDay(Record):
     servers: float = Field(gt=0)
     """Servers in service, averaged over the period."""
     chips_per_server: int = Field(gt=0)
+    read_per_server: TokenRate | None = None
+    """Mean rate of prompt tokens, cached ones included, of a server that reads prompts."""
+    written_per_server: TokenRate | None = None
+    """Mean rate of output tokens of a server that decodes."""
     rent: RentalPrice
     """Rent that the provider reckons with."""
     prices: Id

@@ -60,8 +60,11 @@ class ServedDayStudy:
     ----------
     prefill_servers, decode_servers, servers : Interval
         Servers that the token rows need at the traffic's utilisation.
-    servers_published : float
-        Servers in service.
+    servers_published, prefill_published, decode_published : float
+        Servers in service; of them those that read prompts and those that decode, as the published rates per server
+        imply them (NaN where none are).
+    ratio : Interval
+        Servers that read prompts per server that decodes.
     cost_usd : dict of view to Interval
         Bottom-up cost of the period on the simulated servers [USD].
     cost_published_servers_usd : dict of view to Interval
@@ -70,6 +73,9 @@ class ServedDayStudy:
 
     published: PublishedDay
     servers_published: float
+    prefill_published: float
+    decode_published: float
+    ratio: Interval
     prefill_servers: Interval
     decode_servers: Interval
     servers: Interval
@@ -109,6 +115,11 @@ def published_day(day: ServedDay, prices: PriceList) -> PublishedDay:
     )
 
 
+def _servers(tokens: Quantity, rate: Quantity | None, seconds: float) -> float:
+    """Servers that tokens of the period keep at a published mean rate."""
+    return float("nan") if rate is None else tokens.median / seconds / rate.median
+
+
 def _ends(row: Quantity) -> tuple[float, float]:
     """What rounds to a printed number."""
     middle = row.median
@@ -138,6 +149,9 @@ def study_served_day(day: ServedDay, prices: PriceList, runs: ServingRuns) -> Se
     return ServedDayStudy(
         published=published,
         servers_published=day.servers,
+        prefill_published=_servers(day.input, day.read_per_server, seconds),
+        decode_published=_servers(day.output, day.written_per_server, seconds),
+        ratio=interval(reading / writing),
         prefill_servers=interval(reading / day.chips_per_server),
         decode_servers=interval(writing / day.chips_per_server),
         servers=interval(chips / day.chips_per_server),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from sim.report.content import Interval
@@ -45,33 +46,39 @@ def _money(study: ServedDayStudy) -> Listing:
 
 
 def _simulated(study: ServedDayStudy) -> Listing:
+    read, written = study.prefill_published, study.decode_published
     rows = [
-        ("servers that read prompts", "", *_middle(study.prefill_servers)),
-        ("servers that decode", "", *_middle(study.decode_servers)),
-        ("servers", f"{study.servers_published:g}", *_middle(study.servers)),
+        _row("servers that read prompts", study.prefill_servers, read),
+        _row("servers that decode", study.decode_servers, written),
+        _row("servers that read per server that decodes", study.ratio, read / written),
+        _row("servers", study.servers, study.servers_published),
         *(
-            (f"cost of the day, {view_words(view)}, USD", _published(study, view), *_middle(usd))
+            _row(f"cost of the day, {view_words(view)}, USD", usd, _published(study, view))
             for view, usd in study.cost_usd.items()
         ),
         *(
-            (f"the same on the published servers, {view_words(view)}, USD", "", *_middle(usd))
+            _row(f"the same on the published servers, {view_words(view)}, USD", usd, math.nan)
             for view, usd in study.cost_published_servers_usd.items()
         ),
     ]
     notes = [
         "Simulated: servers whose highest load within the promise, times the mean utilisation of the traffic file, is the "
-        "day's mean rate; cost bottom up from prices and rents of the region."
+        "day's mean rate; cost bottom up from prices and rents of the region. One utilisation stands for both pools, and no "
+        "published number says how busy either was: their sum and the cost can be told, their ratio cannot."
     ]
-    columns = ("quantity", "printed", "simulated, median", "90 % interval")
+    columns = ("quantity", "printed or implied", "simulated, median", "90 % interval", "gap")
     return Listing("the published day: bottom up", columns, rows, notes)
 
 
-def _published(study: ServedDayStudy, view: str) -> str:
-    return f"{study.published.cost_published_usd:,.0f}" if view == "rental" else ""
+def _published(study: ServedDayStudy, view: str) -> float:
+    return study.published.cost_published_usd if view == "rental" else math.nan
 
 
-def _middle(found: Interval) -> tuple[str, str]:
-    return number(found.p50), bounds(found) if found.p95 > found.p05 else ""
+def _row(name: str, found: Interval, printed: float) -> tuple[str, str, str, str, str]:
+    known = math.isfinite(printed)
+    interval = bounds(found) if found.p95 > found.p05 else ""
+    gap = percent(found.p50 / printed - 1.0, sign=True) if known else ""
+    return name, number(printed) if known else "", number(found.p50), interval, gap
 
 
 def _dollars(usd: float) -> str:

@@ -36,13 +36,21 @@ def test_published_money_to_the_dollar():
 
 
 def test_the_day_is_shown_beside_the_model():
-    """24-hour means of the report: 131.4 nodes decode and 95.5 read, 226.75 in all; within a factor of 1.6 each."""
+    """24-hour means of the report: 608e9 / 86,400 / 73,700 = 95.5 nodes read and 168e9 / 86,400 / 14,800 = 131.4 decode.
+
+    Servers in all and the cost of the day are within 15 %. The ratio of the two pools is not (0.41 against 0.73): one
+    utilisation stands for both, where the report's prefill nodes must have idled for longer (docs/serving-misses.md).
+    """
     to = io.StringIO()
-    show_capacity(CATALOGUE, CapacityRequest("deepseek_day_6", draws=8), to, as_json=True)
+    show_capacity(CATALOGUE, CapacityRequest("deepseek_day_6", draws=64), to, as_json=True)
     found = json.loads(to.getvalue())["served_day"]
     assert found["published"]["cost_usd"] == 87072.0
-    assert found["decode_servers"]["p50"] == pytest.approx(131.4, rel=0.6)
-    assert found["prefill_servers"]["p50"] == pytest.approx(95.5, rel=0.6)
+    assert found["prefill_published"] == pytest.approx(95.5, abs=0.05)
+    assert found["decode_published"] == pytest.approx(131.4, abs=0.05)
+    assert found["servers"]["p50"] == pytest.approx(226.75, rel=0.15)
+    assert found["cost_usd"]["rental"]["p50"] == pytest.approx(87_072, rel=0.15)
+    assert found["decode_servers"]["p50"] == pytest.approx(131.4, rel=0.4)
+    assert found["prefill_servers"]["p50"] == pytest.approx(95.5, rel=0.4)
     assert found["servers"]["p05"] < 226.75 < found["servers"]["p95"]
     assert set(found["cost_usd"]) == {"rental", "acquisition", "amortised"}
     # Rent on the published servers: the series has a median near the 2 USD of the report.
