@@ -55,11 +55,6 @@ class Network:
         """The fabric that joins the chips of a server, rack or supernode: the largest tier but the last."""
         return self.tiers[-2] if len(self.tiers) > 1 else self.tiers[0]
 
-    @property
-    def scale_out(self) -> Tier:
-        """The fabric between servers, racks or supernodes."""
-        return self.tiers[-1]
-
     def reach(self, members: Array, stride: Array = 1.0) -> tuple[Array, ...]:
         """Members of a group, placed every ``stride`` chips, that one member reaches through each tier.
 

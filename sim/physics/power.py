@@ -1,4 +1,4 @@
-"""Power and energy: chip, server, network, facility."""
+"""Power of a chip, and of what stands around it."""
 
 from __future__ import annotations
 
@@ -27,31 +27,3 @@ def chip_power(activity: Array, idle_w: Array, busy_w: Array) -> Array:
 def it_power(chip_w: Array, server_w: Array, network_w: Array) -> Array:
     """IT power per chip: the chip, its share of the server, its share of the network outside [W/chip]."""
     return chip_w + server_w + network_w
-
-
-def facility_power(it_w: Array, pue: Array) -> Array:
-    """Power at the utility meter [W]: IT power times PUE (cooling, conversion, lighting)."""
-    return it_w * pue
-
-
-def energy(power_w: Array, duration_s: Array) -> Array:
-    """Energy of stretches of constant power, summed over the first axis [J].
-
-    Parameters
-    ----------
-    power_w, duration_s : Array, shape (stretches, ...)
-        Power [W] and duration [s] of each stretch; scalars are one stretch.
-
-    Examples
-    --------
-    >>> energy(np.array([700.0, 100.0]), np.array([10.0, 5.0]))
-    7500.0
-    """
-    product = np.asarray(power_w * np.asarray(duration_s, dtype=float))
-    summed = product if product.ndim == 0 else product.sum(axis=0)
-    return float(summed) if np.ndim(summed) == 0 else summed
-
-
-def mean_power(power_w: Array, duration_s: Array) -> Array:
-    """Mean power over stretches of constant power, weighted with their duration, over the first axis [W]."""
-    return energy(power_w, duration_s) / energy(np.ones_like(np.asarray(power_w, dtype=float)), duration_s)

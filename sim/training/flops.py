@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from sim.physics.architecture import Architecture
 from sim.physics.attention import core_work
 from sim.physics.attention_shapes import LinearAttention
-from sim.physics.counts import parameter_counts
 from sim.physics.operators import Precisions, forward_operators
 
 Array = NDArray[np.float64] | float
@@ -71,12 +70,6 @@ def _upper_half(architecture: Architecture, sequence: float) -> float:
 def head_flop_per_token(architecture: Architecture) -> float:
     """Forward and backward of the output head [FLOP/token]."""
     return 6.0 * architecture.vocab * architecture.hidden
-
-
-@lru_cache(maxsize=1024)
-def active_parameters(architecture: Architecture) -> float:
-    """Weights a token is multiplied with, output head included [1]."""
-    return parameter_counts(architecture).active
 
 
 def utilisation(flop_per_token: Array, tokens: Array, step_time_s: Array, chips: Array, peak: Array) -> Array:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.study.validation.scores import Z80, huber_centre, shrunk, weighted_quantile
+from sim.study.validation.scores import COVERAGE, Z80, huber_centre, shrunk, weighted_quantile
 
 Floats = NDArray[np.float64]
 FAMILY_RUNS = 5.0  # a width counts as if five more runs had said that of all families, or of all measures
@@ -109,7 +109,7 @@ def widths(rows: Sequence[Residual], errors: Floats) -> tuple[dict[str, float], 
 
 def _covering(errors: Floats, widths_: Floats, weights: Floats) -> float:
     """80th percentile of the errors in units of their width."""
-    return weighted_quantile(np.abs(errors) / widths_, weights, 0.8)
+    return weighted_quantile(np.abs(errors) / widths_, weights, COVERAGE)
 
 
 def _solved(score: Callable[[float], float], top: float = 2.0) -> float:

@@ -203,7 +203,7 @@ def test_ranks_that_are_dies_get_half_a_package() -> None:
 
 def test_the_row_decides_about_the_network() -> None:
     _, network = resolve_hardware(look_up(case("vtrain_175b_tp8pp8dp8mbs2"), CATALOGUE, RULES))
-    assert network.scale_out.bandwidth == pytest.approx(100e9 / 8)
+    assert network.tiers[-1].bandwidth == pytest.approx(100e9 / 8)
     assert precision_of(case("mb_dsv3_gb200_fp8")) == "fp8"
 
 
