@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from sim.economics.attribution import shapley
 from sim.physics.chip import Chip, KernelCurve
+from sim.profiles.workload import ServingTraffic
 from sim.quantity import Array
-from sim.resolve import MEDIAN, resolve_training
+from sim.resolve import MEDIAN, resolve_serving, resolve_training
 from sim.serving.capacity import serving_capacity
 from sim.study.answer import ServingStudy, TrainingStudy
 from sim.study.cluster import resolve_cluster
 from sim.study.question import Question
-from sim.study.serving import ServingRuns, run_serving
+from sim.study.serving import with_host_memory
 from sim.study.training import TrainingPlan
 from sim.training.step import step_time
 
@@ -159,17 +160,20 @@ def _training_rates(question: Question, study: TrainingStudy) -> Rates:
 
 
 def _serving_rates(question: Question, study: ServingStudy) -> Rates:
-    runs: dict[bool, ServingRuns] = {
-        True: run_serving(question.a, study.task, MEDIAN),
-        False: run_serving(question.b, study.task, MEDIAN),
-    }
+    traffic = study.task.workload
+    assert isinstance(traffic, ServingTraffic)
+    clusters, jobs, chips = {}, {}, {}
+    for is_a, side in ((True, question.a), (False, question.b)):
+        clusters[is_a], chips[is_a] = resolve_cluster(side, MEDIAN), side.choice.chips
+        job = resolve_serving(study.task.model, traffic, clusters[is_a].chip, MEDIAN)
+        jobs[is_a] = with_host_memory(job, side.system, clusters[is_a].chip.ranks, MEDIAN)
 
     def rate(sides: Mapping[str, bool], masks: Mapping[str, Mask]) -> Vector:
-        narrow, wired = runs[sides["precision"]], runs[sides["network"]]
-        path = replace(narrow.job.engine, host_bandwidth=wired.job.engine.host_bandwidth)
-        chip = mixed_chip(runs[False].cluster.chip, runs[True].cluster.chip, sides["precision"], masks)
-        chip = replace(chip, ranks=wired.cluster.chip.ranks, dies=wired.cluster.chip.dies)
-        found = serving_capacity(replace(narrow.job, engine=path), chip, wired.cluster.network, wired.chips)
+        narrow, net = jobs[sides["precision"]], sides["network"]
+        path = replace(narrow.engine, host_bandwidth=jobs[net].engine.host_bandwidth)
+        chip = mixed_chip(clusters[False].chip, clusters[True].chip, sides["precision"], masks)
+        chip = replace(chip, ranks=clusters[net].chip.ranks, dies=clusters[net].chip.dies)
+        found = serving_capacity(replace(narrow, engine=path), chip, clusters[net].network, chips[net])
         return found.output_tokens_per_s
 
     return _tabled(STRUCTURE, rate)
