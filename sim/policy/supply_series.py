@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -109,6 +110,46 @@ def stepped(horizon: Horizon, dates: Sequence[float], values: Sequence[Array]) -
         end = dates[index + 1] if index + 1 < len(dates) else np.inf
         total += overlap(horizon, date, end) * np.asarray(value)
     return total
+
+
+Span = tuple[float, float, Array]  # first instant, end [year], value
+
+
+def overlaid(
+    dates: Sequence[float], values: Sequence[Array], spans: Sequence[Span]
+) -> tuple[list[float], list[Array]]:
+    """Dates and values of a series of which some spans, which do not overlap, have values of their own.
+
+    Examples
+    --------
+    >>> overlaid([2024.0, 2026.0], [1.0, 2.0], [(2025.0, 2026.5, 0.0)])
+    ([2024.0, 2025.0, 2026.0, 2026.5], [1.0, 0.0, 0.0, 2.0])
+    """
+    ends = {edge for start, end, _ in spans for edge in (start, end)}
+    cuts = sorted({edge for edge in ends if dates[0] < edge < np.inf} | set(dates))
+    found: list[Array] = []
+    for cut in cuts:
+        own = values[bisect_right(dates, cut) - 1]
+        found.append(next((value for start, end, value in spans if start <= cut < end), own))
+    return cuts, found
+
+
+def limited(horizon: Horizon, spans: Sequence[Span]) -> Matrix:
+    """A limit that exists in some spans alone, (quarters, draws): infinite elsewhere.
+
+    A quarter that a limit covers in part has it for the whole of it.
+
+    Examples
+    --------
+    >>> limited(Horizon(2024.0, 2, 1), [(2024.375, 2025.0, 0.5)]).tolist()
+    [[inf], [0.5]]
+    """
+    covered, total = np.zeros(horizon.shape), np.zeros(horizon.shape)
+    for start, end, value in spans:
+        share = overlap(horizon, start, end)
+        covered = covered + share
+        total = total + share * np.asarray(value)
+    return np.divide(total, covered, out=np.full(horizon.shape, np.inf), where=covered > 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,8 @@ class Change(Record):
     late: Seconds | None = None
     """How much later than the date it takes hold."""
     set: AnyQuantity | None = None
+    set_by_rule: str = ""
+    """Set to a parameter of an export rule, such as `us-2025-08-revshare15.fee_rate`."""
     times: AnyQuantity | None = None
     plus: AnyQuantity | None = None
     source: str = ""
@@ -232,9 +234,13 @@ class Import(Record):
     wanted: dict[Date, ChipFlow] = Field(default_factory=dict)
     """What buyers would take at the price without duty and share; all that is offered when left out."""
     export_gate: dict[Date, Share]
-    """Share of the requests that the exporting government lets pass."""
+    """Share of the requests that the exporting government lets pass; with `rules`, of those that need a licence."""
     import_gate: dict[Date, Share]
-    """Share of the requests that the importing government lets pass."""
+    """Share of the requests that the importing government lets pass; with `rules`, where a rule of his holds."""
+    licensed_under: list[Id] = Field(default_factory=list)
+    """Rules under which licences are given: while none of them is in force, none is."""
+    by_rule: dict[Literal["duty", "revenue_share", "volume_cap"], str] = Field(default_factory=dict)
+    """Parameter of a rule that sets a series while the rule holds, such as `duty: us-2026-01-tariff25.duty_rate`."""
     quota: dict[Date, ChipFlow] = Field(default_factory=dict)
     """Most chips; none when left out."""
     volume_cap: dict[Date, Ratio] = Field(default_factory=dict)
@@ -324,6 +330,15 @@ class Use(Record):
     """Price of those."""
 
 
+class RulesRead(Record):
+    """How the export rules are read for the gates."""
+
+    destination: str
+    """As in `parity rules classify`."""
+    aside: list[Id] = Field(default_factory=list)
+    """Rules that bind only some buyers: the gates do not follow them."""
+
+
 class Supply(Document):
     """How a country comes by its compute."""
 
@@ -336,6 +351,8 @@ class Supply(Document):
     chips: list[ChipUse] = Field(min_length=1)
     makers: list[MakerFile] = Field(default_factory=list)
     memory: Memory | None = None
+    rules: RulesRead | None = None
+    """Gates, duties and caps follow the export rules; left out: they are what the series say."""
     imports: list[Import] = Field(default_factory=list)
     grey: list[Grey] = Field(default_factory=list)
     remote: list[Remote] = Field(default_factory=list)

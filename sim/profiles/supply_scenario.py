@@ -75,6 +75,8 @@ class PolicyScenario(Document):
     """Supply file of the country it is compared with."""
     against: str = ""
     """Scenario with which the report compares it; the bare baseline when left out."""
+    rules: dict[str, Literal["on", "off"]] = Field(default_factory=dict)
+    """Export rules, or single parameters of them (`rule.parameter`), that are switched off, or on again."""
     changes: list[Change] = Field(default_factory=list)
     losses: list[Loss] = Field(default_factory=list)
     branches: list[Branch] = Field(default_factory=list)

@@ -15,7 +15,7 @@ from sim.report.policy_content import Table
 from sim.study.inputs import NamedInput
 from sim.study.policy_naming import input_words, outcome_text
 from sim.study.policy_question import PolicyQuestion
-from sim.study.policy_rules_table import rules_table
+from sim.study.policy_rules_table import rules_table, switch_rows
 from sim.study.policy_study import PolicyStudy
 from sim.study.policy_words import group_at
 
@@ -24,8 +24,8 @@ def annex_tables(catalogue: Catalogue, study: PolicyStudy) -> Iterator[Table]:
     """Changes, rules, allegations, inputs that matter, sources."""
     for side in (study.a, study.b):
         asked = None if side is None or side.label == "without these changes" else side.question.scenario
-        if side is not None and asked is not None and (asked.changes or asked.losses):
-            yield _change_table(side.question, side.label)
+        if side is not None and asked is not None and (asked.changes or asked.losses or asked.rules):
+            yield _change_table(catalogue, side.question, side.label)
     rules = rules_table(catalogue, study.a.question)
     if rules is not None:
         yield rules
@@ -34,9 +34,9 @@ def annex_tables(catalogue: Catalogue, study: PolicyStudy) -> Iterator[Table]:
     yield _file_table(study)
 
 
-def _change_table(question: PolicyQuestion, label: str) -> Table:
+def _change_table(catalogue: Catalogue, question: PolicyQuestion, label: str) -> Table:
     sources = question.scenario.sources
-    rows = []
+    rows = list(switch_rows(catalogue, question.scenario.rules))
     for change in question.scenario.changes:
         source = sources.get(change.source)
         names = change.series if isinstance(change.series, str) else ", ".join(change.series)

@@ -11,10 +11,12 @@ from sim.profiles.fields import Document
 from sim.profiles.hardware import ChipProfile
 from sim.profiles.leaves import quantities
 from sim.profiles.numbers import DATE
+from sim.profiles.policy import ExportRule
 from sim.profiles.scenario import ClusterChoice, Job
 from sim.profiles.supply import Branch, Change, ChipUse, Loss, Supply
 from sim.profiles.supply_scenario import PolicyScenario
 from sim.quantity import Quantity
+from sim.study.policy_rulings import Ruled, ruled_series, with_parameters
 from sim.study.question import DOCUMENTATION, Side, Task
 from sim.study.traced import with_trace
 
@@ -33,6 +35,10 @@ class Country:
     changes, losses : tuple
         Of its own file and of the scenario, in the order in which they apply.
     branches : tuple of Branch
+    ruled : tuple of Ruled
+        What the export rules set, before any change.
+    rule_files : tuple of ExportRule
+        Whose numbers enter.
     """
 
     supply: Supply
@@ -40,6 +46,8 @@ class Country:
     changes: tuple[Change, ...]
     losses: tuple[Loss, ...]
     branches: tuple[Branch, ...]
+    ruled: tuple[Ruled, ...] = ()
+    rule_files: tuple[ExportRule, ...] = ()
 
     def use(self, chip: str) -> ChipUse:
         """How the country uses a chip."""
@@ -84,6 +92,7 @@ class PolicyQuestion:
         yield self.scenario
         yield from (country.supply for country in self.countries)
         for country in self.countries:
+            yield from country.rule_files
             for side in country.sides.values():
                 yield from (side.chip, side.kernels, side.system, side.region)
         yield from (task.workload for task in (self.training, self.serving) if task is not None)
@@ -125,14 +134,18 @@ def load_policy(catalogue: Catalogue, path_or_id: str, bare: bool = False) -> Po
 def _country(
     catalogue: Catalogue, supply: Supply, scenario: PolicyScenario, whose: str, bare: bool
 ) -> Country:
-    mine = () if bare else tuple(each for each in scenario.changes if each.country == whose)
+    given = () if bare else tuple(each for each in scenario.changes if each.country == whose)
+    mine = with_parameters(catalogue, scenario, given)
     has_own = whose == "own" and not bare
+    ruled, rule_files = ruled_series(catalogue, supply, scenario, {} if bare else scenario.rules)
     return Country(
         supply=supply,
         sides={use.id: _side(catalogue, use) for use in supply.chips},
         changes=(*supply.changes, *mine),
         losses=(*supply.losses, *(scenario.losses if has_own else ())),
         branches=(*supply.branches, *(scenario.branches if has_own else ())),
+        ruled=ruled,
+        rule_files=rule_files,
     )
 
 

@@ -10,7 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from sim.policy.supply_series import YEAR_S, Horizon, Matrix, changed, decimal_year, stepped
+from sim.policy.supply_series import (
+    YEAR_S,
+    Horizon,
+    Matrix,
+    changed,
+    decimal_year,
+    limited,
+    overlaid,
+    stepped,
+)
 from sim.policy.supply_series import Change as Applied
 from sim.profiles.messages import InputError, Problem
 from sim.profiles.supply import Change, dimension_of
@@ -57,10 +66,12 @@ def _walk(value: Any, name: str) -> Iterator[tuple[str, Dated]]:
                 yield from _walk(each, f"{name}.{key}")
     elif isinstance(value, list):
         for each in value:
-            yield from _walk(each, f"{name}.{each.id}")
+            if isinstance(each, BaseModel):
+                yield from _walk(each, f"{name}.{getattr(each, 'id', '')}")
     elif isinstance(value, BaseModel):
         for key, info in type(value).model_fields.items():
-            yield from _walk(getattr(value, key), f"{name}.{info.alias or key}")
+            if key != "by_rule":  # names of parameters, not numbers
+                yield from _walk(getattr(value, key), f"{name}.{info.alias or key}")
 
 
 @dataclass(frozen=True)
@@ -101,7 +112,7 @@ class Book:
         dated = self._series.get(name, {})
         if not dated and default is None:
             raise KeyError(name)
-        result = self._read(dated) if dated else np.full(self.horizon.shape, float(default or 0.0))
+        result = self._read(name, dated, float(default or 0.0))
         for target, change in self._changes:
             if target == name:
                 result = changed(self.horizon, result, change)
@@ -113,14 +124,25 @@ class Book:
         value = self.world.values(next(iter(dated.values()))) if dated else default
         return np.broadcast_to(np.asarray(value, dtype=float), self.world.draws)
 
-    def _read(self, dated: Dated) -> Matrix:
-        values = [self.world.values(quantity) for quantity in dated.values()]
-        dates = [decimal_year(date) if date else -np.inf for date in dated]
+    def _read(self, name: str, dated: Dated, default: float) -> Matrix:
+        """The series of the file, or its default, where the export rules set nothing else."""
+        values = [self.world.values(quantity) for quantity in dated.values()] or [default]
+        dates = [decimal_year(date) if date else -np.inf for date in dated] or [-np.inf]
+        spans = [
+            (each.start, each.end, self._ruled(each.value))
+            for each in self.country.ruled
+            if each.series == name
+        ]
+        if not dated and np.isinf(default):
+            return limited(self.horizon, spans)
         try:
-            return stepped(self.horizon, dates, values)
+            return stepped(self.horizon, *overlaid(dates, values, spans))
         except ValueError as error:
             path = next(iter(dated.values())).path
             raise InputError([Problem(f"{path}: {error}; give it an earlier first date")]) from None
+
+    def _ruled(self, value: Quantity | float) -> Array:
+        return self.world.values(value) if isinstance(value, Quantity) else value
 
     # --- changes -------------------------------------------------------------------------------------------
 

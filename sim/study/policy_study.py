@@ -146,7 +146,7 @@ def _against(
     """The other side, asked the same question: jobs, horizon and what is shown are those of A."""
     scenario = first.scenario
     if b is None and not scenario.against:
-        if not (scenario.changes or scenario.losses or scenario.branches):
+        if not (scenario.changes or scenario.losses or scenario.branches or scenario.rules):
             return None
         return "without these changes", load_policy(catalogue, a, bare=True)
     second = load_policy(catalogue, b or scenario.against)

@@ -129,7 +129,9 @@ def list_policies(catalogue: Catalogue) -> Listing:
             (
                 id,
                 found.question,
-                found.against or "the baseline" if found.changes or found.against else "nothing",
+                found.against or "the baseline"
+                if found.changes or found.rules or found.against
+                else "nothing",
             )
         )
     return Listing("policy scenarios", ("id", "question", "compared with"), rows)
