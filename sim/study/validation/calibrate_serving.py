@@ -15,7 +15,7 @@ from sim.profiles.messages import InputError
 from sim.quantity import UnknownQuantityError
 from sim.study.validation.calibrate_training import SCALE, SpeedFactor
 from sim.study.validation.calibrate_widths import Residual, left_out_errors, widths
-from sim.study.validation.scores import CannotPredict, Case, huber_centre, shrunk
+from sim.study.validation.scores import SIGMA_PER_MAD, CannotPredict, Case, huber_centre, shrunk
 from sim.study.validation.serving_cases import ServingSetting, look_up
 from sim.study.validation.serving_points import measure
 from sim.study.validation.validate_serving import FAMILIES, HEADLINE, log_spread, measured_kind
@@ -68,7 +68,7 @@ def _factor(members: list[ServingSetting], common: float, strength: float) -> Sp
         errors = np.array([_error(member, phase_of(member.case), factor) for member in members])
         log_factor -= huber_centre(errors, weights, SCALE)
     value = float(np.exp(shrunk(log_factor, float(weights.sum()), common, strength)))
-    spread = 1.4826 * float(np.median(np.abs(errors)))
+    spread = SIGMA_PER_MAD * float(np.median(np.abs(errors)))
     return SpeedFactor(value, float(np.exp(log_factor)), spread, len(members), float(weights.sum()))
 
 

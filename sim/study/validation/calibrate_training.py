@@ -10,7 +10,7 @@ import numpy as np
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.stacks import StackRules
 from sim.study.validation.cases import CannotPredict, Case
-from sim.study.validation.scores import Prediction, huber_centre, shrunk
+from sim.study.validation.scores import SIGMA_PER_MAD, Prediction, huber_centre, shrunk
 from sim.study.validation.timed_rows import HEADLINE, in_metric, log_error, time_of
 from sim.study.validation.training_cases import Setting, look_up
 
@@ -65,7 +65,7 @@ def fit_speed_factors(
         raw, errors = centred[key]
         weights = np.array([member.case.weight for member in members])
         value = np.exp(shrunk(float(np.log(raw)), float(weights.sum()), common, STRENGTH))
-        spread = 1.4826 * float(np.median(np.abs(errors)))
+        spread = SIGMA_PER_MAD * float(np.median(np.abs(errors)))
         found[key] = SpeedFactor(float(value), raw, spread, len(members), float(weights.sum()))
     found[("common", "")] = SpeedFactor(float(np.exp(common)), float(np.exp(common)), 0.0, len(settings), 0.0)
     return found

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.study.validation.scores import COVERAGE, Z80, huber_centre, shrunk, weighted_quantile
+from sim.study.validation.scores import COVERAGE, SIGMA_PER_MAD, Z80, huber_centre, shrunk, weighted_quantile
 
 Floats = NDArray[np.float64]
 FAMILY_RUNS = 5.0  # a width counts as if five more runs had said that of all families, or of all measures
@@ -96,7 +96,7 @@ def widths(rows: Sequence[Residual], errors: Floats) -> tuple[dict[str, float], 
     each = np.array([base[name] for name in measures])
     direct_base = float(np.average(each[direct], weights=weights[direct]))
     levels = [np.average([r.error for r in rows if r.family == name]) for name in sorted(set(families))]
-    between = 1.4826 * float(np.median(np.abs(np.array(levels) - np.median(levels))))
+    between = SIGMA_PER_MAD * float(np.median(np.abs(np.array(levels) - np.median(levels))))
     factors = {}
     for name in sorted(set(families)):
         of = families == name

@@ -21,6 +21,9 @@ PAGES = {"training": "training", "serving": "inference"}
 
 COVERAGE = 0.8  # what the stated intervals claim to hold
 Z80 = 1.2815515655446004  # 90th percentile of the standard normal: an 80 % interval lies between plus and minus this
+SIGMA_PER_MAD = (
+    1.4826  # standard deviation over median absolute deviation of a normal: 1 / its upper quartile
+)
 
 
 @dataclass(frozen=True, slots=True)
