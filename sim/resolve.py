@@ -239,6 +239,7 @@ def resolve_serving(
     """Plain numbers of a serving job on a chip."""
     software = stated_engine(traffic)
     assert software.expert_popularity is not None
+    assert software.expert_copies is not None
     assert software.draft_cost is not None
     assert software.engine_speed is not None
     assert software.grouped_speed is not None
@@ -272,6 +273,7 @@ def resolve_serving(
             max_batch=world(software.max_batch),
             chunk_tokens=world(software.chunk),
             expert_popularity=world(software.expert_popularity),
+            expert_copies=world(software.expert_copies),
             draft_cost=world(software.draft_cost),
             speed=world(software.engine_speed),
             grouped_speed=world(software.grouped_speed),

@@ -64,6 +64,7 @@ def serving_memory(
     buffers: Array,
     *,
     drafting: bool = False,
+    copies: Array = 0.0,
 ) -> ServingMemory:
     """Weights and cache room of one rank.
 
@@ -80,14 +81,16 @@ def serving_memory(
         Workspace and communication buffers [byte].
     drafting : bool
         Draft layers are loaded as well.
+    copies : Array
+        Further copies of experts that balance their load, over the experts [1].
 
     Notes
     -----
-    room = use x (HBM - experts / ranks - other / tp - buffers). Attention weights are replicated over
+    room = use x (HBM - (1 + copies) experts / ranks - other / tp - buffers). Attention weights are replicated over
     data-parallel attention replicas.
     """
     stored = weight_bytes(architecture, precisions)
-    weights = stored.experts / ranks + np.divide(stored.other + stored.embeddings, tp)
+    weights = stored.experts * (1.0 + np.asarray(copies)) / ranks + np.divide(stored.other + stored.embeddings, tp)
     if drafting:
         weights = weights + stored.mtp_experts / ranks + np.divide(stored.mtp_other, tp)
     room = memory_use * (memory_bytes - weights - buffers)

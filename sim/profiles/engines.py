@@ -17,6 +17,8 @@ class EngineRules(Document):
     """Share of the shorter of compute and expert exchange that two-batch overlap hides."""
     expert_imbalance: dict[Class, Ratio]
     """Busiest expert rank over the mean, by `expert_balance`."""
+    expert_copies: dict[Class, Ratio]
+    """Further copies of experts that balance their load, over the experts, by `expert_balance`."""
     expert_popularity: dict[Class, Ratio]
     """Standard deviation of the logarithm of how often experts are chosen, by `expert_balance`."""
     step_overhead: dict[Class, Seconds]

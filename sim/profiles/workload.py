@@ -144,6 +144,8 @@ class ServingSoftware(Record):
     expert_popularity: Ratio | None = None
     """Standard deviation of the logarithm of how often experts are chosen: few tokens then touch fewer experts. This and
     the numbers below, left out: as in the shipped `chat`."""
+    expert_copies: Ratio | None = None
+    """Further copies of experts that balance their load, over the experts: memory they take."""
     draft_cost: Ratio | None = None
     """Time of drafting a token over that of one layer and the output head."""
     engine_speed: Ratio | None = None

@@ -72,6 +72,8 @@ class Engine:
         [1].
     expert_imbalance : Array
         Work and traffic of the busiest expert rank over the mean, where ranks hold whole experts [1].
+    expert_copies : Array
+        Further copies of experts that balance their load, over the experts; where ranks hold whole experts [1].
     expert_popularity : Array
         Standard deviation of the logarithm of how often experts are chosen: few tokens then touch fewer experts;
         0 = all alike [1].
@@ -117,6 +119,7 @@ class Engine:
 
     overlap_hidden: Array = 0.0
     expert_imbalance: Array = 1.0
+    expert_copies: Array = 0.0
     expert_popularity: Array = 0.0
     step_overhead_s: Array = 0.0
     replica_overhead_s: Array = 0.0

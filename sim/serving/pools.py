@@ -92,6 +92,7 @@ def rank_memory(job: ServingJob, chip: Chip, shape: UnitShape) -> ServingMemory:
         engine.memory_use,
         engine.buffers_bytes,
         drafting=engine.drafts > 0,
+        copies=np.where(np.asarray(shape.expert_ranks) > 1, engine.expert_copies, 0.0),
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from sim.physics.architecture import Architecture
 from sim.physics.attention_shapes import GroupedAttention
-from sim.physics.ffn_shapes import DenseFeedForward
+from sim.physics.ffn_shapes import DenseFeedForward, MixtureOfExperts
 from sim.physics.operators import Precisions
 from sim.physics.serving_memory import largest_batch, serving_memory
 
@@ -47,3 +47,23 @@ def test_tensor_ranks_beyond_the_heads_repeat_the_cache():
     memory = serving_memory(LLAMA_70B, precisions, 1e12, 1, 1, 1.0, 0.0)
     eight, sixteen = (largest_batch(memory, LLAMA_70B, precisions, 1e4, tp) for tp in (8, 16))
     assert eight == pytest.approx(sixteen)
+
+
+EXPERTS = Architecture(
+    vocab=1000,
+    hidden=1024,
+    layers=2,
+    attention=(GroupedAttention(layers=2, heads=8, kv_heads=8, head_dim=128),),
+    ffn=(MixtureOfExperts(layers=2, experts=64, top_k=4, intermediate=512),),
+)
+
+
+def test_copies_of_experts_take_their_share():
+    """An eighth of the experts held twice: 2 layers x 64 x 3 x 1,024 x 512 weights of a byte on 32 ranks."""
+    precisions = Precisions(linear="fp8", expert="fp8", weight_bytes=1.0, expert_weight_bytes=1.0)
+    plain, more = (
+        serving_memory(EXPERTS, precisions, 80e9, 1, 32, 0.9, 4e9, copies=copies) for copies in (0.0, 0.125)
+    )
+    experts = 2 * 64 * 3 * 1024 * 512 / 32
+    assert more.weights - plain.weights == pytest.approx(experts / 8)
+    assert plain.room - more.room == pytest.approx(0.9 * experts / 8)

@@ -97,6 +97,7 @@ class ServingSetting:
         found["expert_imbalance"] = self.rule(
             "expert_imbalance", self.case.text("expert_balance") or "unknown"
         )
+        found["expert_copies"] = self.rule("expert_copies", self.case.text("expert_balance") or "unknown")
         found["expert_popularity"] = self.rule(
             "expert_popularity", self.case.text("expert_balance") or "unknown"
         )
@@ -189,6 +190,7 @@ def _engine(setting: ServingSetting, chosen: Mapping[str, Array], world: World) 
     return Engine(
         overlap_hidden=0.0 if case.text("overlap").startswith("off") else chosen["overlap_hidden"],
         expert_imbalance=chosen["expert_imbalance"],
+        expert_copies=chosen["expert_copies"],
         expert_popularity=chosen["expert_popularity"],
         step_overhead_s=_host_time(setting, chosen["step_overhead"], world),
         replica_overhead_s=chosen["replica_overhead"],
