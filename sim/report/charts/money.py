@@ -37,6 +37,7 @@ from sim.report.wording import cost_claim, cost_unit, drawn_views, gap_claim, vi
 COLUMN, GAP = 0.25, 0.26  # inch: width of a column, and the gap that holds the two interval bars
 LADDER_BODY = 1.85
 BLOCKS = 7  # blocks shown one by one
+CAUSES = 6  # steps of a waterfall that are named; the others are put together
 STEP = 0.195  # inch: a row of the waterfall
 
 
@@ -172,7 +173,7 @@ def waterfall(content: ReportContent, job: JobContent) -> Figure:
     """From B's cost to A's, cause by cause."""
     a, b = content.clusters
     factor, word = scale_of([value for _, value in job.gap])
-    steps = [(name, value / factor) for name, value in job.gap]
+    steps = _few([(name, value / factor) for name, value in job.gap])
     body = STEP * len(steps) + 0.08
     unit = f"{word} {job.gap_unit}".strip()
     subtitle = (
@@ -186,6 +187,16 @@ def waterfall(content: ReportContent, job: JobContent) -> Figure:
     words = "; ".join(f"{name} {signed(value)}" for name, value in steps[1:-1])
     alt = f"{gap_claim(job, a, b)}. {steps[0][0]} {number(steps[0][1])}, {words}, {steps[-1][0]} {number(steps[-1][1])}"
     return described(picture.figure, f"{alt} ({unit}).")
+
+
+def _few(steps: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+    """The largest causes; the others are put together before what is left over."""
+    first, *causes, last = steps
+    left = [step for step in causes if step[0] == "spread of inputs"]
+    ranked = [step for step in causes if step not in left]
+    kept, small = ranked[:CAUSES], ranked[CAUSES:]
+    other = [("other", sum(value for _, value in small))] if len(small) > 1 else small
+    return [first, *kept, *other, *left, last]
 
 
 def _steps(axes: Axes, steps: Sequence[tuple[str, float]], left: float, picture: Frame) -> None:

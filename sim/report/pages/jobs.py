@@ -157,8 +157,8 @@ def _serving_rows(job: JobContent) -> list[Data]:
         *_cost_rows(job),
     ]
     for word, unit, factor, mine, theirs in (
-        ("Input, not cached", "USD/M input", 1.0, a.input_cost or {}, b.input_cost or {}),
-        ("Input, cached", "USD/G input", 1e3, a.hit_cost or {}, b.hit_cost or {}),
+        ("New input", "USD/M input", 1.0, a.input_cost or {}, b.input_cost or {}),
+        ("Cached input", "USD/G input", 1e3, a.hit_cost or {}, b.hit_cost or {}),
     ):
         for view in views_of(mine)[:1]:
             name = f"{word}, {view_name(view).lower()}"
