@@ -35,8 +35,7 @@ def many_draws() -> dict[str, dict[str, float]]:
     """100,000 draws of one training and of one serving job, closed form, in one process."""
     from sim.profiles.catalogue import Catalogue
     from sim.study.question import load_question
-    from sim.study.sweep.block import DRAWS as BLOCK
-    from sim.study.sweep.block import Refused, compute, piece
+    from sim.study.sweep.block import Refused, blocks_for, compute, piece, span
 
     question = load_question(Catalogue(), SCENARIO)
     order = [quantity.path for quantity in question.inputs]
@@ -44,11 +43,11 @@ def many_draws() -> dict[str, dict[str, float]]:
     for job in (0, 2):
         work = piece(question, job, order, 1)
         wall, cpu = time.perf_counter(), time.process_time()
-        results = compute(work, range(-(-DRAWS // BLOCK)))
+        results = compute(work, range(blocks_for(DRAWS)))
         found[question.tasks[job].label] = {
             "wall_s": time.perf_counter() - wall,
             "cpu_s": time.process_time() - cpu,
-            "draws": float(len(results) * BLOCK),
+            "draws": float(sum(span(len(results) - 1))),
         }
         assert not any(isinstance(each, Refused) for each in results)
     return found

@@ -12,7 +12,7 @@ from sim.profiles.messages import InputError, Problem
 from sim.study.metrics import Metric, Metrics
 from sim.study.question import Question
 from sim.study.summary.statistics import interval
-from sim.study.sweep.block import DRAWS, Piece, Refused, compute, piece
+from sim.study.sweep.block import Piece, Refused, blocks_for, compute, piece
 
 COLUMNS = ("job", *Metric._fields, "quantity", "statistic", "value")
 
@@ -57,7 +57,7 @@ def _compared(one: Metrics, other: Metrics) -> Iterator[tuple[Metric, str, np.nd
 
 
 def _draws(work: Piece, draws: int) -> Metrics:
-    blocks = compute(work, range(-(-draws // DRAWS)))
+    blocks = compute(work, range(blocks_for(draws)))
     for block in blocks:
         if isinstance(block, Refused):
             raise InputError([Problem(f"{work.question.scenario.id}: {block.reason}")])

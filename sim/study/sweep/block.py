@@ -19,8 +19,42 @@ from sim.study.metrics import Metrics, metrics
 from sim.study.question import Question
 from sim.study.worlds import sobol_rows
 
-DRAWS = 512  # of a block: the unit that is kept, so that more draws or another grouping recompute nothing
+FIRST, MOST = 64, 512  # draws of the first block, and of a late one
 STUDIES = 4  # prepared jobs that a worker keeps at hand
+
+
+def span(block: int) -> tuple[int, int]:
+    """First draw of a block, and how many it has: 64, 64, 128, 256, then 512 each.
+
+    The block is what is kept. Its draws never depend on how many are asked for, so that more draws recompute nothing; the
+    early ones are short, so that few draws cost little.
+
+    Examples
+    --------
+    >>> [span(block) for block in range(6)]
+    [(0, 64), (64, 64), (128, 128), (256, 256), (512, 512), (1024, 512)]
+    """
+    if block == 0:
+        return 0, FIRST
+    doubled = FIRST << (block - 1)
+    if doubled <= MOST:
+        return doubled, doubled
+    late = block - (MOST // FIRST).bit_length()
+    return MOST * (late + 1), MOST
+
+
+def blocks_for(draws: int) -> int:
+    """Blocks that hold at least so many draws.
+
+    Examples
+    --------
+    >>> [blocks_for(draws) for draws in (1, 64, 65, 1000, 1025)]
+    [1, 1, 2, 5, 6]
+    """
+    block = 0
+    while sum(span(block)) < draws:
+        block += 1
+    return block + 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +150,7 @@ def code_version() -> str:
 
 
 def compute(work: Piece, blocks: Sequence[int]) -> list[Metrics | Refused]:
-    """Results of some blocks of a piece, :data:`DRAWS` draws each; runs in a worker.
+    """Results of some blocks of a piece; runs in a worker.
 
     A question that cannot be answered gives :class:`Refused`, so that one bad point never ends a sweep.
     """
@@ -128,11 +162,12 @@ def compute(work: Piece, blocks: Sequence[int]) -> list[Metrics | Refused]:
 
 
 def _block(work: Piece, study: TrainingStudy | ServingStudy, block: int) -> Metrics | Refused:
-    rows = sobol_rows(block * DRAWS, DRAWS, work.dimensions, work.seed)
+    first, draws = span(block)
+    rows = sobol_rows(first, draws, work.dimensions, work.seed)
     question = work.question
     world = question.world(question.probabilities(rows[:, list(work.columns)]))
     try:
-        return metrics(question, study, study.answer(world), DRAWS)
+        return metrics(question, study, study.answer(world), draws)
     except (UnknownQuantityError, InputError) as error:
         return Refused(str(error))
 

@@ -12,7 +12,7 @@ from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError, Problem
 from sim.study.metrics import Metrics
 from sim.study.question import Question, load_question
-from sim.study.sweep.block import DRAWS, Piece, Refused, compute, piece
+from sim.study.sweep.block import Piece, Refused, blocks_for, compute, piece
 from sim.study.sweep.cache import Cache
 from sim.study.sweep.grid import Axis, Point, points
 from sim.study.sweep.workers import Workers
@@ -49,7 +49,7 @@ class Plan:
     @property
     def blocks(self) -> int:
         """Blocks of one piece."""
-        return -(-self.draws // DRAWS)
+        return blocks_for(self.draws)
 
 
 @dataclass(slots=True)

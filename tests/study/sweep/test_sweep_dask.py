@@ -18,7 +18,7 @@ distributed = pytest.importorskip("distributed")
 
 
 def test_a_dask_cluster_that_loses_a_worker(scenario: str, tmp_path: Path) -> None:
-    asked = plan_sweep(Catalogue(), scenario, [axis("clusters.a.chips=16,24,32")], 600, 1)
+    asked = plan_sweep(Catalogue(), scenario, [axis("clusters.a.chips=16,24")], 200, 1)
     with workers(1, None) as crew:
         run_sweep(asked, Cache(tmp_path / "here"), crew)
     killed: list[int] = []

@@ -15,7 +15,7 @@ from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError
 from sim.study.answer import prepare
 from sim.study.question import load_question
-from sim.study.sweep.block import DRAWS, Piece, compute
+from sim.study.sweep.block import Piece, compute
 from sim.study.sweep.cache import Cache
 from sim.study.sweep.grid import axis
 from sim.study.sweep.run import Plan, Progress, Results, plan_sweep, run_sweep
@@ -26,7 +26,7 @@ from sim.study.worlds import sobol_probabilities, world_at
 CHIPS = "clusters.a.chips=16,24"
 
 
-def plan(scenario: str, *vary: str, draws: int = DRAWS + 50) -> Plan:
+def plan(scenario: str, *vary: str, draws: int = 100) -> Plan:
     return plan_sweep(Catalogue(), scenario, [axis(text) for text in vary], draws, 1)
 
 
@@ -43,11 +43,11 @@ def swept(asked: Plan, folder: Path, processes: int = 1) -> list[Progress]:
 
 
 def test_a_point_equals_the_question_asked_alone(scenario: str, tmp_path: Path) -> None:
-    asked = plan(scenario, CHIPS, draws=DRAWS)
+    asked = plan(scenario, CHIPS, draws=64)
     swept(asked, tmp_path / "cache")
     table = draws_table(asked, Cache(tmp_path / "cache"), {})
     question = load_question(Catalogue(), scenario)
-    rows = sobol_probabilities(DRAWS, len(question.inputs), 1)
+    rows = sobol_probabilities(64, len(question.inputs), 1)
     alone = prepare(question, question.tasks[1]).equal(world_at(question.inputs, rows))
     here = (table["point"] == 0) & (table["job"] == "train") & (table["metric"] == "equal_count")
     np.testing.assert_array_equal(table[here]["value"], alone)
@@ -57,7 +57,7 @@ def test_points_see_the_same_worlds(scenario: str, tmp_path: Path) -> None:
     """What A does is the same draw by draw, whether or not an input of B still varies."""
     found = []
     for vary in ([], ["chips/h800#memory.bandwidth=3.0 TB/s"]):
-        asked = plan(scenario, *vary, draws=DRAWS)
+        asked = plan(scenario, *vary, draws=64)
         swept(asked, tmp_path)
         table = draws_table(asked, Cache(tmp_path), {})
         found.append(table[(table["metric"] == "throughput") & (table["job"] == "chat")])
@@ -68,17 +68,17 @@ def test_points_see_the_same_worlds(scenario: str, tmp_path: Path) -> None:
 
 def test_more_draws_and_more_points_recompute_nothing(scenario: str, tmp_path: Path) -> None:
     swept(plan(scenario, "clusters.a.chips=16"), tmp_path)
-    more = swept(plan(scenario, CHIPS, draws=3 * DRAWS), tmp_path)[-1]
-    # Two jobs, two points, three blocks each; two blocks of the first point are there.
+    more = swept(plan(scenario, CHIPS, draws=200), tmp_path)[-1]
+    # Two jobs, two points, three blocks each (64, 64, 128); two blocks of each job of the first point are there.
     assert (more.total, more.kept, more.done) == (12, 4, 8)
-    assert swept(plan(scenario, CHIPS, draws=3 * DRAWS), tmp_path)[-1].done == 0
+    assert swept(plan(scenario, CHIPS, draws=200), tmp_path)[-1].done == 0
 
 
 def test_another_value_another_seed_other_results(scenario: str, tmp_path: Path) -> None:
     first = plan(scenario)
     keys = {work.block_key(0) for work in first.pieces}
     keys |= {work.block_key(0) for work in plan(scenario, "clusters.a.chips=24").pieces}
-    keys |= {work.block_key(0) for work in plan_sweep(Catalogue(), scenario, [], DRAWS + 50, 2).pieces}
+    keys |= {work.block_key(0) for work in plan_sweep(Catalogue(), scenario, [], 100, 2).pieces}
     assert len(keys) == 6
 
 
@@ -137,7 +137,7 @@ def test_killed_in_the_middle_and_run_again(scenario: str, tmp_path: Path) -> No
     """The process and its workers get SIGKILL; the same command then gives the bytes of an undisturbed run."""
 
     def command(name: str) -> list[str]:
-        words = ["sweep", scenario, "--vary", "clusters.a.chips=16,24,32", "--draws", "600", "--workers", "2"]
+        words = ["sweep", scenario, "--vary", "clusters.a.chips=16,24", "--draws", "200", "--workers", "2"]
         folders = ["--cache", str(tmp_path / name / "cache"), "--out", str(tmp_path / name / "out")]
         return [sys.executable, "-m", "sim.cli", *words, *folders]
 
