@@ -58,6 +58,46 @@ def compare(
     show_policy(catalogue(profiles), request, sys.stdout, as_json=json, out=out)
 
 
+@app.command("solve")
+def solve(
+    scenario: Annotated[str, typer.Argument(help="Policy scenario: a file, or the id of a shipped one.")],
+    outcome: Annotated[
+        str, typer.Option("--for", metavar="OUTCOME", help="What is bounded: ratio, served, stock:fp8, ...")
+    ],
+    vary: Annotated[
+        str,
+        typer.Option(metavar="SERIES", help="Series that is set to one level, such as imports.h200.quota."),
+    ],
+    between: Annotated[
+        tuple[str, str],
+        typer.Option(metavar="LOW HIGH", help='Range of levels, such as "0 chip/year" "2e6 chip/year".'),
+    ],
+    above: Annotated[float | None, typer.Option(help="Bound that the outcome is to stay above.")] = None,
+    below: Annotated[float | None, typer.Option(help="Bound that it is to stay below.")] = None,
+    since: Annotated[
+        str,
+        typer.Option("--from", metavar="DATE", help="First day of the level; of the horizon when left out."),
+    ] = "",
+    draws: Draws = None,
+    seed: Seed = None,
+    account: Accounts = None,
+    json: Json = False,
+    profiles: Profiles = None,
+) -> None:
+    """Find the level of a quota, a cap or another series that keeps an outcome above or below a bound."""
+    from sim.study.policy_solve import Wanted
+    from sim.views.policy import PolicyRequest
+    from sim.views.policy_solve import show_solution
+
+    if (above is None) == (below is None):
+        raise typer.BadParameter("give exactly one of --above and --below")
+    bound = above if below is None else below
+    assert bound is not None
+    wanted = Wanted(outcome, bound, above is not None, vary, *between, since)
+    request = PolicyRequest("solve", scenario, None, draws, seed, tuple(account or ()))
+    show_solution(catalogue(profiles), request, wanted, sys.stdout, as_json=json)
+
+
 @app.command("list")
 def policy_list(profiles: Profiles = None) -> None:
     """List the policy scenarios and what they ask."""

@@ -113,7 +113,7 @@ def study_policy(
     questions = [first, *([second[1]] if second else [])]
     drawn = groups(questions)
     branches = _branches(questions)
-    pinned = _pinned(accounts or {}, branches)
+    pinned = pinned_accounts(accounts or {}, branches)
     draws = draws or first.scenario.draws
     seed = first.scenario.seed if seed is None else seed
     probabilities = sobol_probabilities(draws, columns(drawn, branches), seed)
@@ -197,7 +197,14 @@ def _branches(questions: list[PolicyQuestion]) -> tuple[Branch, ...]:
     return tuple(found.values())
 
 
-def _pinned(accounts: Mapping[str, str], branches: tuple[Branch, ...]) -> Mapping[str, str]:
+def pinned_accounts(accounts: Mapping[str, str], branches: tuple[Branch, ...]) -> Mapping[str, str]:
+    """Accounts to follow, checked.
+
+    Raises
+    ------
+    InputError
+        When there is no such matter or account.
+    """
     for branch, option in accounts.items():
         known = {each.id: [one.id for one in each.options] for each in branches}
         if branch not in known:
