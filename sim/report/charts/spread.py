@@ -111,7 +111,7 @@ def convergence(content: ReportContent, width: float = HALF) -> Figure:
     )
     body = 1.6
     picture = frame(content.identity, width, body, claim, subtitle)
-    axes = picture.axes(0.42, 0.33, width - 1.05, body - 0.06)
+    axes = picture.axes(0.42, 0.33, width - 1.35, body - 0.06)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     ends = []
@@ -128,7 +128,7 @@ def convergence(content: ReportContent, width: float = HALF) -> Figure:
     heights = [math.log(error / low) / span for error, _, _ in named]
     places = apart(heights, 0.115 / (body - 0.39), 0.0, 1.0)
     for place, (error, label, colour) in zip(places, named, strict=True):
-        text = shorten(f"{percent(error)} {label}", 1.0, SMALL)
+        text = shorten(f"{percent(error)} {label}", 1.28, SMALL)
         axes.annotate(text, (1.0, place), xycoords="axes fraction", xytext=(4, 0), textcoords="offset points",
                       va="center", size=SMALL, color=colour)  # fmt: skip
     words = "; ".join(f"{label}: {percent(error)}" for error, label, _ in ends)
