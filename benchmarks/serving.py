@@ -23,19 +23,28 @@ from fractions import Fraction
 
 import numpy as np
 
+from sim.profiles.catalogue import Catalogue
+from sim.profiles.workload import ServingTraffic
 from sim.serving.cluster import ClusterPlan, Details, PoolPlan, simulate
 from sim.serving.prefix_cache import CacheTier, PrefixSettings
-from sim.serving.replay import lengths_with
 from sim.serving.routing import least_loaded
 from sim.serving.sessions import AgentHabits, draw_sessions
 from sim.serving.steps import ReplicaLimits, StepCost
 from sim.serving.traffic import LengthDistribution, Requests, draw_requests, poisson_arrivals
 
-# Moments and longest of the Azure conversation trace 2023 (scenarios/workloads/azure-conversation.yaml).
-CONVERSATION = (
-    lengths_with(1154.7, 1154.7**2 + 1108.8**2, 14050.0),
-    lengths_with(211.1, 211.1**2 + 162.9**2, 1000.0),
-)
+
+def _conversation() -> tuple[LengthDistribution, LengthDistribution]:
+    """Prompts and answers of the Azure conversation trace 2023."""
+    traffic = Catalogue().workload("azure-conversation")
+    assert isinstance(traffic, ServingTraffic)
+    prompt, output = (
+        LengthDistribution(part.median.median, part.sigma.median, part.maximum.median)
+        for part in (traffic.input, traffic.output)
+    )
+    return prompt, output
+
+
+CONVERSATION = _conversation()
 REASONING = LengthDistribution(800, 1.0, 16000), LengthDistribution(3000, 0.8, 20000)
 # An H100-like instance: 8 ms of weights, 40 us per sequence, 10 ns per token of context, 5 us per prompt token.
 COST = StepCost([0.008 + 4e-5 * batch for batch in range(513)], 1e-8, 0.0, 5e-6, 1e-10)
@@ -134,7 +143,6 @@ def _requests(
 
 def _unit(model: str, system: str, pools: str) -> tuple[ClusterPlan, float]:
     """The unit that `parity capacity` would choose for this traffic, and nine tenths of what it carries [1/s]."""
-    from sim.profiles.catalogue import Catalogue
     from sim.resolve import resolve_chip, resolve_network, resolve_serving
     from sim.serving.capacity import serving_capacity
     from sim.serving.unit_run import unit_plan
