@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from sim.profiles.catalogue import Catalogue
+from sim.report.certainty import draws_note
 from sim.report.outputs import write_report
-from sim.report.wording import draws_note
 from sim.study.run import ScenarioRun, run_scenario
 from sim.views.output import check_folder
 

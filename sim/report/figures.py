@@ -11,11 +11,12 @@ from functools import partial
 
 from matplotlib.figure import Figure
 
+from sim.report.certainty import known_errors
 from sim.report.charts import campaign, curve, frontier, job, money, parity, sensitivity, spread, trust
 from sim.report.charts.style import styled
 from sim.report.content import Curve, JobContent, ReportContent, Sensitivity
 from sim.report.numbers import finite
-from sim.report.wording import drawn_views, headline_jobs, known_errors
+from sim.report.wording import drawn_views, headline_jobs
 
 LONG, SHORT = 10, 5  # inputs in the tornado of a headline job, and of the others
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from sim.quantity import Quantity
+from sim.report.certainty import convergence_claim, draws_note, known_errors
 from sim.report.content import Convergence, Course
-from sim.report.wording import convergence_claim, draws_note, known_errors
 from sim.study.inputs import NamedInput
 from sim.study.joint import Tie, number_of_case, taken_along
 from sim.study.sensitivity import saltelli_probabilities, sobol_indices

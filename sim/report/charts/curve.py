@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from sim.report.certainty import curve_claim
 from sim.report.charts.style import (
     FILL,
     GREY,
@@ -25,7 +26,7 @@ from sim.report.charts.style import (
 )
 from sim.report.content import Curve, Interval, RunIdentity
 from sim.report.numbers import number
-from sim.report.wording import capital, curve_claim, owner_and_field
+from sim.report.wording import capital, owner_and_field
 
 
 class Named(Protocol):

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
+from sim.report.certainty import convergence_claim, known_errors
 from sim.report.charts.sensitivity import marked
 from sim.report.charts.style import (
     FILL,
@@ -32,7 +33,7 @@ from sim.report.charts.style import (
 )
 from sim.report.content import ReportContent
 from sim.report.numbers import percent, whole_percent
-from sim.report.wording import convergence_claim, known_errors, owner_and_field, sobol_claim
+from sim.report.wording import owner_and_field, sobol_claim
 
 ROW = 0.25  # inch
 ROUND = (*(m * 10**-e for e in (4, 3, 2, 1) for m in (1, 2, 5)), 1.0)

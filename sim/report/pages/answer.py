@@ -8,19 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from sim.quantity import WEAK_KINDS
+from sim.report.certainty import draws_note, obtained
 from sim.report.content import Interval, ReportContent
 from sim.report.numbers import bounds, number, span
 from sim.report.pages.cells import Data, cell, day
-from sim.report.wording import (
-    draws_note,
-    flip_words,
-    largest_drivers,
-    main_view,
-    obtained,
-    slogan_verdict,
-    spoken,
-    view_name,
-)
+from sim.report.wording import flip_words, largest_drivers, main_view, slogan_verdict, spoken, view_name
 
 
 def answer_data(content: ReportContent) -> Data:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 
+from sim.report.certainty import equals_claim
 from sim.report.content import EqualCell, EqualRow, ReportContent
 from sim.report.figures import curve_name
 from sim.report.numbers import percent
 from sim.report.pages.cells import Data, cell
-from sim.report.wording import equals_claim
 
 HEADS = {
     "same work per time": "Same work",

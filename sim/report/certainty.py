@@ -1,0 +1,103 @@
+"""Sentences on measures, lines and draws: does the conclusion survive, where does it turn, how well is it known."""
+
+from __future__ import annotations
+
+import math
+
+from sim.report.content import Convergence, Course, Curve, ReportContent
+from sim.report.numbers import number, percent
+from sim.report.wording import listed, owner_and_field
+
+
+def equals_claim(content: ReportContent) -> str:
+    """Whether the conclusion survives another measure: by which A equals B's own count, by which not, and which are open."""
+    b = content.clusters[1]
+    held: list[str] = []
+    failed: list[str] = []
+    open_: list[str] = []
+    for row in content.equals:
+        first = row.cells[0]
+        if first.count is not None:
+            place = held if first.count.p05 >= b.chips else failed if first.count.p95 < b.chips else open_
+            place.append(row.label)
+    parts = [
+        (f"{b.chips:,} {b.label} or more by", held),
+        ("fewer by", failed),
+        (f"{b.chips:,} lie inside the 90 % interval by", open_),
+    ]
+    return "; ".join(f"{words} {listed(names)}" for words, names in parts if names) + "."
+
+
+def curve_claim(job_label: str, b: str, chips: int, curve: Curve) -> str:
+    """Where along an input the conclusion turns: as many of B as there are, by work or by money; else how far it goes."""
+    field = owner_and_field(curve.input)[1]
+    unit = f" {curve.unit}" if curve.unit else ""
+    for what, at in (("do the same work", curve.work_at[1]), ("cost the same", curve.money_at[1])):
+        if at is not None:
+            return f"{job_label}: {chips:,} {b} {what} where {field} is {number(at)}{unit}"
+    lines = [("the same work takes", curve.work), ("the same money buys", curve.money)]
+    moves = [(abs(counts[-1].p50 - counts[0].p50), what, counts) for what, counts in lines if counts]
+    _, what, counts = max(moves, key=lambda move: move[0])
+    return f"{job_label}: {what} {number(counts[0].p50)} to {number(counts[-1].p50)} {b} over this range of {field}"
+
+
+def obtained(content: ReportContent) -> str:
+    """How the headlines were obtained, in a sentence."""
+    played = [job for job in content.jobs if job.origin is not None and job.origin.events]
+    gaps = [abs(job.origin.gap) for job in played if job.origin is not None and math.isfinite(job.origin.gap)]
+    if not gaps:
+        return "The counts are closed forms over all draws."
+    least, most = (pick(job.origin.events for job in played if job.origin is not None) for pick in (min, max))
+    worlds = f"{least} to {most} worlds" if most > least else f"{most} world{'s' if most > 1 else ''}"
+    who = (
+        "every job" if len(played) == len(content.jobs) else f"{len(played)} of the {len(content.jobs)} jobs"
+    )
+    return (
+        f"The counts are closed forms over all draws; the event engines played {who} on {worlds} and give counts that "
+        f"differ by {percent(max(gaps))} at most."
+    )
+
+
+def known_errors(course: Course) -> list[tuple[int, float]]:
+    """Draws, and the larger error of the two ends of the interval as a share of the median, where both are known."""
+    found = []
+    for draws, _, middle, _, low, _, high in course.rows:
+        if math.isfinite(low + high) and math.isfinite(middle) and middle:
+            found.append((draws, max(low, high) / abs(middle)))
+    return found
+
+
+def convergence_claim(convergence: Convergence) -> str:
+    """How well the ends of the intervals are known."""
+    last = [known_errors(course)[-1] for course in convergence.courses if known_errors(course)]
+    if not last:
+        return "Draws behind the answers"
+    worst = percent(max(error for _, error in last))
+    claim = f"With {last[0][0]:,} draws the ends of every interval are known to within {worst} of the median"
+    if convergence.asked is None:
+        return claim
+    if convergence.open:
+        return f"{claim}; {percent(convergence.asked)} was asked for and not reached"
+    return f"{claim}, as asked for: {percent(convergence.asked)}"
+
+
+def draws_note(convergence: Convergence, draws: int) -> str:
+    """Why there are as many draws as there are; empty where their number was given."""
+    if convergence.asked is None:
+        return ""
+    grown = (
+        f"Draws doubled from {convergence.first:,}"
+        if draws > convergence.first
+        else f"{draws:,} draws were enough"
+    )
+    wanted = f"the ends of every headline known to {percent(convergence.asked)} of its median"
+    if convergence.open:
+        return (
+            f"{grown} to the most allowed, {convergence.most:,}, without reaching what was asked for ({wanted}) in "
+            f"{listed(list(convergence.open))}."
+        )
+    return (
+        f"{grown} until what was asked for was reached: {wanted}."
+        if draws > convergence.first
+        else f"{grown}: {wanted}."
+    )
