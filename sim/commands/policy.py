@@ -23,12 +23,21 @@ Accounts = Annotated[
 ]
 
 
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        "--as-of", metavar="DATE", help="Use no entry, rule or change that became known later than this date."
+    ),
+]
+
+
 @app.command("run")
 def run(
     scenario: Annotated[str, typer.Argument(help="Policy scenario: a file, or the id of a shipped one.")],
     draws: Draws = None,
     seed: Seed = None,
     account: Accounts = None,
+    as_of: AsOf = None,
     json: Json = False,
     out: Out = None,
     profiles: Profiles = None,
@@ -36,7 +45,7 @@ def run(
     """Answer the question of a policy scenario and write its report."""
     from sim.views.policy import PolicyRequest, show_policy
 
-    request = PolicyRequest("run", scenario, None, draws, seed, tuple(account or ()))
+    request = PolicyRequest("run", scenario, None, draws, seed, tuple(account or ()), as_of)
     show_policy(catalogue(profiles), request, sys.stdout, as_json=json, out=out)
 
 
@@ -47,6 +56,7 @@ def compare(
     draws: Draws = None,
     seed: Seed = None,
     account: Accounts = None,
+    as_of: AsOf = None,
     json: Json = False,
     out: Out = None,
     profiles: Profiles = None,
@@ -54,7 +64,7 @@ def compare(
     """Compare two policy scenarios: differences with intervals, what moves them, shifts of dates."""
     from sim.views.policy import PolicyRequest, show_policy
 
-    request = PolicyRequest("compare", a, b, draws, seed, tuple(account or ()))
+    request = PolicyRequest("compare", a, b, draws, seed, tuple(account or ()), as_of)
     show_policy(catalogue(profiles), request, sys.stdout, as_json=json, out=out)
 
 

@@ -55,6 +55,7 @@ class Kind(StrEnum):
 
     training = "training"
     serving = "serving"
+    policy = "policy"
 
 
 @app.command("validate")
@@ -68,7 +69,13 @@ def validate(
     out: Annotated[Path | None, folder("Also write the page and its charts there.")] = None,
     profiles: Profiles = None,
 ) -> None:
-    """Predict published measurements, and say how far off the predictions are."""
+    """Predict published measurements, or reproduce published policy tables, and say how far off we are."""
+    if kind is Kind.policy:
+        from sim.views.policy_validation import DRAWS, SEED, validate_policy
+
+        tables = [] if cases is None else [cases]
+        validate_policy(catalogue(profiles), tables, DRAWS, SEED, sys.stdout, as_json=json, out=out)
+        return
     from sim.views.validation import validate_and_show
 
     print(validate_and_show(kind.value, cases, profiles or (), json, out))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
@@ -19,6 +20,7 @@ from sim.report.document import print_document, standalone
 from sim.report.figures import Chart, Drawing, drawing
 from sim.report.outputs import RUN_FILE, write_all
 from sim.report.policy_content import PolicyContent
+from sim.report.workbook import plain_workbook
 
 TEMPLATE = Path(__file__).with_name("policy.typ")
 
@@ -79,6 +81,7 @@ def policy_files(
         files[f"figures/{name}.svg"] = svg
         files[f"figures/{name}.png"] = png
     files["results.csv"] = results.to_csv(index=False, lineterminator="\n").encode()
+    files["results.xlsx"] = plain_workbook(_sheets(content, results))
     stream = io.BytesIO()
     results.to_parquet(stream, index=False, compression="zstd")
     files["results.parquet"] = stream.getvalue()
@@ -86,6 +89,18 @@ def policy_files(
         json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     ).encode()
     return files
+
+
+def _sheets(content: PolicyContent, results: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Every table of the report as a sheet, and the long table; what does not happen is an empty cell."""
+    tables = {
+        "".join(letter for letter in table.title if letter not in "[]:*?/\\")[:31]: pd.DataFrame(
+            [list(row) for row in table.rows], columns=list(table.columns)
+        )
+        for table in (*content.tables, *content.annex)
+    }
+    finite = results.map(lambda cell: "" if isinstance(cell, float) and not math.isfinite(cell) else cell)
+    return {**tables, "results": finite}
 
 
 def write_policy_report(directory: Path, content: PolicyContent, files: Mapping[str, bytes]) -> list[Path]:

@@ -148,7 +148,7 @@ def _memory(result: PolicyResult) -> Iterator[Headline]:
     makers = result.question.own.supply.makers
     if not makers:
         return
-    name = f"HBM stops binding for {makers[0].name} ({result.question.start}: it never does)"
+    name = f"HBM stops binding for {makers[0].name} ({result.question.start}: no quarter in which it binds)"
     yield Headline("hbm", name, "date", "date", hbm_stops_binding(result))
 
 

@@ -16,6 +16,7 @@ from sim.profiles.scenario import ClusterChoice, Job
 from sim.profiles.supply import Branch, Change, ChipUse, Loss, Supply
 from sim.profiles.supply_scenario import PolicyScenario
 from sim.quantity import Quantity
+from sim.study.policy_as_of import scenario_as_of, supply_as_of
 from sim.study.policy_rulings import Ruled, ruled_series, with_parameters
 from sim.study.question import DOCUMENTATION, Side, Task
 from sim.study.traced import with_trace
@@ -64,6 +65,10 @@ class PolicyQuestion:
         First day.
     reference : ChipProfile
         Chip in whose equivalents datasheet metrics are counted.
+    as_of : str or None
+        Day after which nothing of the policy files is used.
+    late : tuple of str
+        Series of which nothing was known by then, and whose first point is used all the same.
     """
 
     scenario: PolicyScenario
@@ -74,6 +79,8 @@ class PolicyQuestion:
     start: str
     quarters: int
     reference: ChipProfile
+    as_of: str | None = None
+    late: tuple[str, ...] = ()
 
     @property
     def countries(self) -> tuple[Country, ...]:
@@ -103,13 +110,17 @@ class PolicyQuestion:
         return tuple(branch for country in self.countries for branch in country.branches)
 
 
-def load_policy(catalogue: Catalogue, path_or_id: str, bare: bool = False) -> PolicyQuestion:
+def load_policy(
+    catalogue: Catalogue, path_or_id: str, bare: bool = False, as_of: str | None = None
+) -> PolicyQuestion:
     """Load a policy scenario and all it names.
 
     Parameters
     ----------
     bare : bool
         Leave out the scenario's own changes, losses and branches: the baseline it is laid over.
+    as_of : str, optional
+        Use nothing of the policy files that became known later.
 
     Raises
     ------
@@ -119,25 +130,32 @@ def load_policy(catalogue: Catalogue, path_or_id: str, bare: bool = False) -> Po
     scenario = catalogue.policy(path_or_id)
     own = catalogue.supply(scenario.baseline)
     rival = catalogue.supply(scenario.rival) if scenario.rival else None
+    late: tuple[str, ...] = ()
+    if as_of is not None:
+        scenario = scenario_as_of(scenario, as_of)
+        own, late = supply_as_of(own, as_of)
+        rival = None if rival is None else supply_as_of(rival, as_of)[0]
     return PolicyQuestion(
         scenario=scenario,
-        own=_country(catalogue, own, scenario, "own", bare),
-        rival=None if rival is None else _country(catalogue, rival, scenario, "rival", bare),
+        own=_country(catalogue, own, scenario, "own", bare, as_of),
+        rival=None if rival is None else _country(catalogue, rival, scenario, "rival", bare, as_of),
         training=_task(catalogue, scenario.training),
         serving=_task(catalogue, scenario.serving),
         start=str(scenario.start or own.start),
         quarters=scenario.quarters or own.quarters,
         reference=catalogue.chip(REFERENCE),
+        as_of=as_of,
+        late=late,
     )
 
 
 def _country(
-    catalogue: Catalogue, supply: Supply, scenario: PolicyScenario, whose: str, bare: bool
+    catalogue: Catalogue, supply: Supply, scenario: PolicyScenario, whose: str, bare: bool, as_of: str | None
 ) -> Country:
     given = () if bare else tuple(each for each in scenario.changes if each.country == whose)
     mine = with_parameters(catalogue, scenario, given)
     has_own = whose == "own" and not bare
-    ruled, rule_files = ruled_series(catalogue, supply, scenario, {} if bare else scenario.rules)
+    ruled, rule_files = ruled_series(catalogue, supply, scenario, {} if bare else scenario.rules, as_of)
     return Country(
         supply=supply,
         sides={use.id: _side(catalogue, use) for use in supply.chips},

@@ -53,7 +53,7 @@ def policy_content(catalogue: Catalogue, study: PolicyStudy, command: str) -> Po
         answers=tuple(_answers(study, a, b)),
         big=tuple(_big(study)),
         not_modelled=NOT_MODELLED,
-        warnings=tuple(dict.fromkeys(study.a.result.rates.warnings))[:3],
+        warnings=tuple(dict.fromkeys((*study.a.result.rates.warnings, *_late(study))))[:4],
         decides=tuple(_decides(study, a)),
         lead=(first,),
         more=tuple(rest),
@@ -66,6 +66,13 @@ def policy_content(catalogue: Catalogue, study: PolicyStudy, command: str) -> Po
     )
 
 
+def _late(study: PolicyStudy) -> Iterator[str]:
+    question = study.a.question
+    if question.late:
+        names = ", ".join(question.late[:6]) + (" and others" if len(question.late) > 6 else "")
+        yield f"Nothing was known by {question.as_of} of {names}: the first point of each is used all the same."
+
+
 def _scope(study: PolicyStudy) -> str:
     question = study.a.question
     end = question.quarters / 4
@@ -74,6 +81,8 @@ def _scope(study: PolicyStudy) -> str:
         parts.append(f"compared with {question.rival.supply.name}")
     if study.pinned:
         parts.append("account followed: " + ", ".join(study.pinned.values()))
+    if question.as_of:
+        parts.append(f"nothing of the policy files that became known after {question.as_of}")
     note = question.scenario.note.strip()
     return "; ".join(parts) + (f". {note}" if note else ".")
 

@@ -18,6 +18,7 @@ from sim.profiles.policy import Condition, ExportRule
 from sim.profiles.supply import Change, Import, Supply
 from sim.profiles.supply_scenario import PolicyScenario
 from sim.quantity import Quantity
+from sim.study.policy_as_of import rules_as_of
 from sim.study.rules.book import RuleBook, load_rules
 from sim.study.rules.classify import chip_facts, item_of
 
@@ -98,7 +99,11 @@ def _without(rule: Rule) -> Rule:
 
 
 def ruled_series(
-    catalogue: Catalogue, supply: Supply, scenario: PolicyScenario, switches: Mapping[str, str]
+    catalogue: Catalogue,
+    supply: Supply,
+    scenario: PolicyScenario,
+    switches: Mapping[str, str],
+    as_of: str | None = None,
 ) -> tuple[tuple[Ruled, ...], tuple[ExportRule, ...]]:
     """Series that the rules set, and the rule files whose numbers enter.
 
@@ -109,7 +114,7 @@ def ruled_series(
     """
     if supply.rules is None:
         return (), ()
-    book = load_rules(catalogue)
+    book = load_rules(catalogue) if as_of is None else rules_as_of(load_rules(catalogue), as_of)
     _check(catalogue, supply, scenario, switches, book)
     found = switched_rules(switches, book)
     named = {name.partition(".")[0] for each in supply.imports for name in each.by_rule.values()}

@@ -92,6 +92,7 @@ def study_policy(
     seed: int | None = None,
     accounts: Mapping[str, str] | None = None,
     progress: Progress = lambda _what, _share: None,
+    as_of: str | None = None,
 ) -> PolicyStudy:
     """Run a scenario against another one, in the same draws.
 
@@ -101,6 +102,8 @@ def study_policy(
         Files or ids. Without ``b`` the scenario's own ``against``, else the baseline without its changes, if it has any.
     accounts : mapping of branch id to option id
         Accounts that every draw is to follow.
+    as_of : str, optional
+        Use nothing of the policy files that became known later.
 
     Raises
     ------
@@ -108,7 +111,7 @@ def study_policy(
         When the question cannot be answered as it stands.
     """
     progress("reading files", 0.0)
-    first = load_policy(catalogue, a)
+    first = load_policy(catalogue, a, as_of=as_of)
     second = _against(catalogue, first, a, b)
     questions = [first, *([second[1]] if second else [])]
     drawn = groups(questions)
@@ -148,8 +151,8 @@ def _against(
     if b is None and not scenario.against:
         if not (scenario.changes or scenario.losses or scenario.branches or scenario.rules):
             return None
-        return "without these changes", load_policy(catalogue, a, bare=True)
-    second = load_policy(catalogue, b or scenario.against)
+        return "without these changes", load_policy(catalogue, a, bare=True, as_of=first.as_of)
+    second = load_policy(catalogue, b or scenario.against, as_of=first.as_of)
     asked = second.scenario.model_copy(
         update={"training": scenario.training, "serving": scenario.serving, "show": scenario.show}
     )

@@ -32,13 +32,14 @@ class PolicyRequest:
     draws: int | None = None
     seed: int | None = None
     accounts: tuple[str, ...] = ()
+    as_of: str | None = None
 
     @property
     def command(self) -> str:
         """The line that gives the same answer."""
         options = [
             f"--{name} {value}"
-            for name, value in (("draws", self.draws), ("seed", self.seed))
+            for name, value in (("draws", self.draws), ("seed", self.seed), ("as-of", self.as_of))
             if value is not None
         ]
         options += [f"--account {shlex.quote(each)}" for each in self.accounts]
@@ -82,7 +83,9 @@ def show_policy(
     """
     if out is not None:
         check_folder(out)
-    study = study_policy(catalogue, request.a, request.b, request.draws, request.seed, request.pinned)
+    study = study_policy(
+        catalogue, request.a, request.b, request.draws, request.seed, request.pinned, as_of=request.as_of
+    )
     content = policy_content(catalogue, study, request.command)
     record = plain(policy_record(study, content))
     directory = out or (None if as_json else REPORTS / _name(study, request))
@@ -98,7 +101,7 @@ def show_policy(
     for path in paths[:1]:
         print(f"PDF    {path}", file=to)
         print(
-            f"tables {path.with_name('results.csv')} (.parquet, .json); pictures {path.parent}/figures/",
+            f"tables {path.with_name('results.csv')} (.xlsx, .parquet, .json); pictures {path.parent}/figures/",
             file=to,
         )
 

@@ -15,6 +15,7 @@ from sim.study.policy_validation_page import cells, page, results_csv
 from sim.views.listing import Listing, print_listing
 from sim.views.output import check_folder, json_text
 
+DRAWS, SEED = 512, 1  # of `parity validate policy`
 COLUMNS = ("item", "published", "agrees within", "ours", "residual", "verdict", "note")
 
 

@@ -8,9 +8,10 @@ import re
 
 import numpy as np
 import pytest
+from openpyxl import load_workbook
 
 from sim.profiles.catalogue import Catalogue
-from sim.report.policy_report import policy_files
+from sim.report.policy_report import TEMPLATE, policy_files
 from sim.study.policy_report import policy_content
 from sim.study.policy_study import PolicyStudy, study_policy
 from sim.study.policy_tables import policy_record, results_table
@@ -35,7 +36,7 @@ def test_the_report_has_its_pages_charts_and_tables(catalogue: Catalogue, study:
     for name in ("ratio-tpp", "stock-tpp", "chips-by-pathway", "binding", "tornado", "tornado-difference"):
         assert f"figures/{name}.svg" in files
         assert b"inputs" in files[f"figures/{name}.svg"] or len(files[f"figures/{name}.png"]) > 1000
-    assert content.not_modelled
+    assert load_workbook(io.BytesIO(files["results.xlsx"])).sheetnames[0] == "Outcomes"
     assert any(table.title == "By account: Ascend units made in 2025" for table in content.tables)
     assert any(
         table.title == "Export rules on the products" and len(table.rows) > 3 for table in content.annex
@@ -43,10 +44,39 @@ def test_the_report_has_its_pages_charts_and_tables(catalogue: Catalogue, study:
     assert any(table.title == "Alleged" and table.rows for table in content.annex)
 
 
+VERDICTS = re.compile(
+    r"\b(should|must|ought|recommend\w*|advis\w+|better to|unfortunately|alarming)\b", re.IGNORECASE
+)
+
+
 def test_the_voice_is_neutral(catalogue: Catalogue, study: PolicyStudy) -> None:
     content = policy_content(catalogue, study, "")
-    text = " ".join([*content.answers, *content.decides, *content.not_modelled, content.title])
-    assert not re.search(r"\b(should|must|ought|recommend|better to)\b", text)
+    cells = [cell for table in (*content.tables, *content.annex) for row in table.rows for cell in row]
+    notes = [table.note for table in (*content.tables, *content.annex) if table.title != "Alleged"]
+    texts = [content.title, content.scope, *content.answers, *content.decides, *content.not_modelled, *notes]
+    # Titles and addresses of sources are quoted as they are.
+    titles = {source.title for document in study.a.question.documents for source in document.sources.values()}
+    said = [text for text in (*texts, *cells) if text not in titles and not text.startswith("http")]
+    assert not [text for text in said if VERDICTS.search(text)]
+
+
+def test_every_shipped_scenario_is_neutral_and_marks_allegations(catalogue: Catalogue) -> None:
+    for id in catalogue.ids("policies"):
+        scenario = catalogue.policy(id)
+        notes = [change.note for change in scenario.changes]
+        for text in (scenario.name, scenario.question, scenario.label, scenario.note, *notes):
+            assert not VERDICTS.search(text), f"{id}: {text}"
+        for allegation in (*scenario.allegations, *catalogue.supply(scenario.baseline).allegations):
+            assert allegation.by, f"{id}: {allegation.id}"
+            assert allegation.source, f"{id}: {allegation.id}"
+
+
+def test_page_one_says_what_is_not_modelled_in_every_report(catalogue: Catalogue, study: PolicyStudy) -> None:
+    # The list is one for all scenarios; the template puts it on the first page whatever the question.
+    content = policy_content(catalogue, study, "")
+    assert len(content.not_modelled) >= 5
+    template = TEMPLATE.read_text(encoding="utf-8")
+    assert template.index("not_modelled") < template.index("d.tables")
 
 
 def test_a_closed_door_leaves_what_is_inside(study: PolicyStudy) -> None:

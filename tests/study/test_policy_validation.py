@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,16 @@ def test_mistakes_in_a_table_are_named(tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match=':2: published: read "many"'):
         read_tables([table])
+
+
+def test_every_miss_has_its_reason() -> None:
+    results = list(
+        csv.DictReader((shipped_root() / "validation" / "policy_results.csv").open(encoding="utf-8"))
+    )
+    reasons = {
+        (row.table, row.item): row.reason
+        for row in read_tables(sorted((shipped_root() / "validation").glob("policy-*.csv")))
+    }
+    missed = [row for row in results if row["verdict"] in ("missed", "out of reach")]
+    assert missed
+    assert not [row["item"] for row in missed if not reasons[row["table"], row["item"]]]
