@@ -62,7 +62,7 @@ def once(scenario: str, draws: int | None) -> dict[str, Seconds]:
     from sim.study.run import run_scenario
 
     watch = Stopwatch()
-    found = run_scenario(Catalogue(), scenario, draws, progress=watch)
+    found = run_scenario(Catalogue(), scenario, draws, progress=watch, workers=os.cpu_count() or 1)
     watch("writing the report")
     with tempfile.TemporaryDirectory() as folder:
         write_report(found.content, folder, found.summary, draws=found.draws)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -54,6 +55,7 @@ def run_and_report(
             lambda what, share: bar.update(row, description=what, completed=share),
             as_of,
             precision,
+            workers=os.cpu_count() or 1,
         )
         bar.update(row, description="writing the report")
         directory = out or REPORTS / result.content.identity.scenario

@@ -55,6 +55,9 @@ class InputError(Exception):
         self.problems = tuple(sorted(problems, key=_order))
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
+    def __reduce__(self) -> tuple[type[InputError], tuple[tuple[Problem, ...]]]:
+        return type(self), (self.problems,)  # comes back whole from another process
+
 
 def _order(problem: Problem) -> tuple[str, int, int]:
     mark = problem.mark

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sim.profiles.catalogue import Catalogue
-from sim.report.content import JobContent, ReportContent, RunIdentity, ValidationRecord
+from sim.report.content import Curve, JobContent, ReportContent, RunIdentity, Sensitivity, ValidationRecord
 from sim.resolve import World
 from sim.study.answer import (
     CannotRunError,
@@ -28,13 +28,15 @@ from sim.study.inputs import named_inputs
 from sim.study.question import Question, Task, load_question
 from sim.study.summary.curves import headline_curves
 from sim.study.summary.report import Findings, inputs_hash, report_content
-from sim.study.summary.sensitivity import sensitivity, swings
+from sim.study.summary.sensitivity import Swings, sensitivity, swings
 from sim.study.summary.serving import serving_content
 from sim.study.summary.tables import draws_table, summary_table
 from sim.study.summary.training import training_content
 from sim.study.summary.trust import committed_record
+from sim.study.sweep.workers import workers as crew
 from sim.study.worlds import sobol_probabilities, sobol_rows
 
+JOBS_EACH = 2  # jobs from which on a further process earns the seconds it takes to start
 Progress = Callable[[str, float], None]  # what is being done, and the share of the whole that is behind
 
 
@@ -66,6 +68,7 @@ def run_scenario(
     progress: Progress = lambda _what, _share: None,
     as_of: str | None = None,
     precision: float | None = None,
+    workers: int = 1,
 ) -> ScenarioRun:
     """Answer the question of a scenario file.
 
@@ -82,6 +85,8 @@ def run_scenario(
     precision : float, optional
         Error of the ends of every headline, as a share of its median [1]: draws double until it is reached, or the most
         that the scenario allows; instead of the scenario's own.
+    workers : int
+        Processes that share the jobs; the answer is the same with any number.
 
     Raises
     ------
@@ -108,20 +113,61 @@ def run_scenario(
     played = _played(first, chosen.event_draws)
     inputs = named_inputs(question)
     findings = Findings([], [], [], [], [], stopping)
-    for index, study in enumerate(studies):
-        progress(study.task.label, (index + 0.1) / len(studies))
-        answer, content = _answered(question, study, world, played, seed)
-        progress(f"{study.task.label}: what moves the answer", (index + 0.5) / len(studies))
-        moved = swings(question, study)
-        draws_of = (drawn.probabilities, answer.equal)
-        moves = sensitivity(question, study, inputs, moved, draws_of, question.b.choice.chips, seed)
+    works = [
+        _Work(question, study, _is_headline(studies, index), drawn.probabilities, played, seed)
+        for index, study in enumerate(studies)
+    ]
+    for answer, content, moved, moves, curves in _all_found(works, workers, progress):
         findings.add(answer, content, moved, moves)
-        if _is_headline(studies, index):
-            findings.curves.extend(headline_curves(question, study, moves, seed))
+        findings.curves.extend(curves)
     identity = _identity(catalogue, question, command, drawn, len(played))
     report = report_content(question, world, findings, inputs, identity, _validation(question))
     progress("done", 1.0)
     return ScenarioRun(report, summary_table(report), draws_table(question, findings.answers))
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """One job with everything it takes to find out what the report says of it, in this process or another.
+
+    Attributes
+    ----------
+    headline : bool
+        Whether the job is the first of its kind: those that the first pages speak of.
+    played : list of int
+        Draws on which the event engines run.
+    """
+
+    question: Question
+    study: TrainingStudy | ServingStudy
+    headline: bool
+    probabilities: NDArray[np.float64]
+    played: list[int]
+    seed: int
+
+
+_Found = tuple[TrainingAnswer | ServingAnswer, JobContent, Swings, Sensitivity, list[Curve]]
+
+
+def _all_found(works: Sequence[_Work], count: int, progress: Progress) -> Iterator[_Found]:
+    """What there is to say of each job, in their order."""
+    with crew(max(1, min(count, len(works) // JOBS_EACH)), None) as hired:
+        futures = [] if hired.size == 1 else [hired.executor.submit(_found, work) for work in works]
+        for index, work in enumerate(works):
+            progress(work.study.task.label, (index + 0.1) / len(works))
+            yield futures[index].result() if futures else _found(work)
+
+
+def _found(work: _Work) -> _Found:
+    question, study, seed = work.question, work.study, work.seed
+    world = question.world(work.probabilities)
+    answer, content = _answered(question, study, world, work.played, seed)
+    moved = swings(question, study)
+    draws_of = (work.probabilities, answer.equal)
+    inputs = named_inputs(question)
+    moves = sensitivity(question, study, inputs, moved, draws_of, question.b.choice.chips, seed)
+    curves = headline_curves(question, study, moves, seed) if work.headline else []
+    return answer, content, moved, moves, curves
 
 
 def _is_headline(studies: Sequence[TrainingStudy | ServingStudy], index: int) -> bool:
