@@ -49,47 +49,63 @@ class Moved:
         return 0.0 if np.isnan(gap) else gap
 
 
-def tornado(
+def tornados(
     groups: Sequence[Group],
     branches: Sequence[Branch],
     probabilities: Matrix,
-    outcome: Vector,
-    evaluate: Callable[[PolicyWorld], Vector],
+    outcomes: Sequence[Vector],
+    evaluate: Callable[[PolicyWorld], Sequence[Vector]],
     pinned: Mapping[str, str],
     count: int = 10,
-) -> tuple[float, list[Moved]]:
-    """The outcome at the median of all inputs, and the inputs that move it most, largest first.
+) -> list[tuple[float, list[Moved]]]:
+    """Every outcome at the median of all inputs, and the inputs that move it most, largest first.
 
     Parameters
     ----------
-    probabilities, outcome : (draws, columns), (draws,)
+    probabilities, outcomes : (draws, columns), sequence of (draws,)
         The draws and what came out.
     evaluate : callable
-        The outcome in other worlds.
+        The same outcomes in other worlds; called once for all of them, since simulating is what takes the time.
 
     Notes
     -----
     All inputs of the policy files are tried one at a time, and of the others the sixteen with the highest rank
     correlation. Of accounts that contradict each other the first is tried against the last.
     """
-    ranks = np.nan_to_num(rank_correlation(probabilities, outcome))
-    free = [i for i, branch in enumerate(branches) if branch.id not in pinned]
-    policy = [len(branches) + i for i, group in enumerate(groups) if group.name.startswith("policy/")]
-    others = len(branches) + len(policy)
-    chosen = others + np.argsort(-np.abs(ranks[others:]), kind="stable")[:TRIED]
-    columns = [*free, *policy, *(int(each) for each in chosen)]
+    ranks = [np.nan_to_num(rank_correlation(probabilities, outcome)) for outcome in outcomes]
+    chosen = [_columns(groups, branches, each, pinned) for each in ranks]
+    columns = list(dict.fromkeys(column for each in chosen for column in each))
     rows = np.full((1 + 2 * len(columns), probabilities.shape[1]), 0.5)
     for at, column in enumerate(columns):
         rows[1 + 2 * at, column] = LOW
         rows[2 + 2 * at, column] = HIGH
     found = evaluate(policy_world(groups, branches, rows, pinned))
-    moved = [
-        _moved(groups, branches, column, found[1 + 2 * at], found[2 + 2 * at], ranks[column])
-        for at, column in enumerate(columns)
-    ]
+    answers = []
+    for values, rank, own in zip(found, ranks, chosen, strict=True):
+        moved = [
+            _moved(groups, branches, column, values[1 + 2 * at], values[2 + 2 * at], rank[column])
+            for at, column in enumerate(columns)
+            if column in own
+        ]
+        answers.append((float(values[0]), _largest(moved, count)))
+    return answers
+
+
+def _columns(
+    groups: Sequence[Group], branches: Sequence[Branch], ranks: Vector, pinned: Mapping[str, str]
+) -> list[int]:
+    """Columns that are tried for one outcome."""
+    free = [i for i, branch in enumerate(branches) if branch.id not in pinned]
+    policy = [len(branches) + i for i, group in enumerate(groups) if group.name.startswith("policy/")]
+    others = len(branches) + len(policy)
+    chosen = others + np.argsort(-np.abs(ranks[others:]), kind="stable")[:TRIED]
+    return [*free, *policy, *(int(each) for each in chosen)]
+
+
+def _largest(moved: list[Moved], count: int) -> list[Moved]:
     moved.sort(key=lambda each: (-each.swing, each.name))
     largest = max((each.swing for each in moved if np.isfinite(each.swing)), default=0.0)
-    return float(found[0]), [each for each in moved if each.swing > WORTH * largest][:count]
+    return [each for each in moved if each.swing > WORTH * largest][:count]
 
 
 def _moved(

@@ -16,7 +16,7 @@ from sim.study.policy_headlines import Headline, headlines, lead, one
 from sim.study.policy_marginal import Marginal, marginals
 from sim.study.policy_question import Group, PolicyQuestion, groups, load_policy
 from sim.study.policy_rates import Rates
-from sim.study.policy_sensitivity import Moved, tornado
+from sim.study.policy_sensitivity import Moved, tornados
 from sim.study.policy_series import ChangeError
 from sim.study.policy_simulate import PolicyResult, simulate_policy
 from sim.study.policy_worlds import PolicyWorld, columns, policy_world
@@ -133,8 +133,7 @@ def study_policy(
     progress("what moves the answer", 0.5)
     found = _Sensitivity(drawn, branches, probabilities, pinned, sides, rates)
     id = lead(sides[0].result)
-    moved = found.of(id, difference=False)
-    between = found.of(id, difference=True) if len(sides) > 1 else None
+    moved, between = found.of(id)
     progress("marginal values", 0.9)
     value = marginals(sides[0].result, first.scenario.show.metrics[0])
     other = sides[1] if len(sides) > 1 else None
@@ -235,20 +234,25 @@ class _Sensitivity:
     sides: list[Scenario]
     rates: Rates
 
-    def of(self, id: str, difference: bool) -> tuple[float, list[Moved]]:
-        """What moves an outcome of A, or its difference to B."""
-        sides = self.sides if difference else self.sides[:1]
-        scale = 12.0 if difference and _find(sides[0], id).kind == "date" else 1.0  # dates differ in months
-        outcome = scale * gap([_find(side, id).values for side in sides])
+    def of(self, id: str) -> tuple[tuple[float, list[Moved]], tuple[float, list[Moved]] | None]:
+        """What moves an outcome of A, and its difference to B where there is a B."""
+        months = 12.0 if _find(self.sides[0], id).kind == "date" else 1.0  # dates differ in months
 
-        def evaluate(world: PolicyWorld) -> Vector:
+        def both(values: list[Vector]) -> list[Vector]:
+            return [values[0], *([months * gap(values)] if len(values) > 1 else [])]
+
+        def evaluate(world: PolicyWorld) -> list[Vector]:
             rates = Rates(self.rates.question, world.values, world.draws, plans=self.rates.plans)
-            return scale * gap(
-                [one(simulate_policy(side.question, world, rates), id).values for side in sides]
-            )
+            return both([one(simulate_policy(side.question, world, rates), id).values for side in self.sides])
 
-        finite = np.nan_to_num(outcome, nan=0.0, posinf=1e9, neginf=-1e9)
-        return tornado(self.groups, self.branches, self.probabilities, finite, evaluate, self.pinned)
+        outcomes = [
+            np.nan_to_num(each, nan=0.0, posinf=1e9, neginf=-1e9)
+            for each in both([_find(side, id).values for side in self.sides])
+        ]
+        own, *between = tornados(
+            self.groups, self.branches, self.probabilities, outcomes, evaluate, self.pinned
+        )
+        return own, between[0] if between else None
 
 
 def gap(values: list[Vector]) -> Vector:
