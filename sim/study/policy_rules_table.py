@@ -9,7 +9,7 @@ from sim.profiles.catalogue import Catalogue
 from sim.profiles.supply import Import, Supply
 from sim.report.policy_content import Row, Table
 from sim.study.policy_question import PolicyQuestion
-from sim.study.policy_rulings import Period, Switched, iso_day, periods, switched_rules
+from sim.study.policy_rulings import Period, Switched, periods, switched_rules
 from sim.study.rules.book import load_rules
 
 TELLING = ("licence", "barred", "conditional", "open")
@@ -29,22 +29,27 @@ def rules_table(catalogue: Catalogue, question: PolicyQuestion) -> Table | None:
     found = switched_rules(question.scenario.rules, load_rules(catalogue))
     rows: list[Row] = []
     for product in products:
-        rows += _periods(catalogue, supply, found, product, decimal_year(question.start))
+        rows += _periods(catalogue, supply, found, product, question.start)
     columns = ("Product", "From", "Rules")
     return Table("Export rules on the products", NOTE, columns, tuple(rows), (1, 0.6, 3.4), left=True)
 
 
 def _periods(
-    catalogue: Catalogue, supply: Supply, found: Switched, product: Import, start: float
+    catalogue: Catalogue, supply: Supply, found: Switched, product: Import, begin: str
 ) -> Iterator[Row]:
     """One row per change of what the rules say."""
     last: str | None = None
+    start = decimal_year(begin)
     for period in periods(catalogue, supply, found, product.chip):
         if period.end <= start:
             continue
         words = _words(period, found) or "none"
         if words != last:
-            yield product.name if last is None else "", iso_day(max(period.start, start)), words
+            yield (
+                product.name if last is None else "",
+                period.day.isoformat() if period.start > start else begin,
+                words,
+            )
         last = words
 
 

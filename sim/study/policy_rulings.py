@@ -55,21 +55,10 @@ class Ruled:
 class Period:
     """Days between two changes of the rules, with what bears on one product."""
 
+    day: datetime.date
     start: float
     end: float
     results: tuple[Result, ...]
-
-
-def iso_day(year: float) -> str:
-    """Day of a decimal year of twelve months of thirty days, as ``decimal_year`` counts.
-
-    Examples
-    --------
-    >>> iso_day(decimal_year("2025-04-09"))
-    '2025-04-09'
-    """
-    days = round(year * 360)
-    return f"{days // 360}-{days % 360 // 30 + 1:02d}-{days % 30 + 1:02d}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +178,7 @@ def periods(catalogue: Catalogue, supply: Supply, found: Switched, chip: str) ->
     days = [first, *sorted(set(_days(found.book)))]
     edges = [-np.inf, *(decimal_year(day.isoformat()) for day in days[1:]), np.inf]
     return tuple(
-        Period(start, end, _bearing(item, found, day, groups))
+        Period(day, start, end, _bearing(item, found, day, groups))
         for day, (start, end) in zip(days, pairwise(edges), strict=True)
     )
 
