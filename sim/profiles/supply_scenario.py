@@ -85,6 +85,6 @@ class PolicyScenario(Document):
     training: Run | None = None
     serving: Service | None = None
     show: Show = Show()
-    draws: int = Field(default=1000, ge=1, le=100_000)
+    draws: int = Field(default=512, ge=1, le=100_000)
     seed: int = 1
     allegations: list[Allegation] = Field(default_factory=list)
