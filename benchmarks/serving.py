@@ -125,7 +125,7 @@ class _Paths(Sequence[Sequence[int]]):
     def __len__(self) -> int:
         return len(self._roots)
 
-    def __getitem__(self, row):  # type: ignore[no-untyped-def]
+    def __getitem__(self, row):
         base = self._roots[row] << 8
         return range(base, base + self._prompts[row] // 512)
 

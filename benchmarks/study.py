@@ -60,7 +60,7 @@ def dask(repeat: int) -> dict[str, Any]:
     seconds: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(repeat):
         for count in seconds:
-            with LocalCluster(  # type: ignore[no-untyped-call]
+            with LocalCluster(
                 n_workers=count, threads_per_worker=1, dashboard_address=None, silence_logs=50
             ) as cluster:
                 seconds[count].append(_sweep(cluster.scheduler_address))

@@ -90,7 +90,9 @@ def serving_memory(
     data-parallel attention replicas.
     """
     stored = weight_bytes(architecture, precisions)
-    weights = stored.experts * (1.0 + np.asarray(copies)) / ranks + np.divide(stored.other + stored.embeddings, tp)
+    weights = stored.experts * (1.0 + np.asarray(copies)) / ranks + np.divide(
+        stored.other + stored.embeddings, tp
+    )
     if drafting:
         weights = weights + stored.mtp_experts / ranks + np.divide(stored.mtp_other, tp)
     room = memory_use * (memory_bytes - weights - buffers)

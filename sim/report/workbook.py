@@ -84,12 +84,12 @@ def plain_workbook(tables: Mapping[str, pd.DataFrame]) -> bytes:
 def _sheet(book: Workbook, name: str, head: Row, rows: Sequence[Row]) -> None:
     sheet: Worksheet = book.create_sheet(name)
     sheet.append(list(head))
-    for row in rows:
-        # Text as text: a label that starts with "=" must not become a formula.
+    for number, row in enumerate(rows, 2):
         sheet.append(list(row))
-        for cell in sheet[sheet.max_row]:
-            if cell.data_type == "f":
-                cell.data_type = "s"
+        for column, value in enumerate(row, 1):
+            # Text as text: a label that starts with "=" must not become a formula.
+            if isinstance(value, str) and value.startswith("="):
+                sheet.cell(number, column).data_type = "s"
     for cell in sheet[1]:
         cell.font = Font(bold=True)
         cell.fill = PatternFill("solid", fgColor="F3F5F7")

@@ -39,7 +39,7 @@ class Pattern:
 
         Examples
         --------
-        >>> Pattern("on-off", on_s=10.0, off_s=30.0).mean_over_peak
+        >>> float(Pattern("on-off", on_s=10.0, off_s=30.0).mean_over_peak)
         0.25
         """
         if self.kind == "on-off":

@@ -191,7 +191,8 @@ def plan_side(side: Side, task: Task) -> TrainingPlan:
 def _curve(question: Question, task: Task, centre: float) -> TrainingPlan:
     """Layouts of B from a third to three times the expected count; counts that are too small for the model drop out."""
     found = []
-    for count in count_grid(centre, question.b.system.chips_per_server):
+    named = (question.a.choice.chips, question.b.choice.chips)
+    for count in count_grid(centre, question.b.system.chips_per_server, named):
         try:
             found.append(plan_training(question.b, task, (int(count),)))
         except NoLayoutError:

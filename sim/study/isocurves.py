@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,13 +48,15 @@ class IsoCurve:
 
     def crossing(self, counts: Vector, threshold: float) -> tuple[float | None, ...]:
         """Value at which the 5th, 50th and 95th percentile of a line pass a count; None where they do not."""
-        bands = np.nanquantile(np.where(np.isinf(counts), 1e30, counts), LEVELS, axis=1)
+        with warnings.catch_warnings():  # a value at which no draw has an answer has no percentile either
+            warnings.filterwarnings("ignore", "All-NaN slice")
+            bands = np.nanquantile(np.where(np.isinf(counts), 1e30, counts), LEVELS, axis=1)
         return tuple(tipping_point(self.values, band, threshold) for band in bands)
 
     @property
     def moves(self) -> bool:
         """Whether anything depends on the input."""
-        return any(bool((np.nanmax(line, axis=0) > np.nanmin(line, axis=0)).any()) for line in self.lines)
+        return any(bool((np.fmax.reduce(line) > np.fmin.reduce(line)).any()) for line in self.lines)
 
     @property
     def lines(self) -> tuple[Vector, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -64,7 +66,28 @@ def whole_units(count: float, unit: int) -> int | None:
     return int(np.ceil(count / unit - 1e-9)) * unit if np.isfinite(count) else None
 
 
-def count_grid(centre: float, unit: int, points: int = 9, span: float = 3.0) -> Vector:
-    """Counts in whole units, evenly spread in logarithm from ``centre / span`` to ``centre x span``, without repeats."""
-    raw = np.geomspace(centre / span, centre * span, points)
-    return np.unique(np.maximum(np.round(raw / unit), 1.0)) * unit
+def count_grid(
+    centre: float, unit: int, also: Iterable[int] = (), step: float = 1.2, span: float = 3.0
+) -> Vector:
+    """Counts in whole units from ``centre / span`` to ``centre x span``, without repeats.
+
+    Parameters
+    ----------
+    also : iterable of int
+        Counts that the question names: looked at, too, where they lie between the others.
+
+    Notes
+    -----
+    They are rungs of one ladder that starts at a unit and grows by ``step``: two questions whose centres differ a little
+    look at the same counts, so that their answers differ by what was asked and not by where the rungs fell.
+
+    Examples
+    --------
+    >>> count_grid(1000.0, 8, step=2.0).tolist()
+    [256.0, 512.0, 1024.0, 2048.0, 4096.0]
+    """
+    low, high = (np.log(max(centre * ratio / unit, 1.0)) / np.log(step) for ratio in (1 / span, span))
+    rungs = step ** np.arange(np.floor(low), np.ceil(high) + 1)
+    counts = np.round(rungs) * unit
+    named = [float(count) for count in also if counts[0] <= count <= counts[-1]]
+    return np.unique([*counts, *named])

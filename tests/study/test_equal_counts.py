@@ -95,13 +95,24 @@ def test_no_whole_number_of_units_is_enough() -> None:
     assert whole_units(math.nan, 8) is None
 
 
-def test_the_grid_holds_whole_units_and_its_centre() -> None:
+def test_the_grid_is_a_ladder_in_whole_units_around_its_centre() -> None:
     grid = count_grid(9_000.0, 8)
     assert (grid % 8 == 0).all()
     assert (np.diff(grid) > 0).all()
-    assert grid[0] == pytest.approx(3_000.0, abs=4)
-    assert grid[-1] == pytest.approx(27_000.0, abs=4)
-    assert 9_000.0 in grid
+    assert grid[0] <= 3_000.0 < 1.2 * grid[0] + 8
+    assert grid[-1] >= 27_000.0 > grid[-1] / 1.2 - 8
+
+
+def test_another_centre_has_the_same_rungs() -> None:
+    one, other = count_grid(9_000.0, 8), count_grid(9_900.0, 8)
+    both = (one >= other[0]) & (one <= other[-1])
+    assert set(one[both]) <= set(other)
+
+
+def test_counts_that_the_question_names_are_looked_at() -> None:
+    grid = count_grid(9_000.0, 8, (12_000, 1_000_000))
+    assert 12_000 in grid
+    assert 1_000_000 not in grid
 
 
 def test_a_grid_around_less_than_one_unit() -> None:

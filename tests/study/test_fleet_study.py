@@ -148,7 +148,10 @@ def test_bursts_and_days_of_the_traffic_are_played(tmp_path):
     [
         ("arrivals: on-off\n", "arrivals: on-off needs `on_off`"),
         ("arrivals: diurnal\n", "arrivals: diurnal needs `day`"),
-        ("arrivals: poisson\nday: {peak_over_mean: 1.2, period: 24 hour}\n", "day: the block would not be read"),
+        (
+            "arrivals: poisson\nday: {peak_over_mean: 1.2, period: 24 hour}\n",
+            "day: the block would not be read",
+        ),
     ],
 )
 def test_arrivals_have_what_they_need(tmp_path, more, message):

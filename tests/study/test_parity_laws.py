@@ -166,7 +166,8 @@ def test_a_draw_stands_for_itself(tmp_path: Path, job: int) -> None:
     rows = sobol_probabilities(6, len(apart.inputs), 3)
     together = np.ravel(study.equal(world_at(apart.inputs, rows)))
     alone = [float(np.ravel(study.equal(world_at(apart.inputs, row[None])))[0]) for row in rows]
-    np.testing.assert_allclose(together, alone, rtol=1e-9)
+    # Searches for a batch or a load stop when the slowest of the worlds is near enough.
+    np.testing.assert_allclose(together, alone, rtol=1e-6)
 
 
 def test_inputs_are_listed_once_and_in_order(question: Question) -> None:
