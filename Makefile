@@ -21,7 +21,7 @@ check: $(READY)  ## Lint, format and types.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy --exclude conftest --allow-untyped-defs $(addprefix --disable-error-code ,$(LOOSE)) tests benchmarks
+	$(BIN)/mypy --exclude conftest --no-warn-unused-ignores --allow-untyped-defs $(addprefix --disable-error-code ,$(LOOSE)) tests benchmarks
 
 gallery: report  ## Regenerate the committed pictures and PDF of the flagship.
 	mkdir -p reports/gallery
