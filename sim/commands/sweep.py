@@ -55,7 +55,11 @@ def compare(
     ] = None,
     change: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="Change a value of the other scenario."),
+        typer.Option(
+            "--set",
+            metavar="PATH=VALUE",
+            help="Change a value of the other scenario: chips/h20#memory.bandwidth=3 TB/s.",
+        ),
     ] = None,
     draws: Draws = None,
     seed: Seed = None,
@@ -64,10 +68,15 @@ def compare(
 ) -> None:
     """Say what changes from one scenario to another, both in the same worlds."""
     from sim.notebook import load
+    from sim.profiles.messages import InputError, Problem
     from sim.study.sweep.grid import change as parsed
     from sim.views.compare import compared
     from sim.views.listing import print_listing
 
+    if other is None and not change:
+        raise InputError(
+            [Problem("name another scenario, or change a value of this one with --set PATH=VALUE")]
+        )
     changes = dict(parsed(each) for each in change or ())
     first, second = load(one, profiles=profiles or ()), load(other or one, changes, profiles or ())
     for listing in compared(first, second, draws, seed, out):

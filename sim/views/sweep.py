@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from sim.profiles.catalogue import Catalogue
 from sim.report.charts.sweep import parity_over_axis
 from sim.report.content import Interval, RunIdentity
+from sim.report.numbers import number
 from sim.report.outputs import write_all
 from sim.report.workbook import plain_workbook
 from sim.study.summary.report import inputs_hash
@@ -195,7 +196,7 @@ def _lines(found: SweepResult) -> list[str]:
     for row in sorted(shown.to_dict("records"), key=lambda row: (row["point"], order.index(row["job"]))):
         values = ", ".join(f"{axis.path}={row[axis.path]}" for axis in plan.axes)
         lines.append(
-            f"{values or 'as it stands'}: {row['job']} {row['p50']:,.0f} ({row['p05']:,.0f} to {row['p95']:,.0f})"
+            f"{values or 'as it stands'}: {row['job']} {number(row['p50'])} ({number(row['p05'])} to {number(row['p95'])})"
         )
     for row in found.failures.to_dict("records"):
         values = ", ".join(f"{axis.path}={row[axis.path]}" for axis in plan.axes)
