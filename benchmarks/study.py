@@ -20,7 +20,7 @@ from typing import Any
 SCENARIO = "ascend_20k_vs_h100_12k"
 DRAWS = 100_000
 BUDGETS = {"flagship": 60.0, "draws": 30.0, "dask": 1.8}
-SWEEP = "clusters.a.chips=4096,6144,8192,10240,12288,14336,16384,18432"
+SWEEP = "clusters.a.chips=4096,8192,16384,20480"
 
 
 def flagship() -> dict[str, float]:

@@ -22,7 +22,7 @@ from sim.training.stage_times import play_step
 DAY = 86400.0
 COURSES = 40  # campaigns played for the spread that chance alone makes
 SEEDS = 10  # campaigns played per world: their mean is compared with the expectation
-REQUESTS = 10_000  # longest run of a serving unit
+REQUESTS = 20_000  # longest run of a serving unit
 LOAD = 0.95  # of the highest load the closed form allows: a queue at its very limit has no steady state
 
 Check = tuple[str, float, float]
