@@ -95,7 +95,7 @@ def solve(
     profiles: Profiles = None,
 ) -> None:
     """Find the level of a quota, a cap or another series that keeps an outcome above or below a bound."""
-    from sim.study.policy_solve import Wanted
+    from sim.study.policy.solve import Wanted
     from sim.views.policy import PolicyRequest
     from sim.views.policy_solve import show_solution
 

@@ -12,9 +12,9 @@ from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError, Problem
 from sim.report.policy_content import PolicyContent, Table
 from sim.report.policy_report import policy_files, write_policy_report
-from sim.study.policy_report import policy_content
-from sim.study.policy_study import PolicyStudy, study_policy
-from sim.study.policy_tables import policy_record, results_table
+from sim.study.policy.study import PolicyStudy, study_policy
+from sim.study.policy.summary.content import policy_content
+from sim.study.policy.summary.record import policy_record, results_table
 from sim.views.listing import Listing, print_listing
 from sim.views.output import check_folder, json_text, plain
 

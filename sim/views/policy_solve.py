@@ -9,9 +9,9 @@ import numpy as np
 
 from sim.profiles.catalogue import Catalogue
 from sim.report.numbers import number, percent
-from sim.study.policy_headlines import Headline
-from sim.study.policy_solve import Solution, Wanted, solve_policy
-from sim.study.policy_words import short_interval
+from sim.study.policy.headlines import Headline
+from sim.study.policy.solve import Solution, Wanted, solve_policy
+from sim.study.policy.summary.words import short_interval
 from sim.study.summary.statistics import interval
 from sim.views.listing import Listing, print_listing
 from sim.views.output import json_text, plain

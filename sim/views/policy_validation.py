@@ -10,8 +10,8 @@ from typing import TextIO
 
 from sim.profiles.catalogue import Catalogue, shipped_root
 from sim.report.outputs import write_all
-from sim.study.policy_validation import CheckedRow, check_tables, read_tables
-from sim.study.policy_validation_page import cells, page, results_csv
+from sim.study.policy.validation.check import CheckedRow, check_tables, read_tables
+from sim.study.policy.validation.page import cells, page, results_csv
 from sim.views.listing import Listing, print_listing
 from sim.views.output import check_folder, json_text
 

@@ -12,9 +12,9 @@ from openpyxl import load_workbook
 
 from sim.profiles.catalogue import Catalogue
 from sim.report.policy_report import TEMPLATE, policy_files
-from sim.study.policy_report import policy_content
-from sim.study.policy_study import PolicyStudy, study_policy
-from sim.study.policy_tables import policy_record, results_table
+from sim.study.policy.study import PolicyStudy, study_policy
+from sim.study.policy.summary.content import policy_content
+from sim.study.policy.summary.record import policy_record, results_table
 from sim.views.policy import PolicyRequest, list_policies, show_policy
 
 

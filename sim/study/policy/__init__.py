@@ -1,0 +1,1 @@
+"""A policy question: what a rule, a quota, a delay or a bottleneck changes."""

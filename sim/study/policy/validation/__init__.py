@@ -1,0 +1,1 @@
+"""Published policy tables against our figures."""
