@@ -15,7 +15,8 @@ from sim.physics.attention_shapes import (
     LatentAttention,
     LinearAttention,
 )
-from sim.physics.ffn_shapes import CONFIG, DenseFeedForward, MixtureOfExperts
+from sim.physics.ffn_shapes import DenseFeedForward, MixtureOfExperts
+from sim.physics.layer_group import CONFIG
 
 
 class _ByKind:

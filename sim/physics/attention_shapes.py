@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from sim.physics.ffn_shapes import CONFIG, Prompt
+from sim.physics.layer_group import CONFIG, LayerGroup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,14 +39,10 @@ class Indexer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GroupedAttention:
+class GroupedAttention(LayerGroup):
     """Multi-head, grouped-query or multi-query attention, with a low-rank query in MFA."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = CONFIG
-
     kind: Literal["gqa"] = "gqa"
-    layers: int
-    """Layers of this kind."""
     heads: int
     """Query heads."""
     kv_heads: int
@@ -71,19 +67,13 @@ class GroupedAttention:
     """One learned sink logit per head."""
     indexer: Indexer | None = None
     """Block-sparse selection."""
-    prompt: Prompt = "all"
-    """`window`: in prefill only the last tokens of a prompt run through these layers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LatentAttention:
+class LatentAttention(LayerGroup):
     """Multi-head latent attention (MLA): one compressed latent per token, shared by all heads."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = CONFIG
-
     kind: Literal["mla"] = "mla"
-    layers: int
-    """Layers of this kind."""
     heads: int
     """Query heads."""
     query_rank: int | None
@@ -102,19 +92,13 @@ class LatentAttention:
     """Bytes per token and layer in the published 8-bit kernel layout; left out: plain elements."""
     indexer: Indexer | None = None
     """Sparse selection (DSA)."""
-    prompt: Prompt = "all"
-    """`window`: in prefill only the last tokens of a prompt run through these layers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CompressedAttention:
+class CompressedAttention(LayerGroup):
     """A sliding window plus entries that each stand for several tokens (CSA, HCA, CSA2); one key-value head."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = CONFIG
-
     kind: Literal["compressed"] = "compressed"
-    layers: int
-    """Layers of this kind."""
     heads: int
     """Query heads."""
     head_dim: int
@@ -139,19 +123,13 @@ class CompressedAttention:
     """False: reads the compressed entries of an earlier layer instead of keeping its own."""
     indexer: Indexer | None = None
     """Selection among the compressed entries; left out: all are attended."""
-    prompt: Prompt = "all"
-    """`window`: in prefill only the last tokens of a prompt run through these layers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LinearAttention:
+class LinearAttention(LayerGroup):
     """Attention with a recurrent state of fixed size (Lightning, Gated DeltaNet, KDA)."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = CONFIG
-
     kind: Literal["linear"] = "linear"
-    layers: int
-    """Layers of this kind."""
     rule: Literal["lightning", "gated-delta", "kda"]
     """Update of the state: decay only, delta rule with one decay per head, or with one per channel."""
     key_heads: int
@@ -166,8 +144,6 @@ class LinearAttention:
     """Taps of the short convolution before query, key and value."""
     state_bytes: float = 4.0
     """Bytes per element of the state."""
-    prompt: Prompt = "all"
-    """`window`: in prefill only the last tokens of a prompt run through these layers."""
 
     @property
     def state_elements(self) -> float:

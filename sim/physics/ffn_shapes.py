@@ -3,41 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Literal
 
-Prompt = Literal["all", "window"]
-CONFIG: dict[str, Any] = {"extra": "forbid", "use_attribute_docstrings": True}
-"""How pydantic reads the records of this and the neighbouring rooms; everything else ignores it."""
+from sim.physics.layer_group import LayerGroup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DenseFeedForward:
+class DenseFeedForward(LayerGroup):
     """A feed-forward block that every token runs through."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = CONFIG
-
     kind: Literal["dense"] = "dense"
-    layers: int
-    """Layers of this kind."""
     intermediate: int
     """Inner width."""
     gated: bool = True
     """Three matrices (SwiGLU and relatives) instead of two (GELU)."""
     bias: bool = False
     """Projections have a bias."""
-    prompt: Prompt = "all"
-    """`window`: in prefill only the last tokens of a prompt run through these layers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MixtureOfExperts:
+class MixtureOfExperts(LayerGroup):
     """A feed-forward block split into experts of which each token uses a few."""
 
-    __pydantic_config__: ClassVar[dict[str, Any]] = CONFIG
-
     kind: Literal["moe"] = "moe"
-    layers: int
-    """Layers of this kind."""
     experts: int
     """Routed experts with weights."""
     top_k: int
@@ -64,8 +52,6 @@ class MixtureOfExperts:
     """Groups the experts are divided into for limited routing."""
     routing_limit: int | None = None
     """Groups a token may send to."""
-    prompt: Prompt = "all"
-    """`window`: in prefill only the last tokens of a prompt run through these layers."""
 
     @property
     def active_experts(self) -> float:

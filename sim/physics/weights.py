@@ -14,7 +14,8 @@ from sim.physics.attention_shapes import (
     LatentAttention,
     LinearAttention,
 )
-from sim.physics.ffn_shapes import DenseFeedForward, MixtureOfExperts, Prompt
+from sim.physics.ffn_shapes import DenseFeedForward, MixtureOfExperts
+from sim.physics.layer_group import Prompt
 
 AttentionKind = GroupedAttention | LatentAttention | CompressedAttention | LinearAttention
 FeedForwardKind = DenseFeedForward | MixtureOfExperts
