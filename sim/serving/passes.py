@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from sim.physics.chip import Chip, KernelCurve, kernel_time
+from sim.physics.expert_exchange import ExpertGroup, exchange_time
 from sim.physics.ffn_shapes import DenseFeedForward
-from sim.physics.network import Network, all_reduce_time, exchange_time
+from sim.physics.network import Network, all_reduce_time
 from sim.physics.operators import Operator, experts_touched, forward_operators
 from sim.serving.job import ServingJob, UnitShape
 
@@ -334,7 +335,8 @@ def _routed_time(
     imbalance: Array,
     network: Network,
 ) -> Array:
-    return exchange_time(tokens, row_bytes, top_k, members, 1.0, limit, imbalance, network)
+    group = ExpertGroup(top_k, members, 1.0, limit, imbalance)
+    return exchange_time(tokens, row_bytes, group, network)
 
 
 def copies_time(

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.physics.attention_shapes import CompressedAttention, GroupedAttention, LatentAttention
+from sim.physics.expert_exchange import ExpertGroup, dispatch_and_combine_time
 from sim.physics.network import (
     Network,
     all_gather_time,
     all_reduce_time,
-    expert_exchange_time,
     point_to_point_time,
     reduce_scatter_time,
 )
@@ -69,14 +69,19 @@ def exchange_times(job: TrainingJob, network: Network, columns: Columns) -> Exch
     expert: Array = 0.0
     if moe is not None:
         limit = float(moe.routing_limit) if moe.routing_groups and moe.routing_limit else np.inf
-        expert = expert_exchange_time(
-            local / tp, architecture.exchange_width, precisions.dispatch_bytes, precisions.combine_bytes,
-            moe.top_k, columns["ep"], columns["etp"], limit, job.imbalance(columns["ep"]), network,
-        )  # fmt: skip
+        group = ExpertGroup(moe.top_k, columns["ep"], columns["etp"], limit, job.imbalance(columns["ep"]))
+        expert = dispatch_and_combine_time(
+            local / tp,
+            architecture.exchange_width,
+            precisions.dispatch_bytes,
+            precisions.combine_bytes,
+            group,
+            network,
+        )
     handed = local * architecture.residual_width * precisions.activation_bytes
     handed = (
         handed / tp
-    )  # tensor ranks send a slice each and gather it on arrival (arXiv 2104.04473, section 4.1)
+    )  # tensor ranks send a slice each, gathered on arrival (arXiv 2104.04473, section 4.1)
     keys = local * cp * _key_value_width(job) * precisions.activation_bytes / tp
     return Exchange(
         tensor=tensor,

@@ -13,12 +13,8 @@ from sim.physics.network import (
     all_gather_time,
     all_reduce_time,
     all_to_all_time,
-    exchange_bytes,
-    exchange_time,
-    expert_exchange_time,
     point_to_point_time,
     reduce_scatter_time,
-    touched,
 )
 
 
@@ -83,42 +79,6 @@ def test_all_to_all_uses_all_tiers_at_once() -> None:
     assert all_to_all_time(16e9, 16, 1, nodes_of_8()) == pytest.approx(0.160)
 
 
-def test_deepseek_v3_dispatch_and_combine_traffic() -> None:
-    # arXiv 2412.19437: 64-way expert parallelism over 8 nodes, at most 4 nodes per token, FP8 out, BF16 back,
-    # hidden 7168. Remote nodes 4 x 7/8 = 3.5; 3.5 x 7168 x (1 + 2) B = 75,264 B per token and layer.
-    network = nodes_of_8()
-    out = exchange_bytes(1.0, 7168 * 1, 8, 64, 1, 4, network)[1]
-    back = exchange_bytes(1.0, 7168 * 2, 8, 64, 1, 4, network)[1]
-    assert out + back == pytest.approx(75_264)
-    # 4,096 tokens at the 42 GB/s that DeepEP reaches on 400 Gbit/s: 7.3 ms per layer.
-    slow = Network((tier("NVLink", 8, 160e9), tier("NIC", np.inf, 50e9, exchange_efficiency=0.84)))
-    assert expert_exchange_time(4096, 7168, 1, 2, 8, 64, 1, 4, 1.0, slow) == pytest.approx(7.3e-3, rel=0.02)
-
-
-def test_without_node_limit_more_nodes_are_touched() -> None:
-    # 8 uniform picks among 8 nodes hit 8 (1 - (7/8)^8) = 5.251 of them.
-    assert touched(8, 8) == pytest.approx(5.251, abs=1e-3)
-    remote = exchange_bytes(1.0, 1.0, 8, 64, 1, np.inf, nodes_of_8())[1]
-    assert remote == pytest.approx(5.251 * 7 / 8, abs=1e-3)
-
-
-def test_group_inside_one_domain_sends_nothing_outside() -> None:
-    supernode = Network((tier("UB", 384, 392e9), tier("RDMA", np.inf, 50e9)))
-    inside, outside = exchange_bytes(100.0, 7168.0, 8, 64, 1, 4, supernode)
-    assert outside == 0.0
-    # 8 picks among 64 ranks touch 64 (1 - (63/64)^8) = 7.573, of which 63/64 are other chips.
-    assert inside == pytest.approx(100 * 7168 * 7.573 * 63 / 64, rel=1e-3)
-
-
-def test_fixed_time_is_that_of_the_outermost_tier_in_use() -> None:
-    network = Network(
-        (tier("in", 8, 1e12, exchange_floor_s=30e-6), tier("out", np.inf, 1e12, exchange_floor_s=80e-6))
-    )
-    assert exchange_time(0.0, 1.0, 8, 8, 1, np.inf, 1.0, network) == pytest.approx(30e-6)
-    assert exchange_time(0.0, 1.0, 8, 16, 1, np.inf, 1.0, network) == pytest.approx(80e-6)
-    assert exchange_time(1e6, 1.0, 8, 1, 1, np.inf, 1.0, network) == 0.0
-
-
 def test_point_to_point_takes_the_innermost_tier_that_spans_it() -> None:
     times = point_to_point_time(50e9, np.array([1, 7, 8, 64]), nodes_of_8())
     assert times == pytest.approx([0.125, 0.125, 1.0, 1.0])
@@ -157,11 +117,3 @@ def test_all_reduce_is_reduce_scatter_and_all_gather(
     network = nodes_of_8(fast, slow)
     parts = reduce_scatter_time(payload, members, 1, network) + all_gather_time(payload, members, 1, network)
     assert all_reduce_time(payload, members, 1, network) == pytest.approx(float(parts))
-
-
-@given(top_k=st.integers(1, 16), members=st.integers(2, 512), limit=st.integers(1, 8))
-def test_node_limit_never_adds_traffic(top_k: int, members: int, limit: int) -> None:
-    free = exchange_bytes(1.0, 1.0, top_k, members, 1, np.inf, nodes_of_8())
-    limited = exchange_bytes(1.0, 1.0, top_k, members, 1, limit, nodes_of_8())
-    assert limited[1] <= free[1]
-    assert free[1] <= top_k
