@@ -9,18 +9,11 @@ from example_content import JOBS, example, spread
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sim.report.claims import cost_claim, gap_claim, parity_claim, tornado_claim
 from sim.report.content import Interval
 from sim.report.numbers import MINUS, aligned, bounds, number, percent, span, with_interval
-from sim.report.wording import (
-    cost_claim,
-    family_name,
-    flip_words,
-    gap_claim,
-    largest_drivers,
-    parity_claim,
-    slogan_verdict,
-    tornado_claim,
-)
+from sim.report.verdicts import flip_words, largest_drivers, slogan_verdict
+from sim.report.wording import family_name
 
 
 @pytest.mark.parametrize(

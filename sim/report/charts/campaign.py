@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 
 from sim.report.charts.job import PAIR, paired_bars
 from sim.report.charts.style import HALF, described, frame, styled
+from sim.report.claims import calendar_claim, stops_claim
 from sim.report.content import JobContent, ReportContent
 from sim.report.numbers import number, percent
-from sim.report.wording import calendar_claim, stops_claim
 
 LEAST = 0.0005  # share of the calendar below which a cause gets no row
 WORDS = {

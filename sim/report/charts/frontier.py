@@ -27,9 +27,9 @@ from sim.report.charts.style import (
     styled,
     text_width,
 )
+from sim.report.claims import frontier_claim
 from sim.report.content import ClusterContent, JobContent, JobSide, ReportContent
 from sim.report.numbers import duration, number
-from sim.report.wording import frontier_claim
 
 Point = tuple[float, float]
 Box = tuple[float, float, float, float]  # left, bottom, right, top [inch]

@@ -32,14 +32,9 @@ from sim.report.charts.style import (
     styled,
     text_width,
 )
+from sim.report.claims import breakdown_claim, timeline_claim, utilisation_claim, wall_time_claim
 from sim.report.content import ClusterContent, JobContent, JobSide, ReportContent
 from sim.report.numbers import aligned, bounds, duration, number, percent
-from sim.report.wording import (
-    breakdown_claim,
-    timeline_claim,
-    utilisation_claim,
-    wall_time_claim,
-)
 
 TERMS = 9  # rows of a breakdown, besides what is put together
 PAIR = 0.275  # inch: a row with one bar of each cluster

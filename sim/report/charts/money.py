@@ -30,9 +30,10 @@ from sim.report.charts.style import (
     styled,
     text_width,
 )
+from sim.report.claims import cost_claim, gap_claim
 from sim.report.content import Interval, JobContent, JobSide, ReportContent
 from sim.report.numbers import aligned, finite, number, scale_of, scaled, signed, with_interval
-from sim.report.wording import cost_claim, cost_unit, drawn_views, gap_claim, view_name
+from sim.report.wording import cost_unit, drawn_views, view_name
 
 COLUMN, GAP = 0.25, 0.26  # inch: width of a column, and the gap that holds the two interval bars
 LADDER_BODY = 1.85

@@ -27,9 +27,9 @@ from sim.report.charts.style import (
     text_width,
     wrap,
 )
+from sim.report.claims import parity_claim
 from sim.report.content import JobContent, PaperMetric, ReportContent
 from sim.report.numbers import bounds, number
-from sim.report.wording import parity_claim
 
 RIGHT = 0.5  # inch: the column of medians
 PAGE = 7.55  # inch: what the words of the first page and the rows of this chart share

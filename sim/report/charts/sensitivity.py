@@ -27,9 +27,11 @@ from sim.report.charts.style import (
     styled,
     text_width,
 )
+from sim.report.claims import tornado_claim
 from sim.report.content import Driver, ReportContent, Sensitivity
 from sim.report.numbers import number, span, whole_percent
-from sim.report.wording import flip_words, owner_and_field, tornado_claim
+from sim.report.verdicts import flip_words
+from sim.report.wording import owner_and_field
 
 HEAD = 0.22  # inch: room for the names of the lines
 ROW = 0.25  # inch: an input with its range beneath

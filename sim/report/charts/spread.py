@@ -31,9 +31,10 @@ from sim.report.charts.style import (
     text_width,
     wrap,
 )
+from sim.report.claims import sobol_claim
 from sim.report.content import ReportContent
 from sim.report.numbers import percent, whole_percent
-from sim.report.wording import owner_and_field, sobol_claim
+from sim.report.wording import owner_and_field
 
 ROW = 0.25  # inch
 ROUND = (*(m * 10**-e for e in (4, 3, 2, 1) for m in (1, 2, 5)), 1.0)

@@ -29,9 +29,10 @@ from sim.report.charts.style import (
     styled,
     text_width,
 )
+from sim.report.claims import group_claim, scatter_claim
 from sim.report.content import ReportContent, ValidationGroup, ValidationRecord
 from sim.report.numbers import number, percent
-from sim.report.wording import family_name, group_claim, scatter_claim
+from sim.report.wording import family_name
 
 ROW = 0.17
 BAND = 0.2  # the grey band of the scatter: predicted within 20 % of measured

@@ -30,9 +30,10 @@ from sim.report.charts.style import (
     styled,
     text_width,
 )
+from sim.report.claims import group_claim, scatter_claim
 from sim.report.content import RunIdentity, ValidationGroup, ValidationRecord
 from sim.report.numbers import number, percent
-from sim.report.wording import family_name, group_claim, scatter_claim
+from sim.report.wording import family_name
 
 BAND, FACTOR = 0.2, 2.0  # grey band, and the lines beside it
 PANELS, ACROSS, FEWEST = 6, 3, 3  # panels, panels in a row, rows of the table that make a panel

@@ -9,7 +9,8 @@ from sim.report.content import ReportContent, ValidationRecord
 from sim.report.figures import slug
 from sim.report.numbers import number, percent, span
 from sim.report.pages.cells import Data, event_row
-from sim.report.wording import flip_words, headline_jobs
+from sim.report.verdicts import flip_words
+from sim.report.wording import headline_jobs
 
 DIGITS = 12  # of the hash of a file
 TIPS = 20  # rows of the table of tipping points

@@ -12,7 +12,8 @@ from sim.report.certainty import draws_note, obtained
 from sim.report.content import Interval, ReportContent
 from sim.report.numbers import bounds, number, span
 from sim.report.pages.cells import Data, cell, day
-from sim.report.wording import flip_words, largest_drivers, main_view, slogan_verdict, spoken, view_name
+from sim.report.verdicts import flip_words, largest_drivers, slogan_verdict
+from sim.report.wording import main_view, spoken, view_name
 
 
 def answer_data(content: ReportContent) -> Data:

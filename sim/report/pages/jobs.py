@@ -9,7 +9,8 @@ from sim.report.figures import slug
 from sim.report.numbers import number, scale_of
 from sim.report.pages.answer import marked_runs
 from sim.report.pages.cells import Data, cell, dates, event_row
-from sim.report.wording import capital, job_sentence, view_name, views_of
+from sim.report.verdicts import job_sentence
+from sim.report.wording import capital, view_name, views_of
 
 
 def job_data(content: ReportContent, job: JobContent) -> Data:

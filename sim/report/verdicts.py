@@ -1,0 +1,78 @@
+"""The answer of a job in words, where a slogan stands, and which inputs decide it."""
+
+from __future__ import annotations
+
+import math
+
+from sim.report.content import Driver, JobContent, ReportContent, Sensitivity
+from sim.report.numbers import bounds, number, with_interval
+
+
+def slogan_verdict(content: ReportContent) -> str:
+    """Where the slogan's count lies in the intervals of the jobs; empty without a slogan."""
+    count = content.slogan_count
+    if not count:
+        return ""
+    b = content.clusters[1]
+    inside = [job for job in content.jobs if job.equal_count.p05 <= count <= job.equal_count.p95]
+    fewer = sum(job.equal_count.p95 < count for job in content.jobs)
+    more = sum(job.equal_count.p05 > count for job in content.jobs)
+    parts = [
+        f"The slogan's {count:,.0f} {b.label} lie inside the 90 % interval of {_of(len(inside), len(content.jobs))}"
+    ]
+    if fewer:
+        parts.append(f"above it for {fewer}")
+    if more:
+        parts.append(f"below it for {more}")
+    return ", ".join(parts) + "."
+
+
+def _of(part: int, whole: int) -> str:
+    if part == whole:
+        return "every job" if whole > 1 else "the job"
+    return f"{'none' if part == 0 else part} of the {whole} jobs"
+
+
+def job_sentence(content: ReportContent, job: JobContent) -> str:
+    """The answer of one job, in words."""
+    a, b = content.clusters
+    if math.isnan(job.equal_count.p50):
+        return f"Neither {a.label} nor {b.label} can do this job as promised."
+    if math.isinf(job.equal_count.p50):
+        return f"No number of {b.label} does the work of {a.chips:,} {a.label} in most draws."
+    return (
+        f"{a.chips:,} {a.label} do the work of {with_interval(job.equal_count, b.label)}. "
+        f"As sized here, {a.chips:,} {a.label} work {number(job.speed_ratio.p50)} times as fast as "
+        f"{b.chips:,} {b.label} (90 % interval {bounds(job.speed_ratio)})."
+    )
+
+
+def largest_drivers(content: ReportContent, count: int) -> list[tuple[Sensitivity, Driver]]:
+    """The inputs that move an answer most, each once, with the job that it moves most."""
+    best: dict[str, tuple[float, Sensitivity, Driver]] = {}
+    for sensitivity in content.sensitivities:
+        for driver in sensitivity.drivers:
+            swing = abs(driver.at_high - driver.at_low) / max(abs(sensitivity.median), 1e-30)
+            if driver.path not in best or swing > best[driver.path][0]:
+                best[driver.path] = (swing, sensitivity, driver)
+    ranked = sorted(best.values(), key=lambda item: -item[0])
+    return [(sensitivity, driver) for _, sensitivity, driver in ranked[:count]]
+
+
+def flip_words(content: ReportContent, driver: Driver) -> str:
+    """Where an input takes the answer across the slogan's count, beyond its printed range if so; empty without one.
+
+    The range in print is the 10th to the 90th percentile, the search for the crossing goes further.
+    """
+    if not content.slogan_count:
+        return ""
+    _, flips, where = driver.flips_at.partition("flips at ")
+    ends = [end.partition(" ") for end in (where, driver.input_low, driver.input_high)]
+    if not flips or len({unit for _, _, unit in ends}) > 1:
+        return driver.flips_at
+    try:
+        at, low, high = (float(size.replace(",", "")) for size, _, _ in ends)
+    except ValueError:
+        return driver.flips_at
+    beyond = ", below its 10th percentile" if at < low else ", above its 90th percentile" if at > high else ""
+    return driver.flips_at + beyond
