@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
+from sim.quantity import Array
 from sim.study.summary.statistics import interval
 
 Vector = NDArray[np.float64]
@@ -115,6 +116,36 @@ def reached(values: Vector) -> Reached:
     found = interval(values)
     low, middle, high = percentile_errors(values)
     return Reached(len(values), (found.p05, found.p50, found.p95), (low, middle, high))
+
+
+def ends_error(answers: Iterable[Array]) -> float:
+    """How well the ends of some 90 % intervals are known: the largest error, as a share of the median [1].
+
+    Parameters
+    ----------
+    answers : iterable of (draws,) array
+        Headlines. Those that nobody can tell (all NaN) are left out.
+
+    Returns
+    -------
+    float
+        NaN where the draws are too few to tell; infinite where an end lies between numbers and no limit.
+
+    Examples
+    --------
+    >>> ends_error([np.full(256, 3.0)])
+    0.0
+    """
+    draws = [np.ravel(np.asarray(each, dtype=float)) for each in answers]
+    found = [_relative(each) for each in draws if not np.isnan(each).all()]
+    return max(found, default=float("nan"), key=lambda error: np.inf if np.isnan(error) else error)
+
+
+def _relative(values: Vector) -> float:
+    ends = reached(values)
+    if max(ends.errors) == 0.0:  # certain, be it a number or no limit
+        return 0.0
+    return ends.relative if np.isfinite(ends.values[1]) else float("inf")
 
 
 def course(values: Vector) -> tuple[Reached, ...]:

@@ -10,7 +10,6 @@ from sim.profiles.messages import InputError, Problem
 from sim.study.answer import CannotRunError, prepare
 from sim.study.equal import BASES, EqualCount, job_counts, plain_counts
 from sim.study.question import Question, Task
-from sim.study.worlds import sobol_probabilities
 from sim.units import did_you_mean
 
 SIMULATED = ("work", "date", "cost", "power")
@@ -68,7 +67,7 @@ def equal_answer(
     chosen = question.scenario.uncertainty
     draws = chosen.draws if draws is None else draws
     seed = chosen.seed if seed is None else seed
-    world = question.world(question.probabilities(sobol_probabilities(draws, question.dimensions, seed)))
+    world = question.drawn(draws, seed)
     wanted = set(metrics or BASES)
     counts = [each for each in plain_counts(question, world, draws) if each.basis in wanted]
     refused = []

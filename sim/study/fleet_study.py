@@ -26,9 +26,9 @@ from sim.serving.steps import ReplicaLimits, Speculation
 from sim.serving.traffic import LengthDistribution, Requests, Trace, scaled_to
 from sim.serving.unit_run import unit_plan
 from sim.serving.unit_traffic import Pace, unit_requests
-from sim.study.capacity_study import CapacityQuestion
+from sim.study.capacity_question import CapacityQuestion
 from sim.study.question import load_side
-from sim.study.serving import ServingRuns, run_serving
+from sim.study.serving import ServingRuns, plan_serving, run_serving
 
 PERCENTILES = (50.0, 90.0, 99.0)
 
@@ -64,7 +64,7 @@ def study_fleet(catalogue: Catalogue, question: CapacityQuestion, load: float, c
     if workload.fleet is None:
         raise InputError([Problem(f"{workload.id} has no `fleet:` block; see docs/serving-engine.md")])
     spec, rng = workload.fleet, np.random.default_rng(question.seed)
-    median = run_serving(question.side, question.task, MEDIAN)
+    median = run_serving(plan_serving(question.side, question.task), MEDIAN)
     plan, rate = _plan(catalogue, question, median, spec)
     modes = _modes(catalogue, workload, spec)
     classes = 1 + max(mode.priority for mode in modes)
@@ -86,7 +86,7 @@ def _plan(
     if median.job.pools == "aggregated":
         raise InputError([Problem("prefill_system: needs `pools: disaggregated` in the traffic's software")])
     choice = question.side.choice.model_copy(update={"system": spec.prefill_system})
-    there = _unit(run_serving(load_side(catalogue, choice), question.task, MEDIAN))
+    there = _unit(run_serving(plan_serving(load_side(catalogue, choice), question.task), MEDIAN))
     return on_two_systems(there[0], here[0], here[1] / there[1]), here[1]
 
 

@@ -18,7 +18,6 @@ from sim.study.answer import ServingStudy, TrainingStudy
 from sim.study.equal import job_counts
 from sim.study.question import Question
 from sim.study.sensitivity import tipping_point
-from sim.study.worlds import sobol_probabilities
 from sim.units import did_you_mean
 
 Vector = NDArray[np.float64]
@@ -125,8 +124,7 @@ def isocurve(
     All points see the same worlds, so that the lines are smooth. Layouts of training jobs stay those that are best with all
     inputs at their medians; a sweep over the same path searches them anew.
     """
-    rows = sobol_probabilities(draws, question.dimensions, seed)
-    world = question.world(question.probabilities(np.tile(rows, (len(values), 1))))
+    world = question.world(np.tile(question.points(draws, seed), (len(values), 1)))
     put = World({**world.values, quantity.path: np.repeat(values, draws)})
     answer = study.answer(put)
     counts = {each.basis: each.count for each in job_counts(question, study.task.job.id, answer, view)}

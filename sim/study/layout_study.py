@@ -24,7 +24,7 @@ from sim.resolve import MEDIAN, World, resolve_chip, resolve_network, resolve_tr
 from sim.study.question import DOCUMENTATION
 from sim.study.summary.report import inputs_hash
 from sim.study.summary.statistics import interval
-from sim.study.worlds import sobol_probabilities, world_at
+from sim.study.worlds import independent_world
 from sim.training.fit import training_memory
 from sim.training.flops import model_flop_per_token, utilisation
 from sim.training.job import TrainingJob
@@ -243,9 +243,7 @@ def study_layouts(
         found = search(job, chip, network, question.chips, chips_per_server=per_server, top=top)
     except NoLayoutError as error:
         raise InputError([Problem(f"{question.model.name}: {error}")]) from None
-    inputs = question.inputs
-    world = world_at(inputs, sobol_probabilities(draws, len(inputs), seed))
-    drawn = resolve_setting(question, world)
+    drawn = resolve_setting(question, independent_world(question.inputs, draws, seed))
     drawn_times = step_time(drawn.job, drawn.chip, drawn.network, found.layouts).total
     spread = np.broadcast_to(drawn_times, (len(found.layouts), draws))
     times = step_time(job, chip, network, found.layouts)

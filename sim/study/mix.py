@@ -15,7 +15,6 @@ from sim.study.bills import power_per_chip
 from sim.study.question import Question, Task
 from sim.study.serving import ServingRuns
 from sim.study.training import TrainingRuns
-from sim.study.worlds import sobol_probabilities
 
 Vector = NDArray[np.float64]
 IDLE = 1e-9  # share of a kind's chips below which a job is none of its own
@@ -202,7 +201,7 @@ def mix_answer(
     chosen = question.scenario.uncertainty
     draws = chosen.draws if draws is None else draws
     seed = chosen.seed if seed is None else seed
-    world = question.world(question.probabilities(sobol_probabilities(draws, question.dimensions, seed)))
+    world = question.drawn(draws, seed)
     tasks, rates, prices, refused = [], [], [], []
     for task in question.tasks:
         if not wanted[task.job.id] > 0:

@@ -12,9 +12,9 @@ from sim.serving.cluster import Watch
 from sim.serving.precision import PercentileEstimate, percentile_estimate, precise_enough
 from sim.serving.results import Columns, request_columns
 from sim.serving.unit_run import play_unit
-from sim.study.capacity_study import CapacityQuestion
+from sim.study.capacity_question import CapacityQuestion
 from sim.study.events import LOAD
-from sim.study.serving import run_serving
+from sim.study.serving import plan_serving, run_serving
 
 LONGEST = 1_000_000  # requests of a run that is to reach a precision
 USUAL = 60_000  # requests of a run without one
@@ -64,7 +64,7 @@ def play_question(
         raise InputError(
             [Problem(f"--precision: read {precision:g}, where a share such as 0.05 is expected")]
         )
-    median = run_serving(question.side, question.task, MEDIAN)
+    median = run_serving(plan_serving(question.side, question.task), MEDIAN)
     if not median.capacity.requests_per_s[0] > 0:
         raise InputError([Problem(f"there is nothing to play: {median.capacity.reason}")])
     enough = None if precision is None else precise_enough(precision)

@@ -29,7 +29,7 @@ from sim.serving.traffic import Trace
 from sim.study.joint import Choice, Tie, chosen, number_of_case, tied
 from sim.study.prices import checked_date, priced_as_of
 from sim.study.traced import with_trace
-from sim.study.worlds import world_at
+from sim.study.worlds import sobol_probabilities, world_at
 from sim.units import did_you_mean
 
 # Parts of a profile that document the chip and never enter a simulation.
@@ -134,6 +134,26 @@ class Question:
     def world(self, probabilities: NDArray[np.float64]) -> World:
         """World with one draw per row of ``probabilities`` (worlds, inputs)."""
         return chosen(world_at(self.inputs, probabilities), self.inputs, probabilities, self.choices)
+
+    def points(self, draws: int, seed: int) -> NDArray[np.float64]:
+        """Where the inputs stand in the first draws of a seed, (draws, inputs)."""
+        return self.probabilities(sobol_probabilities(draws, self.dimensions, seed))
+
+    def drawn(self, draws: int, seed: int, further: Sequence[Quantity] = ()) -> World:
+        """The first draws of a seed: the same worlds for whoever asks.
+
+        Parameters
+        ----------
+        further : sequence of Quantity
+            Inputs that may be no part of the question. They are drawn on dimensions of their own, so that those of the
+            question stand where they stand without them.
+        """
+        world = self.world(self.points(draws, seed))
+        new = [quantity for quantity in further if quantity.path not in world.values]
+        if not new:
+            return world
+        rows = sobol_probabilities(draws, self.dimensions + len(new), seed)[:, self.dimensions :]
+        return World({**world.values, **world_at(new, rows).values})
 
 
 def load_question(catalogue: Catalogue, scenario: str | Path, as_of: str | None = None) -> Question:

@@ -34,7 +34,7 @@ from sim.study.summary.tables import draws_table, summary_table
 from sim.study.summary.training import training_content
 from sim.study.summary.trust import committed_record
 from sim.study.sweep.workers import workers as crew
-from sim.study.worlds import sobol_probabilities, sobol_rows
+from sim.study.worlds import sobol_rows
 
 JOBS_EACH = 2  # jobs from which on a further process earns the seconds it takes to start
 Progress = Callable[[str, float], None]  # what is being done, and the share of the whole that is behind
@@ -107,8 +107,7 @@ def run_scenario(
         progress("draws for the precision asked for", 0.02)
         most = max(first, chosen.max_draws)
         first, stopping = draws_needed(_drawn(question, studies, seed), precision, first, most)
-    rows = sobol_probabilities(first, question.dimensions, seed)
-    drawn = _Drawn(first, seed, question.probabilities(rows), stopping)
+    drawn = _Drawn(first, seed, question.points(first, seed), stopping)
     world = question.world(drawn.probabilities)
     played = _played(first, chosen.event_draws)
     inputs = named_inputs(question)

@@ -14,7 +14,7 @@ from sim.profiles.workload import ServingTraffic
 from sim.report.content import Interval
 from sim.resolve import World
 from sim.study.question import Side, Task, load_side
-from sim.study.serving import ServingRuns, run_serving
+from sim.study.serving import ServingRuns, plan_serving, run_serving
 from sim.study.summary.statistics import interval
 
 PLAYED_BY_FLEET = {
@@ -54,15 +54,27 @@ class TwoChips:
     alone: dict[str, Interval]
 
 
-def two_chips(
-    catalogue: Catalogue, side: Side, task: Task, runs: ServingRuns, world: World
-) -> TwoChips | None:
-    """What the fleet serves when another system reads its prompts; None where the traffic names none.
+def reading_side(catalogue: Catalogue, side: Side, task: Task, as_of: str | None) -> Side | None:
+    """The cluster that reads the prompts, beside one that writes the answers; None where the traffic names none."""
+    traffic = task.workload
+    assert isinstance(traffic, ServingTraffic)
+    if traffic.fleet is None or traffic.fleet.prefill_system is None:
+        return None
+    choice = side.choice.model_copy(update={"system": traffic.fleet.prefill_system})
+    return load_side(catalogue, choice, as_of, side.key)
+
+
+def two_chips(other: Side | None, side: Side, task: Task, runs: ServingRuns, world: World) -> TwoChips | None:
+    """What the fleet serves when another system reads its prompts; None where there is none.
 
     Parameters
     ----------
+    other : Side or None
+        Of :func:`reading_side`.
     runs : ServingRuns
         The job on ``side`` alone.
+    world : World
+        With the inputs of both.
 
     Raises
     ------
@@ -74,15 +86,11 @@ def two_chips(
     Each pool at its own highest load, in the same place and at the same prices of power: x_w requests per second and
     writing chip keep x_w / x_r reading chips busy. The caches go at the pace of the reading system's network.
     """
-    traffic = task.workload
-    assert isinstance(traffic, ServingTraffic)
-    if traffic.fleet is None or traffic.fleet.prefill_system is None:
+    if other is None:
         return None
     if runs.job.pools == "aggregated":
         raise InputError([Problem("prefill_system: needs `pools: disaggregated` in the traffic's software")])
-    choice = side.choice.model_copy(update={"system": traffic.fleet.prefill_system})
-    other = load_side(catalogue, choice)
-    reading = run_serving(other, task, world)
+    reading = run_serving(plan_serving(other, task), world)
     rate, fed = runs.capacity.decode_requests_per_s, reading.capacity.prefill_requests_per_s
     served = (rate > 0) & (fed > 0)
     ratio = np.where(served, rate / np.where(fed > 0, fed, 1.0), np.nan)

@@ -41,6 +41,11 @@ def sobol_probabilities(draws: int, dimensions: int, seed: int) -> Matrix:
     return np.clip(points[:draws], 1e-9, 1 - 1e-9)
 
 
+def independent_world(inputs: Sequence[Quantity], draws: int, seed: int) -> World:
+    """The first draws of a seed for inputs that no scenario ties together; a scenario has :meth:`Question.drawn`."""
+    return world_at(inputs, sobol_probabilities(draws, len(inputs), seed))
+
+
 def sobol_rows(first: int, rows: int, dimensions: int, seed: int) -> Matrix:
     """Some rows of the sequence of :func:`sobol_probabilities`, (rows, dimensions); needs none of those before."""
     if dimensions == 0:

@@ -14,7 +14,8 @@ from sim.profiles.workload import ServingTraffic
 from sim.report.charts.capacity import throughput_latency
 from sim.report.content import Interval
 from sim.report.numbers import bounds, duration, number, percent
-from sim.study.capacity_study import CapacityStudy, load_capacity_question, study_capacity, whole_units
+from sim.study.capacity_question import load_capacity_question
+from sim.study.capacity_study import CapacityStudy, study_capacity, whole_units
 from sim.study.events import LOAD
 from sim.views.capacity_cost import cost_table
 from sim.views.capacity_limits import limit_tables, two_chips_table
@@ -101,12 +102,12 @@ def show_capacity(
 def capacity_files(study: CapacityStudy) -> dict[str, bytes]:
     """Record, frontier as table and, where anything is served, as picture."""
     files = {"capacity.json": capacity_json(study).encode(), "frontier.csv": _frontier_csv(study)}
-    if len(study.frontier) < 2:
+    if len(study.at_median.frontier) < 2:
         return files
     question = study.question
     traffic = question.task.workload
     assert isinstance(traffic, ServingTraffic)
-    users, chip = study.operating_point
+    users, chip = study.at_median.operating_point
     claim = (
         f"{question.task.label} on {question.side.label}: {number(chip)} output tokens/s per chip "
         f"at {number(users)} per user"
@@ -115,8 +116,8 @@ def capacity_files(study: CapacityStudy) -> dict[str, bytes]:
         throughput_latency,
         study.identity,
         claim,
-        study.frontier,
-        study.operating_point,
+        study.at_median.frontier,
+        study.at_median.operating_point,
         traffic.targets.tpot.median,
     )
     return files | picture_files("frontier", draw)
@@ -124,13 +125,13 @@ def capacity_files(study: CapacityStudy) -> dict[str, bytes]:
 
 def _frontier_csv(study: CapacityStudy) -> bytes:
     columns = ("tokens_per_s_per_user", "output_tokens_per_s_per_chip")
-    return csv_bytes(columns, ((f"{x:.6g}", f"{y:.6g}") for x, y in study.frontier))
+    return csv_bytes(columns, ((f"{x:.6g}", f"{y:.6g}") for x, y in study.at_median.frontier))
 
 
 def capacity_record(study: CapacityStudy) -> dict[str, Any]:
     """Everything the tables show, in base units."""
-    record = asdict(study)
     question = study.question
+    record: dict[str, Any] = {}
     record["question"] = {
         "job": question.task.job.id,
         "model": question.task.model.id,
@@ -141,6 +142,13 @@ def capacity_record(study: CapacityStudy) -> dict[str, Any]:
         "chips": question.side.choice.chips,
         "demand_tokens_per_s": question.demand_tokens_per_s,
     }
+    for group in (study.served, study.needed, study.money, study.at_median, study.played):
+        record |= asdict(group)
+    record["ends_error"] = study.ends_error
+    record["identity"] = asdict(study.identity)
+    record["served_day"] = None if study.served_day is None else asdict(study.served_day)
+    record["two_chips"] = None if study.two_chips is None else asdict(study.two_chips)
+    record["not_played"] = study.not_played
     record["purchase_units"] = whole_units(study)
     record["chips_per_purchase_unit"] = question.side.system.unit
     return record
@@ -174,20 +182,20 @@ def _served(study: CapacityStudy) -> Listing:
     traffic = question.task.workload
     assert isinstance(traffic, ServingTraffic)
     rows = [
-        _row("requests/s per chip", study.requests_per_s),
-        _row("output tokens/s per chip", study.output_tokens_per_s),
-        _row("time to first token, s", study.ttft_s),
-        _row("time per output token, ms", study.tpot_s, 1e3),
-        _row("share of chips that read prompts, %", study.prefill_share, 100),
-        *((f"{phase} is limited by", limit, "") for phase, limit in study.limits.items()),
+        _row("requests/s per chip", study.served.requests_per_s),
+        _row("output tokens/s per chip", study.served.output_tokens_per_s),
+        _row("time to first token, s", study.served.ttft_s),
+        _row("time per output token, ms", study.served.tpot_s, 1e3),
+        _row("share of chips that read prompts, %", study.served.prefill_share, 100),
+        *((f"{phase} is limited by", limit, "") for phase, limit in study.served.limits.items()),
     ]
     targets = traffic.targets
     notes = [
         f"Promised to {targets.percentile:.0%} of requests: first token within {targets.ttft.median:g} s, the others "
         f"within {1000 * targets.tpot.median:g} ms each. Closed form, {study.identity.draws} draws."
     ]
-    if study.reason:
-        notes.append(study.reason[0].upper() + study.reason[1:] + ".")
+    if study.served.reason:
+        notes.append(study.served.reason[0].upper() + study.served.reason[1:] + ".")
     if study.not_played:
         notes.append(study.not_played)
     if traffic.arrivals in ("on-off", "diurnal"):
@@ -207,9 +215,9 @@ def _needed(study: CapacityStudy) -> Listing:
     question = study.question
     unit, count = question.side.system.unit, whole_units(study)
     rows = [
-        _row("tokens per day, prompts included", study.tokens_per_day),
-        _row("chips", study.chips),
-        _row("chips of the smallest set that serves alone", study.unit_chips),
+        _row("tokens per day, prompts included", study.needed.tokens_per_day),
+        _row("chips", study.needed.chips),
+        _row("chips of the smallest set that serves alone", study.needed.unit_chips),
         (
             f"purchases of {unit} chips ({question.side.system.name})",
             "no number" if count is None else f"{count:,}",
@@ -219,7 +227,7 @@ def _needed(study: CapacityStudy) -> Listing:
     asked = question.demand_tokens_per_s
     title = "what the cluster's own chips serve" if asked is None else "what the demand needs"
     notes = [
-        f"A request has {number(study.tokens_per_request)} tokens on average, cached ones included. A fleet sized for its "
+        f"A request has {number(study.needed.tokens_per_request)} tokens on average, cached ones included. A fleet sized for its "
         "peak serves less on average: `utilisation` of the traffic file."
     ]
     return Listing(title, ("quantity", "median", "90 % interval"), rows, notes)
@@ -228,7 +236,7 @@ def _needed(study: CapacityStudy) -> Listing:
 def _units(study: CapacityStudy) -> Listing:
     best: dict[str, float] = {}
     rows = []
-    for each in study.units:
+    for each in study.at_median.units:
         top = best.setdefault(each.phase, each.requests_per_s)
         kept = each.requests_per_s > 0
         rate = number(each.requests_per_s) if kept else "promise not kept"
@@ -240,7 +248,7 @@ def _units(study: CapacityStudy) -> Listing:
 
 
 def _frontier(study: CapacityStudy) -> Listing:
-    points = sorted(study.frontier)
+    points = sorted(study.at_median.frontier)
     shown = points[:: max(len(points) // 8, 1)]
     rows = [(number(x), duration(1 / x), number(y)) for x, y in shown]
     columns = ("tokens/s per user", "time per token", "output tokens/s per chip")
@@ -249,12 +257,12 @@ def _frontier(study: CapacityStudy) -> Listing:
 
 
 def _events(study: CapacityStudy) -> Listing:
-    found = study.events
+    found = study.played.events
     if found is None:
         return Listing(
-            "the same as events", ("quantity", "closed form", "events", "gap"), [], [study.verdict]
+            "the same as events", ("quantity", "closed form", "events", "gap"), [], [study.played.verdict]
         )
-    closed = study.median_requests_per_s
+    closed = study.at_median.median_requests_per_s
     rows = [
         (
             "highest requests/s per chip",
@@ -265,7 +273,7 @@ def _events(study: CapacityStudy) -> Listing:
     ]
     rows += [
         (f"{name} *", number(one), number(other), percent(other / one - 1, sign=True))
-        for name, one, other in study.checks
+        for name, one, other in study.played.checks
     ]
     notes = [
         f"Median of all inputs; the same requests at every load. * at {LOAD:.0%} of the closed form's highest load.",

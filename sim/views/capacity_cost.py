@@ -19,10 +19,10 @@ def view_words(view: str) -> str:
 
 def cost_table(study: CapacityStudy) -> Listing:
     """Cost of a million tokens in three views, what computed and cached prompt tokens take of it, and the energy."""
-    money = {view: [each[view] for each in (study.cost, study.decode_cost, study.input_cost, study.hit_cost)]
-             for view in study.cost}  # fmt: skip
-    rows = [(view_words(view), *map(_range, found)) for view, found in money.items()]
-    rows.append(("energy, kWh", _range(study.energy_kwh), "", _range(study.prompt_energy_kwh), ""))
+    found = study.money
+    columns_usd = (found.cost, found.decode_cost, found.input_cost, found.hit_cost)
+    rows = [(view_words(view), *(_range(each[view]) for each in columns_usd)) for view in found.cost]
+    rows.append(("energy, kWh", _range(found.energy_kwh), "", _range(found.prompt_energy_kwh), ""))
     columns = ("view", "output, prompts included", "output alone", "input, not cached", "input, cached")
     notes = [
         "Per million tokens; median and 90 % interval. A cached token costs at most the time in which one chip's path to "

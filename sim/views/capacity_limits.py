@@ -19,15 +19,15 @@ def limit_tables(study: CapacityStudy) -> Iterator[Listing]:
     """Limits and use of resources by phase, then latency by events."""
     yield _phases(
         "what takes the time of a step",
-        study.bounds,
+        study.served.bounds,
         "Median over the draws; a step is as long as its parts.",
     )
     yield _phases(
         "use of resources over their peak",
-        study.utilisation,
+        study.served.utilisation,
         "Decode: in the mean step. Prefill: in the time of a chip that reads prompts, waiting included.",
     )
-    if study.latency:
+    if study.played.latency:
         yield _latency(study)
 
 
@@ -43,7 +43,7 @@ def _phases(title: str, table: dict[str, dict[str, float]], note: str) -> Listin
 def _latency(study: CapacityStudy) -> Listing:
     rows = [
         (LATENCIES[name], *(duration(seconds) for seconds in points.values()))
-        for name, points in study.latency.items()
+        for name, points in study.played.latency.items()
     ]
     note = f"Played request by request at {LOAD:.0%} of the highest load, all inputs at their medians."
     return Listing("latency of requests", ("", "50 %", "90 %", "99 % within"), rows, [note])

@@ -6,7 +6,7 @@ from typing import Any, TextIO
 
 from sim.profiles.catalogue import Catalogue
 from sim.report.numbers import number, percent
-from sim.study.capacity_study import load_capacity_question
+from sim.study.capacity_question import load_capacity_question
 from sim.study.fleet_study import FleetStudy, study_fleet
 from sim.views.output import json_text
 

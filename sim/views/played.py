@@ -15,7 +15,7 @@ from sim.report.outputs import write_all
 from sim.report.trace import Counter, ServedRequest, chrome_trace, serving_process
 from sim.serving.cluster import Watch
 from sim.serving.results import Columns, in_window, lanes
-from sim.study.capacity_study import CapacityQuestion
+from sim.study.capacity_question import CapacityQuestion
 from sim.study.played import PlayedUnit, play_question
 
 SHOWN_S = 60.0  # length of a window that nobody has chosen [s]

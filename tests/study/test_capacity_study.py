@@ -10,8 +10,9 @@ from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError
 from sim.resolve import MEDIAN
 from sim.serving.sustained import sustained_load
-from sim.study.capacity_study import fleet_for, load_capacity_question, study_capacity, whole_units
-from sim.study.serving import run_serving
+from sim.study.capacity_question import load_capacity_question
+from sim.study.capacity_study import fleet_for, study_capacity, whole_units
+from sim.study.serving import plan_serving, run_serving
 from sim.views.capacity import CapacityRequest, capacity_files, capacity_record, show_capacity
 
 SCENARIO = """\
@@ -62,37 +63,39 @@ def test_bisection_says_when_the_edge_is_outside(edge, load, at_limit):
 def test_a_demand_is_met_by_so_many_chips(study):
     """A day has 86,400 s: 8.64e9 tokens a day are 1e5 a second, prompts and answers. On the average day chips serve 0.65
     of what they can at the peak (`utilisation` of chat), so they need to be able to serve 1e5 / 0.65."""
-    runs = run_serving(study.question.side, study.question.task, MEDIAN)
+    runs = run_serving(plan_serving(study.question.side, study.question.task), MEDIAN)
     chips, tokens = fleet_for(study.question, runs)
-    assert chips[0] * study.median_requests_per_s * study.tokens_per_request == pytest.approx(1e5 / 0.65)
+    assert chips[
+        0
+    ] * study.at_median.median_requests_per_s * study.needed.tokens_per_request == pytest.approx(1e5 / 0.65)
     assert tokens[0] == pytest.approx(1e5)
-    assert study.tokens_per_day.p50 == pytest.approx(8.64e9)
+    assert study.needed.tokens_per_day.p50 == pytest.approx(8.64e9)
     count = whole_units(study)
     assert count is not None
-    assert 8 * (count - 1) < study.chips.p50 <= 8 * count
+    assert 8 * (count - 1) < study.needed.chips.p50 <= 8 * count
 
 
 def test_without_a_demand_the_cluster_is_what_there_is(asked):
     catalogue, scenario = asked
     question = load_capacity_question(catalogue, scenario, cluster="b", draws=4)
     found = study_capacity(catalogue, question)
-    assert found.chips.p50 == 512
+    assert found.needed.chips.p50 == 512
     assert whole_units(found) == 64
-    assert found.tokens_per_day.p50 > 0
+    assert found.needed.tokens_per_day.p50 > 0
 
 
 def test_the_chosen_unit_is_the_best_and_the_events_come_near(study):
     for phase in ("prefill", "decode"):
-        rates = [each.requests_per_s for each in study.units if each.phase == phase]
+        rates = [each.requests_per_s for each in study.at_median.units if each.phase == phase]
         assert rates == sorted(rates, reverse=True)
         assert len(rates) == len(set(rates)) > 1
-    assert study.events is not None
-    assert 0.7 < study.events.load < 1.5
-    names = [name.split(",")[0] for name, _, _ in study.checks]
+    assert study.played.events is not None
+    assert 0.7 < study.played.events.load < 1.5
+    names = [name.split(",")[0] for name, _, _ in study.played.checks]
     assert names == ["time per output token", "time to first token", "output tokens per second of the unit"]
     # Both pools handle the same requests: 1 / x = 1 / x_prefill + 1 / x_decode.
-    best = {each.phase: each.requests_per_s for each in reversed(study.units)}
-    assert study.median_requests_per_s == pytest.approx(
+    best = {each.phase: each.requests_per_s for each in reversed(study.at_median.units)}
+    assert study.at_median.median_requests_per_s == pytest.approx(
         1 / (1 / best["prefill"] + 1 / best["decode"]), rel=0.03
     )
 
@@ -103,7 +106,7 @@ def test_files_and_record(study):
     record = json.loads(files["capacity.json"])
     assert record["question"]["job"] == "talk"
     assert record["purchase_units"] == whole_units(study)
-    assert len(files["frontier.csv"].decode().splitlines()) == len(study.frontier) + 1
+    assert len(files["frontier.csv"].decode().splitlines()) == len(study.at_median.frontier) + 1
     assert capacity_record(study)["identity"]["command"] == "parity capacity asked.yaml"
     assert files["frontier.png"].startswith(b"\x89PNG")
 
@@ -164,12 +167,12 @@ def test_a_promise_nobody_can_keep_is_said(tmp_path):
 def test_limits_and_use_are_shares(study):
     """Parts of a step add up to it; nothing is used beyond its peak; later percentiles are not shorter."""
     for phase in ("prefill", "decode"):
-        assert sum(study.bounds[phase].values()) == pytest.approx(1.0, abs=0.02)  # medians of parts
-        assert all(0 <= share <= 1 for share in study.utilisation[phase].values())
-    assert set(study.latency) == {"ttft_s", "tpot_s", "e2e_s"}
-    for points in study.latency.values():
+        assert sum(study.served.bounds[phase].values()) == pytest.approx(1.0, abs=0.02)  # medians of parts
+        assert all(0 <= share <= 1 for share in study.served.utilisation[phase].values())
+    assert set(study.played.latency) == {"ttft_s", "tpot_s", "e2e_s"}
+    for points in study.played.latency.values():
         assert points["50"] <= points["90"] <= points["99"]
-    assert study.latency["e2e_s"]["50"] > study.latency["ttft_s"]["50"]
+    assert study.played.latency["e2e_s"]["50"] > study.played.latency["ttft_s"]["50"]
 
 
 def test_parts_of_the_price_add_up(study):
@@ -177,7 +180,7 @@ def test_parts_of_the_price_add_up(study):
     prompts of 1,500 x exp(0.72) tokens cut at 126,000, of which 45 % are computed, so more than two per output token."""
     traffic = study.question.task.workload
     assert traffic.prefix_hit.median == pytest.approx(0.55)
-    runs = run_serving(study.question.side, study.question.task, MEDIAN)
+    runs = run_serving(plan_serving(study.question.side, study.question.task), MEDIAN)
     per_output = float(runs.capacity.input_tokens_per_s[0] / runs.capacity.output_tokens_per_s[0])
     whole, decode, prompt = (
         sum(float(usd[0]) for usd in cost()["amortised"].values())

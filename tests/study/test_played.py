@@ -14,7 +14,7 @@ from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError
 from sim.serving.results import in_window, lanes
 from sim.study import played as played_module
-from sim.study.capacity_study import load_capacity_question
+from sim.study.capacity_question import load_capacity_question
 from sim.views.capacity import CapacityRequest, PlayedFiles, show_capacity
 from sim.views.played import read_window, write_played
 

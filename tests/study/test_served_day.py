@@ -58,7 +58,7 @@ def test_the_day_is_shown_beside_the_model():
 
 
 def test_the_other_cluster_served_no_such_day():
-    from sim.study.capacity_study import load_capacity_question
+    from sim.study.capacity_question import load_capacity_question
 
     assert load_capacity_question(CATALOGUE, "deepseek_day_6", cluster="b").served_day is None
     assert load_capacity_question(CATALOGUE, "deepseek_day_6").served_day is not None

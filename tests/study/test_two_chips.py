@@ -5,9 +5,9 @@ import pytest
 
 from sim.profiles.catalogue import Catalogue
 from sim.resolve import MEDIAN
-from sim.study.capacity_study import load_capacity_question
-from sim.study.serving import run_serving
-from sim.study.two_chips import two_chips, unplayed
+from sim.study.capacity_question import load_capacity_question
+from sim.study.serving import plan_serving, run_serving
+from sim.study.two_chips import reading_side, two_chips, unplayed
 
 SCENARIO = """\
 id: asked
@@ -30,13 +30,14 @@ def asked(folder, fleet):
     (folder / "asked.yaml").write_text(SCENARIO)
     catalogue = Catalogue(here=folder)
     question = load_capacity_question(catalogue, str(folder / "asked.yaml"), cluster="a")
-    return catalogue, question, run_serving(question.side, question.task, MEDIAN)
+    return catalogue, question, run_serving(plan_serving(question.side, question.task), MEDIAN)
 
 
 def test_the_same_system_twice_is_the_fleet_itself(tmp_path):
     """1 / x = 1 / x_read + 1 / x_write: s / (1 - s) readers for each writer, and the cost of the fleet."""
     catalogue, question, runs = asked(tmp_path, "fleet: {prefill_system: hgx-h20-8}\n")
-    found = two_chips(catalogue, question.side, question.task, runs, MEDIAN)
+    reader = reading_side(catalogue, question.side, question.task, None)
+    found = two_chips(reader, question.side, question.task, runs, MEDIAN)
     share = runs.capacity.prefill_share[0]
     assert found.readers_per_writer.p50 == pytest.approx(share / (1 - share), rel=1e-3)
     for view, usd in found.cost.items():
@@ -49,7 +50,8 @@ def test_the_same_system_twice_is_the_fleet_itself(tmp_path):
 def test_a_chip_with_more_arithmetic_reads_for_one_with_more_bandwidth(tmp_path):
     """Six times the arithmetic: fewer chips read, and the writer's own rate stays."""
     catalogue, question, runs = asked(tmp_path, "fleet: {prefill_system: hgx-h100-8}\n")
-    found = two_chips(catalogue, question.side, question.task, runs, MEDIAN)
+    reader = reading_side(catalogue, question.side, question.task, None)
+    found = two_chips(reader, question.side, question.task, runs, MEDIAN)
     share = runs.capacity.prefill_share[0]
     assert found.readers_per_writer.p50 < 0.5 * share / (1 - share)
     assert found.requests_per_s.p50 == pytest.approx(runs.capacity.decode_requests_per_s[0])

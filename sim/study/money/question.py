@@ -33,13 +33,13 @@ from sim.study.money.answers import (
 )
 from sim.study.money.tokens import TokenCosts, request_revenue, token_costs
 from sim.study.prices import checked_date, current_list, price_lists_of, published_by
-from sim.study.question import Side, Task, load_question, load_side, uncertain_inputs
-from sim.study.serving import run_serving
+from sim.study.question import Question, Side, Task, load_question, load_side, uncertain_inputs
+from sim.study.serving import plan_serving, run_serving
 from sim.study.summary.report import inputs_hash
 from sim.study.summary.words import unpriced_side
 from sim.study.traced import with_trace
 from sim.study.training import TrainingRuns, run_training
-from sim.study.worlds import sobol_probabilities, world_at
+from sim.study.worlds import independent_world
 
 DRAWS = 256
 YEAR_S = 365.25 * 86400.0
@@ -60,6 +60,8 @@ class MoneyQuestion:
         Requests of a session.
     served_s : float
         Time over which the tokens bear the training run [s].
+    asked : Question or None
+        The whole scenario, whose draws are used; None without a scenario.
     """
 
     name: str
@@ -72,6 +74,7 @@ class MoneyQuestion:
     price_list: PriceList | None = None
     session_requests: float | None = None
     served_s: float = YEAR_S
+    asked: Question | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,9 @@ def scenario_money(
     draws = options.draws or min(DRAWS, asked.scenario.uncertainty.draws)
     seed = asked.scenario.uncertainty.seed if options.seed is None else options.seed
     trainings = tuple(task for task in asked.tasks if isinstance(task.workload, TrainingRecipe))
-    question = MoneyQuestion(asked.scenario.name, asked.sides, chosen, trainings, draws, seed, asked.as_of)
+    question = MoneyQuestion(
+        asked.scenario.name, asked.sides, chosen, trainings, draws, seed, asked.as_of, asked=asked
+    )
     return _with_options(catalogue, question, options)
 
 
@@ -175,9 +180,7 @@ def answer_money(catalogue: Catalogue, question: MoneyQuestion, command: str = "
     UnknownQuantityError
         When the answer rests on a number that nobody has published.
     """
-    everything = (*question.tasks, *question.trainings)
-    inputs = uncertain_inputs(question.sides, everything)
-    world = world_at(inputs, sobol_probabilities(question.draws, len(inputs), question.seed))
+    world = _world(question)
     runs: dict[tuple[str, str], TrainingRuns] = {}
     jobs = tuple(_job(catalogue, question, task, world, runs) for task in question.tasks)
     files = catalogue.files_read
@@ -186,6 +189,14 @@ def answer_money(catalogue: Catalogue, question: MoneyQuestion, command: str = "
         inputs_hash=inputs_hash(files), files=files, as_of=question.as_of or "",
     )  # fmt: skip
     return MoneyAnswer(question.name, jobs, identity)
+
+
+def _world(question: MoneyQuestion) -> World:
+    """The draws: those of the scenario, whatever part of it is asked for; else of the inputs of the question."""
+    if question.asked is not None:
+        return question.asked.drawn(question.draws, question.seed)
+    inputs = uncertain_inputs(question.sides, question.tasks)
+    return independent_world(inputs, question.draws, question.seed)
 
 
 def _job(
@@ -216,7 +227,7 @@ def _served(side: Side, task: Task, world: World) -> TokenCosts:
         check_precision(side, task)
     except CannotRunError as error:
         raise InputError([Problem(str(error))]) from None
-    return token_costs(side, run_serving(side, task, world), world)
+    return token_costs(side, run_serving(plan_serving(side, task), world), world)
 
 
 def _training(
