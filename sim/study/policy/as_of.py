@@ -13,10 +13,10 @@ from sim.economics.series import last_day
 from sim.profiles.supply import Branch, Change, Supply
 from sim.profiles.supply_scenario import PolicyScenario
 from sim.quantity import Quantity
+from sim.study.policy.changes import SERIES_FIELDS
 from sim.study.rules.book import RuleBook
 
 OWN = "assumed"  # assumptions of ours are no facts that become known
-SERIES = ("memory", "makers", "imports", "grey", "remote", "sites", "use")
 R = TypeVar("R", Supply, PolicyScenario)
 
 
@@ -28,7 +28,7 @@ def supply_as_of(supply: Supply, as_of: str) -> tuple[Supply, tuple[str, ...]]:
     """
     late: list[str] = []
     day = last_day(as_of)
-    update = {part: _known(getattr(supply, part), part, day, late) for part in SERIES}
+    update = {part: _known(getattr(supply, part), part, day, late) for part in SERIES_FIELDS}
     branches = [_branch(each, supply, day) for each in supply.branches]
     kept = supply.model_copy(update={**update, "branches": branches})
     return _without_late_changes(kept, day), tuple(late)

@@ -55,6 +55,18 @@ class Headline:
     values: Vector
 
 
+def gap(a: Vector, b: Vector) -> Vector:
+    """A less B draw by draw; two dates that never come do not differ.
+
+    Examples
+    --------
+    >>> gap(np.array([3.0, np.inf]), np.array([1.0, np.inf])).tolist()
+    [2.0, 0.0]
+    """
+    with np.errstate(invalid="ignore"):
+        return np.where(a == b, 0.0, a - b)
+
+
 def unit_of(metric: str) -> str:
     """What a metric is counted in.
 

@@ -17,7 +17,8 @@ from sim.profiles.supply import Branch, Change, ChipUse, Loss, Supply
 from sim.profiles.supply_scenario import PolicyScenario
 from sim.quantity import Quantity
 from sim.study.policy.as_of import scenario_as_of, supply_as_of
-from sim.study.policy.rulings import Ruled, ruled_series, with_parameters
+from sim.study.policy.changes import check_changes
+from sim.study.policy.rulings import Ruled, check_rules, ruled_series, with_parameters
 from sim.study.question import DOCUMENTATION, Side, Task
 from sim.study.traced import with_trace
 
@@ -127,9 +128,7 @@ def load_policy(
     InputError
         When a file is missing or wrong, or a change names no series.
     """
-    scenario = catalogue.policy(path_or_id)
-    own = catalogue.supply(scenario.baseline)
-    rival = catalogue.supply(scenario.rival) if scenario.rival else None
+    scenario, own, rival = _checked(catalogue, path_or_id)
     late: tuple[str, ...] = ()
     if as_of is not None:
         scenario = scenario_as_of(scenario, as_of)
@@ -149,13 +148,26 @@ def load_policy(
     )
 
 
+def _checked(catalogue: Catalogue, path_or_id: str) -> tuple[PolicyScenario, Supply, Supply | None]:
+    """The scenario with the parameters of rules that it names, and its supply files; mistakes have their place."""
+    written = catalogue.policy(path_or_id)
+    own = catalogue.supply(written.baseline)
+    rival = catalogue.supply(written.rival) if written.rival else None
+    supplies = (own,) if rival is None else (own, rival)
+    check_rules(catalogue, written, supplies)
+    scenario = with_parameters(catalogue, written)
+    check_changes(catalogue, written, scenario, own, rival)
+    for supply in supplies:
+        check_changes(catalogue, supply, supply, supply)
+    return scenario, own, rival
+
+
 def _country(
     catalogue: Catalogue, supply: Supply, scenario: PolicyScenario, whose: str, bare: bool, as_of: str | None
 ) -> Country:
-    given = () if bare else tuple(each for each in scenario.changes if each.country == whose)
-    mine = with_parameters(catalogue, scenario, given)
+    mine = () if bare else tuple(each for each in scenario.changes if each.country == whose)
     has_own = whose == "own" and not bare
-    ruled, rule_files = ruled_series(catalogue, supply, scenario, {} if bare else scenario.rules, as_of)
+    ruled, rule_files = ruled_series(catalogue, supply, {} if bare else scenario.rules, as_of)
     return Country(
         supply=supply,
         sides={use.id: _side(catalogue, use) for use in supply.chips},

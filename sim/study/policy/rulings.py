@@ -15,7 +15,7 @@ from sim.policy.supply_series import decimal_year
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import unknown_id
 from sim.profiles.policy import Condition, ExportRule
-from sim.profiles.supply import Change, Import, Supply
+from sim.profiles.supply import Import, Supply
 from sim.profiles.supply_scenario import PolicyScenario
 from sim.quantity import Quantity
 from sim.study.policy.as_of import rules_as_of
@@ -88,23 +88,12 @@ def _without(rule: Rule) -> Rule:
 
 
 def ruled_series(
-    catalogue: Catalogue,
-    supply: Supply,
-    scenario: PolicyScenario,
-    switches: Mapping[str, str],
-    as_of: str | None = None,
+    catalogue: Catalogue, supply: Supply, switches: Mapping[str, str], as_of: str | None = None
 ) -> tuple[tuple[Ruled, ...], tuple[ExportRule, ...]]:
-    """Series that the rules set, and the rule files whose numbers enter.
-
-    Raises
-    ------
-    InputError
-        When a scenario switches, or a supply file names, a rule or a parameter that does not exist.
-    """
+    """Series that the rules set, and the rule files whose numbers enter; files and switches are checked already."""
     if supply.rules is None:
         return (), ()
     book = load_rules(catalogue) if as_of is None else rules_as_of(load_rules(catalogue), as_of)
-    _check(catalogue, supply, scenario, switches, book)
     found = switched_rules(switches, book)
     named = {name.partition(".")[0] for each in supply.imports for name in each.by_rule.values()}
     series = tuple(
@@ -115,52 +104,56 @@ def ruled_series(
     return series, tuple(book.files[rule] for rule in sorted(named))
 
 
-def _check(
-    catalogue: Catalogue,
-    supply: Supply,
-    scenario: PolicyScenario,
-    switches: Mapping[str, str],
-    book: RuleBook,
-) -> None:
-    parameters = [f"{id}.{name}" for id, file in book.files.items() for name in file.parameters]
-    for name in switches:
-        if name not in (*book.files, *parameters):
-            message = f"rules: {unknown_id('rule', name, [*book.files, *parameters])}"
-            raise catalogue.error(scenario, ("rules", name), message)
-    for index, each in enumerate(supply.imports):
-        for name in each.by_rule.values():
-            if name not in parameters:
-                message = f"imports[{index}]: {unknown_id('parameter of a rule', name, parameters)}"
-                raise catalogue.error(supply, ("imports", index, "by_rule"), message)
-        for name in each.licensed_under:
-            if name not in book.files:
-                message = f"imports[{index}]: {unknown_id('rule', name, book.files)}"
-                raise catalogue.error(supply, ("imports", index, "licensed_under"), message)
-
-
-def with_parameters(
-    catalogue: Catalogue, scenario: PolicyScenario, changes: Sequence[Change]
-) -> tuple[Change, ...]:
-    """The changes of a scenario, those that name a parameter of a rule set to it.
+def check_rules(catalogue: Catalogue, scenario: PolicyScenario, supplies: Sequence[Supply]) -> None:
+    """What a scenario switches and what supply files name exists.
 
     Raises
     ------
     InputError
         When there is no such rule or parameter.
     """
-    return tuple(_with_parameter(catalogue, scenario, each) if each.set_by_rule else each for each in changes)
+    files = load_rules(catalogue).files
+    parameters = list(_parameters(files))
+    for name in scenario.rules:
+        if name not in (*files, *parameters):
+            message = f"rules: {unknown_id('rule', name, [*files, *parameters])}"
+            raise catalogue.error(scenario, ("rules", name), message)
+    for supply in supplies:
+        for index, each in enumerate(supply.imports):
+            for field, names, known, what in (
+                ("by_rule", each.by_rule.values(), parameters, "parameter of a rule"),
+                ("licensed_under", each.licensed_under, list(files), "rule"),
+            ):
+                for name in names:
+                    if name not in known:
+                        message = f"imports[{index}]: {unknown_id(what, name, known)}"
+                        raise catalogue.error(supply, ("imports", index, field), message)
 
 
-def _with_parameter(catalogue: Catalogue, scenario: PolicyScenario, change: Change) -> Change:
-    book = load_rules(catalogue)
-    known = {
-        f"{id}.{name}": value for id, file in book.files.items() for name, value in file.parameters.items()
-    }
-    if change.set_by_rule not in known:
-        place = ("changes", scenario.changes.index(change), "set_by_rule")
-        message = f"change {change.id}: {unknown_id('parameter of a rule', change.set_by_rule, known)}"
-        raise catalogue.error(scenario, place, message)
-    return change.model_copy(update={"set": known[change.set_by_rule]})
+def _parameters(files: Mapping[str, ExportRule]) -> dict[str, Quantity]:
+    """Parameters of all rules by ``rule.parameter``."""
+    return {f"{id}.{name}": value for id, file in files.items() for name, value in file.parameters.items()}
+
+
+def with_parameters(catalogue: Catalogue, scenario: PolicyScenario) -> PolicyScenario:
+    """The scenario with those of its changes that name a parameter of a rule set to it.
+
+    Raises
+    ------
+    InputError
+        When there is no such rule or parameter.
+    """
+    if not any(change.set_by_rule for change in scenario.changes):
+        return scenario
+    known = _parameters(load_rules(catalogue).files)
+    changes = list(scenario.changes)
+    for index, change in enumerate(changes):
+        if change.set_by_rule and change.set_by_rule not in known:
+            message = f"change {change.id}: {unknown_id('parameter of a rule', change.set_by_rule, known)}"
+            raise catalogue.error(scenario, ("changes", index, "set_by_rule"), message)
+        if change.set_by_rule:
+            changes[index] = change.model_copy(update={"set": known[change.set_by_rule]})
+    return scenario.model_copy(update={"changes": changes})
 
 
 # --- one product -------------------------------------------------------------------------------------------

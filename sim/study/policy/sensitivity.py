@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.profiles.supply import Branch
-from sim.study.policy.question import Group
-from sim.study.policy.worlds import PolicyWorld, policy_world
+from sim.study.policy.worlds import Drawn, PolicyWorld
 from sim.study.sensitivity import rank_correlation
-from sim.study.worlds import Matrix
 
 Vector = NDArray[np.float64]
 LOW, HIGH, TRIED = 0.1, 0.9, 16
@@ -50,20 +47,18 @@ class Moved:
 
 
 def tornados(
-    groups: Sequence[Group],
-    branches: Sequence[Branch],
-    probabilities: Matrix,
+    drawn: Drawn,
     outcomes: Sequence[Vector],
     evaluate: Callable[[PolicyWorld], Sequence[Vector]],
-    pinned: Mapping[str, str],
     count: int = 10,
 ) -> list[tuple[float, list[Moved]]]:
     """Every outcome at the median of all inputs, and the inputs that move it most, largest first.
 
     Parameters
     ----------
-    probabilities, outcomes : (draws, columns), sequence of (draws,)
-        The draws and what came out.
+    drawn : Drawn
+    outcomes : sequence of (draws,) array
+        What came out.
     evaluate : callable
         The same outcomes in other worlds; called once for all of them, since simulating is what takes the time.
 
@@ -72,18 +67,18 @@ def tornados(
     All inputs of the policy files are tried one at a time, and of the others the sixteen with the highest rank
     correlation. Of accounts that contradict each other the first is tried against the last.
     """
-    ranks = [np.nan_to_num(rank_correlation(probabilities, outcome)) for outcome in outcomes]
-    chosen = [_columns(groups, branches, each, pinned) for each in ranks]
+    ranks = [np.nan_to_num(rank_correlation(drawn.probabilities, outcome)) for outcome in outcomes]
+    chosen = [_columns(drawn, each) for each in ranks]
     columns = list(dict.fromkeys(column for each in chosen for column in each))
-    rows = np.full((1 + 2 * len(columns), probabilities.shape[1]), 0.5)
+    rows = np.full((1 + 2 * len(columns), drawn.probabilities.shape[1]), 0.5)
     for at, column in enumerate(columns):
         rows[1 + 2 * at, column] = LOW
         rows[2 + 2 * at, column] = HIGH
-    found = evaluate(policy_world(groups, branches, rows, pinned))
+    found = evaluate(drawn.at(rows))
     answers = []
     for values, rank, own in zip(found, ranks, chosen, strict=True):
         moved = [
-            _moved(groups, branches, column, values[1 + 2 * at], values[2 + 2 * at], rank[column])
+            _moved(drawn, column, values[1 + 2 * at], values[2 + 2 * at], rank[column])
             for at, column in enumerate(columns)
             if column in own
         ]
@@ -91,13 +86,12 @@ def tornados(
     return answers
 
 
-def _columns(
-    groups: Sequence[Group], branches: Sequence[Branch], ranks: Vector, pinned: Mapping[str, str]
-) -> list[int]:
+def _columns(drawn: Drawn, ranks: Vector) -> list[int]:
     """Columns that are tried for one outcome."""
-    free = [i for i, branch in enumerate(branches) if branch.id not in pinned]
-    policy = [len(branches) + i for i, group in enumerate(groups) if group.name.startswith("policy/")]
-    others = len(branches) + len(policy)
+    count = len(drawn.branches)
+    free = [i for i, branch in enumerate(drawn.branches) if branch.id not in drawn.pinned]
+    policy = [count + i for i, group in enumerate(drawn.groups) if group.name.startswith("policy/")]
+    others = count + len(policy)
     chosen = others + np.argsort(-np.abs(ranks[others:]), kind="stable")[:TRIED]
     return [*free, *policy, *(int(each) for each in chosen)]
 
@@ -108,11 +102,10 @@ def _largest(moved: list[Moved], count: int) -> list[Moved]:
     return [each for each in moved if each.swing > WORTH * largest][:count]
 
 
-def _moved(
-    groups: Sequence[Group], branches: Sequence[Branch], column: int, low: float, high: float, rank: float
-) -> Moved:
-    if column >= len(branches):
-        return Moved(groups[column - len(branches)].name, float(low), float(high), float(rank))
-    branch = branches[column]
+def _moved(drawn: Drawn, column: int, low: float, high: float, rank: float) -> Moved:
+    count = len(drawn.branches)
+    if column >= count:
+        return Moved(drawn.groups[column - count].name, float(low), float(high), float(rank))
+    branch = drawn.branches[column]
     first, last = (branch.options[i].name or branch.options[i].id for i in (0, -1))
     return Moved(f"branch:{branch.id}", float(low), float(high), float(rank), first, last)

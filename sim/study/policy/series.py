@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
 
 from sim.policy.supply_series import (
     YEAR_S,
@@ -22,56 +20,11 @@ from sim.policy.supply_series import (
 )
 from sim.policy.supply_series import Change as Applied
 from sim.profiles.messages import InputError, Problem
-from sim.profiles.supply import Change, dimension_of
+from sim.profiles.supply import Change
 from sim.quantity import Array, Quantity
+from sim.study.policy.changes import Dated, named_series, way_of
 from sim.study.policy.question import Country
 from sim.study.policy.worlds import PolicyWorld
-from sim.units import did_you_mean
-
-Dated = Mapping[str, Quantity]
-SERIES_FIELDS = ("use", "sites", "memory", "makers", "imports", "grey", "remote")
-
-
-class ChangeError(InputError):
-    """A change that cannot be applied.
-
-    Attributes
-    ----------
-    change : Change
-        As its file gave it, so that the place in the file can be found.
-    """
-
-    def __init__(self, change: Change, message: str) -> None:
-        super().__init__([Problem(message)])
-        self.change = change
-        self.message = message
-
-
-def named_series(country: Country) -> dict[str, Dated]:
-    """Every series and every single number of a supply file by the name that a change uses."""
-    found: dict[str, Dated] = {}
-    for part in SERIES_FIELDS:
-        found |= dict(_walk(getattr(country.supply, part), part))
-    return found
-
-
-def _walk(value: Any, name: str) -> Iterator[tuple[str, Dated]]:
-    if isinstance(value, Quantity):
-        yield name, {"": value}
-    elif isinstance(value, dict):
-        if all(isinstance(each, Quantity) for each in value.values()):
-            yield name, value
-        else:
-            for key, each in value.items():
-                yield from _walk(each, f"{name}.{key}")
-    elif isinstance(value, list):
-        for each in value:
-            if isinstance(each, BaseModel):
-                yield from _walk(each, f"{name}.{getattr(each, 'id', '')}")
-    elif isinstance(value, BaseModel):
-        for key, info in type(value).model_fields.items():
-            if key != "by_rule":  # names of parameters, not numbers
-                yield from _walk(getattr(value, key), f"{name}.{info.alias or key}")
 
 
 @dataclass(frozen=True)
@@ -92,13 +45,11 @@ class Book:
     _changes: list[tuple[str, Applied]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._series.update(named_series(self.country))
+        self._series.update(named_series(self.country.supply))
         for change, active in self._all_changes():
             applied = self._applied(change, active)
             names = [change.series] if isinstance(change.series, str) else change.series
-            for name in names:
-                self._check(change, name)
-                self._changes.append((name, applied))
+            self._changes.extend((name, applied) for name in names)
         self._changes.extend(self.extra)
 
     def __call__(self, name: str, default: float | None = None) -> Matrix:
@@ -159,28 +110,8 @@ class Book:
             yield change, True
 
     def _applied(self, change: Change, active: NDArray[np.bool_] | bool) -> Applied:
-        given = [name for name in ("set", "times", "plus") if getattr(change, name) is not None]
-        if len(given) != 1:
-            message = f"change {change.id}: give exactly one of set, times and plus, not {' and '.join(given) or 'none'}"
-            raise ChangeError(change, message)
+        way = way_of(change)
         late: Array = 0.0 if change.late is None else np.asarray(self.world.values(change.late)) / YEAR_S
         end = np.inf if change.until is None else decimal_year(change.until)
-        value = self.world.values(getattr(change, given[0]))
-        return Applied(start=decimal_year(change.date) + late, end=end, active=active, **{given[0]: value})
-
-    def _check(self, change: Change, name: str) -> None:
-        if name not in self._series:
-            hint = did_you_mean(name, self._series)
-            raise ChangeError(
-                change, f'change {change.id}: {self.country.supply.name} has no series "{name}"{hint}'
-            )
-        value = change.set or change.plus or change.times
-        dated = self._series[name]
-        if value is None or not dated or change.times is not None:
-            return
-        wanted, given = dimension_of(next(iter(dated.values())).unit), dimension_of(value.unit)
-        if wanted != given:
-            message = (
-                f"change {change.id} of {name}: the series is in {wanted or 'a pure number'}, the change in "
-            )
-            raise ChangeError(change, message + (given or "a pure number"))
+        value = self.world.values(getattr(change, way))
+        return Applied(start=decimal_year(change.date) + late, end=end, active=active, **{way: value})

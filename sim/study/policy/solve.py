@@ -13,14 +13,12 @@ from sim.policy.supply_series import Change, decimal_year
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError, Problem
 from sim.profiles.supply import dimension_of
+from sim.study.policy.changes import named_series
 from sim.study.policy.headlines import Headline, headlines, one
-from sim.study.policy.question import PolicyQuestion, groups, load_policy
+from sim.study.policy.question import PolicyQuestion, load_policy
 from sim.study.policy.rates import Rates
-from sim.study.policy.series import named_series
 from sim.study.policy.simulate import simulate_policy
-from sim.study.policy.study import pinned_accounts
-from sim.study.policy.worlds import columns, policy_world
-from sim.study.worlds import sobol_probabilities
+from sim.study.policy.worlds import drawn_world
 from sim.units import did_you_mean
 
 Vector = NDArray[np.float64]
@@ -119,12 +117,8 @@ def solve_policy(
     """
     question = load_policy(catalogue, scenario)
     low, high, unit = _range(question, wanted)
-    drawn = groups([question])
     count = draws or question.scenario.draws
-    chosen = question.scenario.seed if seed is None else seed
-    probabilities = sobol_probabilities(count, columns(drawn, question.branches), chosen)
-    pinned = pinned_accounts(accounts or {}, question.branches)
-    world = policy_world(drawn, question.branches, probabilities, pinned)
+    world = drawn_world([question], count, question.scenario.seed if seed is None else seed, accounts).world
     rates = Rates(question, world.values, count)
     since = decimal_year(wanted.since or question.start)
     id = _outcome_id(headlines(simulate_policy(question, world, rates)), wanted.outcome)
@@ -190,7 +184,7 @@ def bisected(
 
 def _range(question: PolicyQuestion, wanted: Wanted) -> tuple[float, float, str]:
     """Both ends in base units, and the unit as written."""
-    known = named_series(question.own)
+    known = named_series(question.own.supply)
     if wanted.series not in known:
         hint = did_you_mean(wanted.series, known)
         raise InputError(

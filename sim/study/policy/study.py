@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.profiles.catalogue import Catalogue
-from sim.profiles.messages import InputError, Location, Problem
-from sim.profiles.supply import Branch, Change, Supply
-from sim.profiles.supply_scenario import PolicyScenario
-from sim.study.policy.headlines import Headline, headlines, lead, one
+from sim.study.policy.headlines import Headline, gap, headlines, lead, one
 from sim.study.policy.marginal import Marginal, marginals
-from sim.study.policy.question import Group, PolicyQuestion, groups, load_policy
+from sim.study.policy.question import PolicyQuestion, load_policy
 from sim.study.policy.rates import Rates
 from sim.study.policy.sensitivity import Moved, tornados
-from sim.study.policy.series import ChangeError
 from sim.study.policy.simulate import PolicyResult, simulate_policy
-from sim.study.policy.worlds import PolicyWorld, columns, policy_world
-from sim.study.worlds import Matrix, sobol_probabilities
-from sim.units import did_you_mean
+from sim.study.policy.worlds import Drawn, PolicyWorld, drawn_world
 
 Vector = NDArray[np.float64]
 Progress = Callable[[str, float], None]
@@ -51,6 +45,8 @@ class PolicyStudy:
     ----------
     b : Scenario or None
         What A is compared with, in the same draws.
+    drawn : Drawn
+        Everything uncertain, and the draws.
     lead : str
         Id of the outcome that the question is about.
     moved, moved_difference : (median, inputs)
@@ -59,13 +55,7 @@ class PolicyStudy:
 
     a: Scenario
     b: Scenario | None
-    groups: tuple[Group, ...]
-    branches: tuple[Branch, ...]
-    probabilities: Matrix
-    world: PolicyWorld
-    pinned: Mapping[str, str]
-    draws: int
-    seed: int
+    drawn: Drawn
     lead: str
     moved: tuple[float, list[Moved]]
     moved_difference: tuple[float, list[Moved]] | None
@@ -113,33 +103,20 @@ def study_policy(
     progress("reading files", 0.0)
     first = load_policy(catalogue, a, as_of=as_of)
     second = _against(catalogue, first, a, b)
-    questions = [first, *([second[1]] if second else [])]
-    drawn = groups(questions)
-    branches = _branches(questions)
-    pinned = pinned_accounts(accounts or {}, branches)
-    draws = draws or first.scenario.draws
-    seed = first.scenario.seed if seed is None else seed
-    probabilities = sobol_probabilities(draws, columns(drawn, branches), seed)
-    world = policy_world(drawn, branches, probabilities, pinned)
+    labels, questions = zip((_label(first), first), *([second] if second else []), strict=True)
+    count = draws or first.scenario.draws
+    drawn = drawn_world(questions, count, first.scenario.seed if seed is None else seed, accounts)
     progress("simulating", 0.1)
-    rates = Rates(first, world.values, draws)
-    try:
-        sides = [
-            _scenario(label, question, world, rates)
-            for label, question in ((_label(first), first), *_named(second))
-        ]
-    except ChangeError as error:
-        raise _placed(catalogue, questions, error) from None
+    rates = Rates(first, drawn.world.values, count)
+    sides = [
+        _scenario(label, each, drawn.world, rates) for label, each in zip(labels, questions, strict=True)
+    ]
     progress("what moves the answer", 0.5)
-    found = _Sensitivity(drawn, branches, probabilities, pinned, sides, rates)
     id = lead(sides[0].result)
-    moved, between = found.of(id)
+    moved, between = _what_moves(id, sides, drawn, rates)
     progress("marginal values", 0.9)
     value = marginals(sides[0].result, first.scenario.show.metrics[0])
-    other = sides[1] if len(sides) > 1 else None
-    return PolicyStudy(
-        sides[0], other, drawn, branches, probabilities, world, pinned, draws, seed, id, moved, between, value
-    )
+    return PolicyStudy(sides[0], sides[1] if len(sides) > 1 else None, drawn, id, moved, between, value)
 
 
 def _against(
@@ -162,60 +139,8 @@ def _against(
     )  # fmt: skip
 
 
-def _placed(catalogue: Catalogue, questions: list[PolicyQuestion], error: ChangeError) -> InputError:
-    """The same error at the place of the change in its file."""
-    for question in questions:
-        documents: list[PolicyScenario | Supply] = [
-            question.scenario,
-            *(c.supply for c in question.countries),
-        ]
-        for document in documents:
-            places: list[tuple[Location, Change]] = [
-                (("changes", i), change) for i, change in enumerate(document.changes)
-            ]
-            for b, branch in enumerate(document.branches):
-                for o, option in enumerate(branch.options):
-                    steps = ("branches", b, "options", o, "changes")
-                    places += [((*steps, i), change) for i, change in enumerate(option.changes)]
-            for location, change in places:
-                if change is error.change:
-                    return catalogue.error(document, location, error.message)
-    return error
-
-
 def _label(question: PolicyQuestion) -> str:
     return question.scenario.label or question.scenario.name
-
-
-def _named(second: tuple[str, PolicyQuestion] | None) -> list[tuple[str, PolicyQuestion]]:
-    return [] if second is None else [second]
-
-
-def _branches(questions: list[PolicyQuestion]) -> tuple[Branch, ...]:
-    found: dict[str, Branch] = {}
-    for question in questions:
-        for branch in question.branches:
-            found.setdefault(branch.id, branch)
-    return tuple(found.values())
-
-
-def pinned_accounts(accounts: Mapping[str, str], branches: tuple[Branch, ...]) -> Mapping[str, str]:
-    """Accounts to follow, checked.
-
-    Raises
-    ------
-    InputError
-        When there is no such matter or account.
-    """
-    for branch, option in accounts.items():
-        known = {each.id: [one.id for one in each.options] for each in branches}
-        if branch not in known:
-            hint = did_you_mean(branch, known) or f"; there is {', '.join(known) or 'none'}"
-            raise InputError([Problem(f'--account {branch}={option}: no contested matter "{branch}"{hint}')])
-        if option not in known[branch]:
-            hint = did_you_mean(option, known[branch]) or f"; there is {', '.join(known[branch])}"
-            raise InputError([Problem(f'--account {branch}={option}: no account "{option}"{hint}')])
-    return dict(accounts)
 
 
 def _scenario(label: str, question: PolicyQuestion, world: PolicyWorld, rates: Rates) -> Scenario:
@@ -223,41 +148,22 @@ def _scenario(label: str, question: PolicyQuestion, world: PolicyWorld, rates: R
     return Scenario(label, question, result, headlines(result))
 
 
-@dataclass(frozen=True, slots=True)
-class _Sensitivity:
-    """Everything a tornado needs."""
+def _what_moves(
+    id: str, sides: Sequence[Scenario], drawn: Drawn, rates: Rates
+) -> tuple[tuple[float, list[Moved]], tuple[float, list[Moved]] | None]:
+    """What moves an outcome of A, and its difference to B where there is a B."""
+    months = 12.0 if _find(sides[0], id).kind == "date" else 1.0  # dates differ in months
 
-    groups: tuple[Group, ...]
-    branches: tuple[Branch, ...]
-    probabilities: Matrix
-    pinned: Mapping[str, str]
-    sides: list[Scenario]
-    rates: Rates
+    def both(values: Sequence[Vector]) -> list[Vector]:
+        return [values[0], *(months * gap(values[0], other) for other in values[1:])]
 
-    def of(self, id: str) -> tuple[tuple[float, list[Moved]], tuple[float, list[Moved]] | None]:
-        """What moves an outcome of A, and its difference to B where there is a B."""
-        months = 12.0 if _find(self.sides[0], id).kind == "date" else 1.0  # dates differ in months
+    def evaluate(world: PolicyWorld) -> list[Vector]:
+        there = Rates(rates.question, world.values, world.draws, plans=rates.plans)
+        return both([one(simulate_policy(side.question, world, there), id).values for side in sides])
 
-        def both(values: list[Vector]) -> list[Vector]:
-            return [values[0], *([months * gap(values)] if len(values) > 1 else [])]
-
-        def evaluate(world: PolicyWorld) -> list[Vector]:
-            rates = Rates(self.rates.question, world.values, world.draws, plans=self.rates.plans)
-            return both([one(simulate_policy(side.question, world, rates), id).values for side in self.sides])
-
-        outcomes = [
-            np.nan_to_num(each, nan=0.0, posinf=1e9, neginf=-1e9)
-            for each in both([_find(side, id).values for side in self.sides])
-        ]
-        own, *between = tornados(
-            self.groups, self.branches, self.probabilities, outcomes, evaluate, self.pinned
-        )
-        return own, between[0] if between else None
-
-
-def gap(values: list[Vector]) -> Vector:
-    """The value alone, or A less B draw by draw; two that never happen do not differ."""
-    if len(values) == 1:
-        return values[0]
-    with np.errstate(invalid="ignore"):
-        return np.where(values[0] == values[1], 0.0, values[0] - values[1])
+    outcomes = [
+        np.nan_to_num(each, nan=0.0, posinf=1e9, neginf=-1e9)
+        for each in both([_find(side, id).values for side in sides])
+    ]
+    own, *between = tornados(drawn, outcomes, evaluate)
+    return own, between[0] if between else None

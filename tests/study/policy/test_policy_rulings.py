@@ -13,7 +13,7 @@ from sim.study.policy.outcomes import crossing
 from sim.study.policy.question import load_policy
 from sim.study.policy.simulate import PolicyResult, simulate_policy
 from sim.study.policy.summary.rules import rules_table
-from sim.study.policy.worlds import columns, policy_world
+from sim.study.policy.worlds import median_world
 
 SCENARIO = """
 id: {id}
@@ -35,9 +35,7 @@ def at_median(tmp_path: Path, rules: str, changes: str = "") -> PolicyResult:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(SCENARIO.format(id="case", rules=rules, changes=changes), encoding="utf-8")
     question = load_policy(Catalogue(extra=[tmp_path]), "case")
-    return simulate_policy(
-        question, policy_world((), question.branches, np.full((1, columns((), question.branches)), 0.5))
-    )
+    return simulate_policy(question, median_world(question))
 
 
 def gates(result: PolicyResult, product: str = "h20") -> np.ndarray:

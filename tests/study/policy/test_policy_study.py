@@ -15,9 +15,8 @@ from sim.study.policy.outcomes import crossing, feasible_date, volume
 from sim.study.policy.question import PolicyQuestion, groups, load_policy, series_of
 from sim.study.policy.simulate import PolicyResult, simulate_policy
 from sim.study.policy.study import study_policy
-from sim.study.policy.worlds import columns, policy_world
+from sim.study.policy.worlds import drawn_world, median_world
 from sim.study.question import load_question
-from sim.study.worlds import sobol_probabilities
 
 SUPPLY = """
 id: tiny
@@ -67,7 +66,7 @@ def catalogue() -> Catalogue:
 
 
 @pytest.fixture
-def tiny(tmp_path: Path) -> Callable[[str], tuple[Catalogue, str]]:
+def tiny(tmp_path: Path) -> Callable[..., tuple[Catalogue, str]]:
     """A catalogue with the small country and one scenario of the given changes."""
 
     def made(changes: str, name: str = "case") -> tuple[Catalogue, str]:
@@ -84,14 +83,11 @@ def tiny(tmp_path: Path) -> Callable[[str], tuple[Catalogue, str]]:
 
 
 def simulated(question: PolicyQuestion, draws: int = 1) -> PolicyResult:
-    drawn, branches = groups([question]), question.branches
-    probabilities = sobol_probabilities(draws, columns(drawn, branches), 1) if draws > 1 else None
-    if probabilities is None:
-        probabilities = np.full((1, columns(drawn, branches)), 0.5)
-    return simulate_policy(question, policy_world(drawn, branches, probabilities))
+    world = median_world(question) if draws == 1 else drawn_world([question], draws, 1).world
+    return simulate_policy(question, world)
 
 
-def test_hand_arithmetic_from_files(tiny: Callable[[str], tuple[Catalogue, str]]) -> None:
+def test_hand_arithmetic_from_files(tiny: Callable[..., tuple[Catalogue, str]]) -> None:
     result = simulated(load_policy(*tiny("")))
     # 160,000 stacks a year, 8 a package: 5,000 packages a quarter of 10,000 possible. H20: 25,000 a quarter.
     assert result.own.course.total("made", "domestic")[:, 0] == pytest.approx([5000.0] * 8)
@@ -100,7 +96,7 @@ def test_hand_arithmetic_from_files(tiny: Callable[[str], tuple[Catalogue, str]]
     assert result.own.chips()[-1, 0] == pytest.approx(7 * 30_000.0)
 
 
-def test_changes_act_on_their_dates(tiny: Callable[[str], tuple[Catalogue, str]]) -> None:
+def test_changes_act_on_their_dates(tiny: Callable[..., tuple[Catalogue, str]]) -> None:
     changes = (
         "{id: ban, series: imports.h20.export_gate, date: 2024-05-16, set: 0.0}, "
         "{id: duty, series: imports.h20.duty, date: 2025-01, set: 0.25}, "
@@ -135,9 +131,7 @@ def test_a_scenario_against_itself_differs_by_exactly_nothing(catalogue: Catalog
 
 def _pinned(catalogue: Catalogue, account: str) -> PolicyResult:
     question = load_policy(catalogue, "china-baseline")
-    drawn, branches = groups([question]), question.branches
-    probabilities = sobol_probabilities(64, columns(drawn, branches), 1)
-    return simulate_policy(question, policy_world(drawn, branches, probabilities, {"ascend-output": account}))
+    return simulate_policy(question, drawn_world([question], 64, 1, {"ascend-output": account}).world)
 
 
 def test_accounts_stay_apart(catalogue: Catalogue) -> None:
@@ -163,7 +157,7 @@ def test_every_shipped_scenario_runs(catalogue: Catalogue) -> None:
         assert left == pytest.approx(there + course.total("made").sum(axis=0)), id
 
 
-def test_more_of_what_does_not_bind_changes_nothing(tiny: Callable[[str], tuple[Catalogue, str]]) -> None:
+def test_more_of_what_does_not_bind_changes_nothing(tiny: Callable[..., tuple[Catalogue, str]]) -> None:
     def compute(change: str, name: str) -> float:
         result = simulated(load_policy(*tiny(change, name)))
         return float(next(each for each in headlines(result) if each.id == "chips").values[0])
@@ -195,16 +189,24 @@ def test_a_run_becomes_feasible_when_its_chips_are_there(catalogue: Catalogue) -
     ],
 )
 def test_mistakes_in_a_change_say_what_to_do(
-    tiny: Callable[[str], tuple[Catalogue, str]], change: str, message: str
+    tiny: Callable[..., tuple[Catalogue, str]], change: str, message: str
 ) -> None:
     with pytest.raises(InputError) as error:
         simulated(load_policy(*tiny(change)))
     assert message in str(error.value)
 
 
-def test_a_mistake_has_its_place_in_the_file(tiny: Callable[[str], tuple[Catalogue, str]]) -> None:
+@pytest.mark.parametrize("as_of", [None, "2024-06"])
+def test_a_mistake_has_its_place_in_the_file(
+    tiny: Callable[..., tuple[Catalogue, str]], as_of: str | None
+) -> None:
     with pytest.raises(InputError, match=r"case\.yaml:7:\d+: change x: Tiny has no series"):
-        study_policy(*tiny("{id: x, series: imports.h21.quota, date: 2025, set: 0}"), draws=2)
+        load_policy(*tiny("{id: x, series: imports.h21.quota, date: 2025, set: 0}"), as_of=as_of)
+
+
+def test_a_change_of_a_rival_needs_one(tiny: Callable[..., tuple[Catalogue, str]]) -> None:
+    with pytest.raises(InputError, match=r"case\.yaml:7:\d+: change x: there is no rival"):
+        load_policy(*tiny("{id: x, series: sites.power, country: rival, date: 2025, times: 2}"))
 
 
 def test_the_question_on_the_interconnect_loads(catalogue: Catalogue) -> None:

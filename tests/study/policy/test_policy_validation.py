@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sim.profiles.catalogue import Catalogue, shipped_root
@@ -29,8 +30,13 @@ def test_domestic_hbm_binds_and_gives_the_published_units() -> None:
     # 2.0M stacks over 8 a package are 250,000; the source prints 250,000 to 300,000.
     formulas = Formulas(Catalogue(), 64, 1)
     made = formulas.value('made("hbm-domestic-only@semianalysis", "huawei", 2026)')
-    assert 230_000 < sorted(made)[len(made) // 2] < 330_000
+    assert 230_000 < np.median(made) < 330_000
     assert formulas.value('binds("hbm-domestic-only@semianalysis", "huawei", "HBM", 2026)') > 0.95
+
+
+def test_an_account_that_is_not_there_is_named() -> None:
+    with pytest.raises(InputError, match="did you mean"):
+        Formulas(Catalogue(), 2, 1).value('made("china-baseline@semianalysi", "huawei", 2025)')
 
 
 def test_every_table_reads_and_the_page_has_all_rows() -> None:

@@ -97,7 +97,7 @@ def _input_table(study: PolicyStudy) -> Table:
     rows = []
     a, _ = study.headline(study.lead)
     for each in study.moved[1]:
-        group = next((g for g in study.groups if g.name == each.name), None)
+        group = next((g for g in study.drawn.groups if g.name == each.name), None)
         if group is None:
             continue
         member = group.members[-1]

@@ -37,8 +37,8 @@ def policy_content(catalogue: Catalogue, study: PolicyStudy, command: str) -> Po
     identity = RunIdentity(
         version("chip-parity"),
         command,
-        study.seed,
-        study.draws,
+        study.drawn.seed,
+        study.drawn.draws,
         0,
         inputs_hash(files),
         files,
@@ -79,8 +79,8 @@ def _scope(study: PolicyStudy) -> str:
     parts = [f"{question.own.supply.name}, {number(end, 2)} years from {question.start}"]
     if question.rival:
         parts.append(f"compared with {question.rival.supply.name}")
-    if study.pinned:
-        parts.append("account followed: " + ", ".join(study.pinned.values()))
+    if study.drawn.pinned:
+        parts.append("account followed: " + ", ".join(study.drawn.pinned.values()))
     if question.as_of:
         parts.append(f"nothing of the policy files that became known after {question.as_of}")
     note = question.scenario.note.strip()
@@ -151,7 +151,7 @@ def _tornado(
     bars = []
     for each in moved[1]:
         words, owner = input_words(study, each)
-        group = next((g for g in study.groups if g.name == each.name), None)
+        group = next((g for g in study.drawn.groups if g.name == each.name), None)
         weak = group is None or any(member.kind in WEAK_KINDS for member in group.members)
         bars.append(
             Bar(

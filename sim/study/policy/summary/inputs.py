@@ -17,7 +17,7 @@ def outcome_text(headline: Headline, value: float) -> str:
 def input_words(study: PolicyStudy, moved: Moved) -> tuple[str, str]:
     """What an input is, and whose."""
     if moved.name.startswith("branch:"):
-        branch = next(each for each in study.branches if each.id == moved.name.partition(":")[2])
+        branch = next(each for each in study.drawn.branches if each.id == moved.name.partition(":")[2])
         return branch.name, "contested"
     questions = [study.a.question, *([study.b.question] if study.b else [])]
     for question in questions:
@@ -31,5 +31,5 @@ def end_text(study: PolicyStudy, moved: Moved, end: int) -> str:
     """The input at its 10th (0) or 90th (1) percentile."""
     if moved.name.startswith("branch:"):
         return (moved.low_text, moved.high_text)[end]
-    group = next(each for each in study.groups if each.name == moved.name)
+    group = next(each for each in study.drawn.groups if each.name == moved.name)
     return group_at(group, (0.1, 0.9)[end])

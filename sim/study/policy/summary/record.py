@@ -10,9 +10,9 @@ import pandas as pd
 
 from sim.policy.supply_series import iso_month
 from sim.report.policy_content import PolicyContent
-from sim.study.policy.headlines import Headline, unit_of
+from sim.study.policy.headlines import Headline, gap, unit_of
 from sim.study.policy.simulate import CountryRun
-from sim.study.policy.study import PolicyStudy, Scenario, gap
+from sim.study.policy.study import PolicyStudy, Scenario
 from sim.study.policy.summary.words import group_at
 from sim.study.summary.statistics import interval
 
@@ -85,7 +85,7 @@ def policy_record(study: PolicyStudy, content: PolicyContent) -> dict[str, Any]:
         "a": study.a.label,
         "b": study.b.label if study.b else None,
         "lead": study.lead,
-        "accounts": dict(study.pinned),
+        "accounts": dict(study.drawn.pinned),
         "answers": list(content.answers),
         "outcomes": [_outcome(study, each) for each in study.a.headlines],
         "tornado": _moved(study, study.moved),
@@ -114,12 +114,12 @@ def _outcome(study: PolicyStudy, headline: Headline) -> dict[str, Any]:
         "a": asdict(interval(a.values)),
     }
     if b is not None:
-        record |= {"b": asdict(interval(b.values)), "difference": asdict(interval(gap([a.values, b.values])))}
+        record |= {"b": asdict(interval(b.values)), "difference": asdict(interval(gap(a.values, b.values)))}
     return record
 
 
 def _moved(study: PolicyStudy, moved: tuple[float, list[Any]]) -> dict[str, Any]:
-    groups = {group.name: group for group in study.groups}
+    groups = {group.name: group for group in study.drawn.groups}
     return {
         "median": moved[0],
         "inputs": [

@@ -52,15 +52,15 @@ def _outcome_table(study: PolicyStudy) -> Table:
 
 def _account_tables(study: PolicyStudy) -> Iterator[Table]:
     a, b = study.headline(study.lead)
-    for branch in study.branches:
-        if branch.id in study.pinned:
+    for branch in study.drawn.branches:
+        if branch.id in study.drawn.pinned:
             continue
         rows = []
         for index, option in enumerate(branch.options):
-            mine, theirs = account_rows(study.world.accounts, branch.id, index, a, b)
+            mine, theirs = account_rows(study.drawn.world.accounts, branch.id, index, a, b)
             row = [
                 option.name or option.id,
-                f"{np.mean(study.world.accounts[branch.id] == index):.0%}",
+                f"{np.mean(study.drawn.world.accounts[branch.id] == index):.0%}",
                 *_pair(mine),
             ]
             if theirs is not None:

@@ -12,7 +12,7 @@ from sim.policy.supply_series import iso_month
 from sim.report.content import Interval
 from sim.report.numbers import bounds, number, percent, signed
 from sim.study.inputs import NamedInput, readable
-from sim.study.policy.headlines import Headline
+from sim.study.policy.headlines import Headline, gap
 from sim.study.policy.question import Group, PolicyQuestion
 from sim.study.summary.statistics import interval
 
@@ -79,24 +79,18 @@ def when(year: float) -> str:
 def difference(a: Headline, b: Headline) -> tuple[str, str]:
     """A against B in the same draws: median and 90 % interval, as text."""
     if a.kind == "date":
-        months = 12.0 * gap_of(a.values, b.values)
+        months = 12.0 * gap(a.values, b.values)
         found = interval(months)
         if found == Interval(0.0, 0.0, 0.0, 0.0, 0.0):
             return "none", ""
         return f"{_months(found.p50)}", f"{_months(found.p05)} to {_months(found.p95)}"
     if a.kind == "money" or np.median(b.values) == 0.0:
-        found = interval(gap_of(a.values, b.values))
+        found = interval(gap(a.values, b.values))
         return _signed(found.p50), f"{_signed(found.p05)} to {_signed(found.p95)}"
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(a.values == b.values, 0.0, a.values / b.values - 1.0)
     found = interval(share)
     return _change(found.p50), f"{_change(found.p05)} to {_change(found.p95)}"
-
-
-def gap_of(a: Vector, b: Vector) -> Vector:
-    """A less B; two dates that never come do not differ."""
-    with np.errstate(invalid="ignore"):
-        return np.where(a == b, 0.0, a - b)
 
 
 def _months(x: float) -> str:

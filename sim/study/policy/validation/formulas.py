@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 import math
 import operator
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,15 +18,16 @@ from sim.policy.supply_flow import DOMESTIC, PROXY
 from sim.policy.supply_makers import INPUTS
 from sim.policy.supply_wafers import gross_dies
 from sim.profiles.catalogue import Catalogue
-from sim.profiles.messages import InputError, Problem
+from sim.profiles.messages import InputError, Problem, unknown_id
 from sim.profiles.scenario import ClusterChoice
+from sim.resolve import MEDIAN
 from sim.study.cluster import resolve_cluster
 from sim.study.policy.headlines import one
 from sim.study.policy.outcomes import bought_ratio, quarter_at, quarters_of
-from sim.study.policy.question import groups, load_policy
+from sim.study.policy.question import load_policy
 from sim.study.policy.simulate import PolicyResult, simulate_policy
-from sim.study.policy.worlds import columns, policy_world
-from sim.study.question import Side, uncertain_inputs
+from sim.study.policy.worlds import drawn_world
+from sim.study.question import Side, load_side, uncertain_inputs
 from sim.study.worlds import sobol_probabilities, world_at
 from sim.units import did_you_mean
 
@@ -47,7 +48,7 @@ class Formulas:
     catalogue: Catalogue
     draws: int
     seed: int
-    _results: dict[tuple[str, str], PolicyResult] = field(default_factory=dict)
+    _results: dict[str, PolicyResult] = field(default_factory=dict)
 
     def value(self, formula: str) -> Value:
         """Value of a formula such as ``tpp("b30a") / tpp("h20")``.
@@ -182,63 +183,52 @@ class Formulas:
         return np.asarray(worth) / 1e9
 
     def _result(self, scenario: str) -> PolicyResult:
-        id, _, account = scenario.partition("@")
-        key = (id, account)
-        if key not in self._results:
+        if scenario not in self._results:
+            id, _, account = scenario.partition("@")
             question = load_policy(self.catalogue, id)
-            drawn, branches = groups([question]), question.branches
-            probabilities = sobol_probabilities(self.draws, columns(drawn, branches), self.seed)
-            pinned = {branch.id: account for branch in branches if account in {o.id for o in branch.options}}
-            self._results[key] = simulate_policy(
-                question, policy_world(drawn, branches, probabilities, pinned)
-            )
-        return self._results[key]
+            matters = {branch.id: {option.id for option in branch.options} for branch in question.branches}
+            pinned = {branch: account for branch, options in matters.items() if account in options}
+            if account and not pinned:
+                known = [option for options in matters.values() for option in options]
+                raise InputError([Problem(f'"{scenario}": {unknown_id("account", account, known)}')])
+            world = drawn_world([question], self.draws, self.seed, pinned).world
+            self._results[scenario] = simulate_policy(question, world)
+        return self._results[scenario]
 
     # --- money ---------------------------------------------------------------------------------------------
 
     def f_upfront(self, system: str, region: str) -> Value:
         """Cash for one chip with server and network, building left out [USD/chip], at the median."""
-        side = self._side(system, region)
-        blocks = purchase(resolve_cluster(side, world_at((), np.zeros((1, 0)))).ownership)
+        blocks = purchase(resolve_cluster(self._side(system, region), MEDIAN).ownership)
         return float(sum(np.ravel(usd)[0] for name, usd in blocks.items() if name != "facility"))
 
     def f_hourly(self, system: str, region: str) -> Value:
         """Owning and running one chip with all around it at full load [USD/chip/hour], over the draws."""
-        side = self._side(system, region)
-        inputs = uncertain_inputs((side,), ())
-        world = world_at(inputs, sobol_probabilities(self.draws, len(inputs), self.seed))
-        cluster = resolve_cluster(side, world)
-        return np.asarray(total(cluster.cost_blocks(cluster.power(1.0))["amortised"])) * 3600.0
+        return np.asarray(total(self._amortised(system, region))) * 3600.0
+
+    def f_energy_share(self, system: str, region: str) -> Value:
+        """Power in the cost of hardware and power, over the draws."""
+        blocks = self._amortised(system, region)
+        power = np.asarray(blocks["power"])
+        hardware = sum(np.asarray(blocks[name]) for name in ("chip", "server", "network") if name in blocks)
+        return np.asarray(power / (power + hardware))
 
     def f_share_below(self, values: Value, limit: float) -> Value:
         """Share of the draws below a limit."""
         return float(np.mean(np.asarray(values) < limit))
 
-    def f_energy_share(self, system: str, region: str) -> Value:
-        """Power in the cost of hardware and power, over the draws."""
+    def _amortised(self, system: str, region: str) -> Mapping[str, Any]:
+        """Cost of owning one chip under full load by block [USD/chip/s], over the draws."""
         side = self._side(system, region)
         inputs = uncertain_inputs((side,), ())
-        cluster = resolve_cluster(
-            side, world_at(inputs, sobol_probabilities(self.draws, len(inputs), self.seed))
-        )
-        blocks = cluster.cost_blocks(cluster.power(1.0))["amortised"]
-        power = np.asarray(blocks["power"])
-        hardware = sum(np.asarray(blocks[name]) for name in ("chip", "server", "network") if name in blocks)
-        return np.asarray(power / (power + hardware))
+        world = world_at(inputs, sobol_probabilities(self.draws, len(inputs), self.seed))
+        cluster = resolve_cluster(side, world)
+        return cluster.cost_blocks(cluster.power(1.0))["amortised"]
 
     def _side(self, system: str, region: str) -> Side:
-        found = self.catalogue.system(system)
-        chip = self.catalogue.chip(found.chip)
-        return Side(
-            key="a",
-            choice=ClusterChoice(system=system, chips=found.chips_per_server, region=region),
-            system=found,
-            chip=chip,
-            kernels=self.catalogue.kernels(chip.kernels),
-            region=self.catalogue.region(region),
-            rents=None,
-            rent=None,
-        )
+        chips = self.catalogue.system(system).chips_per_server
+        side = load_side(self.catalogue, ClusterChoice(system=system, chips=chips, region=region))
+        return replace(side, rents=None, rent=None)  # what is owned: rents are no input
 
 
 def spread(value: Value) -> tuple[float, float, float]:
