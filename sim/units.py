@@ -25,8 +25,10 @@ class UnitError(ValueError):
 
 _DECIMAL = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18, "Z": 1e21}
 _BINARY = {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40, "Pi": 2.0**50}
-_DAY = 86_400.0
-_YEAR = 365.25 * _DAY
+# In base units, for those who count in them.
+HOUR, DAY = 3_600.0, 86_400.0
+YEAR = 365.25 * DAY
+KWH, GWH = 3.6e6, 3.6e12
 
 # Prefixes are spelled out unit by unit, so that no "millibyte" or "kiloweek" is ever understood by accident.
 _PREFIXED: tuple[tuple[str, str, str], ...] = (  # name, prefixes, meaning
@@ -50,11 +52,11 @@ _PLAIN: dict[str, str] = {
     "minute": "60 second",
     "h": "3600 second",
     "hour": "3600 second",
-    "day": f"{_DAY} second",
-    "week": f"{7 * _DAY} second",
-    "month": f"{_YEAR / 12} second",
-    "quarter": f"{_YEAR / 4} second",
-    "year": f"{_YEAR} second",
+    "day": f"{DAY} second",
+    "week": f"{7 * DAY} second",
+    "month": f"{YEAR / 12} second",
+    "quarter": f"{YEAR / 4} second",
+    "year": f"{YEAR} second",
     "mW": "1e-3 joule / second",
     "mm": "millimetre",
     "cm": "10 millimetre",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.units import HOUR
+
 Array = NDArray[np.float64] | float
 HOURS_PER_YEAR = 8760.0  # the accounting year of the published cost formulas
-YEAR_S = 365.25 * 86400.0
 
 
 def annuity_rate(rate_per_s: Array, life_s: Array, residual: Array = 0.0) -> Array:
@@ -103,7 +104,7 @@ def amortised_epoch(value_usd: Array, chip_s: Array, decline_oom_per_year: Array
     B. Cottier et al., "The rising costs of training frontier AI models", arXiv:2405.21015, appendix on
     amortisation.
     """
-    return value_usd * chip_s / 3600.0 / HOURS_PER_YEAR * value_loss_rate(decline_oom_per_year)
+    return value_usd * chip_s / HOUR / HOURS_PER_YEAR * value_loss_rate(decline_oom_per_year)
 
 
 def plain(value: object) -> Array:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sim.units import HOUR
+
 
 @dataclass(frozen=True, slots=True)
 class PoolState:
@@ -110,7 +112,7 @@ def on_schedule(hours: dict[int, float]) -> Decide:
     starts = sorted(hours)
 
     def decide(state: PoolState) -> float:
-        hour = state.now_s / 3600.0 % 24.0
+        hour = state.now_s / HOUR % 24.0
         past = [start for start in starts if start <= hour]
         return hours[past[-1] if past else starts[-1]]
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sim.serving.live import LiveRequest, ReplicaCounters
 from sim.serving.plan import ClusterPlan
 from sim.serving.traffic import Requests
+from sim.units import HOUR
 
 Column: TypeAlias = NDArray[np.float64]
 Verdict = Literal["stable", "backlogged", "overloaded"]
@@ -78,7 +79,7 @@ class ClusterRun:
     @property
     def chip_hours(self) -> float:
         """Chips held over time, all pools [chip h]."""
-        return sum(self.chip_s.values()) / 3600.0
+        return sum(self.chip_s.values()) / HOUR
 
     def hit_rate(self) -> float:
         """Share of the prompt tokens of finished requests that were found in the cache [1]."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.serving.traffic import Array, Times, diurnal_arrivals, gamma_arrivals, on_off_arrivals
+from sim.units import DAY
 
 CYCLES = 12.0  # bursts that a run should see at least; of days, one
 
@@ -31,7 +32,7 @@ class Pattern:
     on_s: Array = 1.0
     off_s: Array = 0.0
     peak_over_mean: Array = 1.0
-    period_s: Array = 86400.0
+    period_s: Array = DAY
 
     @property
     def mean_over_peak(self) -> Array:

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from sim.units import DAY
+
 Array = NDArray[np.float64] | float
 Times = NDArray[np.float64]
 Counts = NDArray[np.int32]
@@ -154,7 +156,7 @@ def on_off_arrivals(rate: float, on_s: float, off_s: float, count: int, rng: np.
 
 
 def diurnal_arrivals(
-    rate: float, peak_over_mean: float, count: int, rng: np.random.Generator, period_s: float = 86400.0
+    rate: float, peak_over_mean: float, count: int, rng: np.random.Generator, period_s: float = DAY
 ) -> Times:
     """Poisson arrivals whose rate is mean x (1 - (peak - 1) cos(2 pi t / period)), lowest at t = 0.
 

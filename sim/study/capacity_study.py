@@ -28,8 +28,8 @@ from sim.study.serving import ServingRuns, plan_serving, run_serving
 from sim.study.summary.report import inputs_hash
 from sim.study.summary.statistics import interval
 from sim.study.two_chips import TwoChips, reading_side, two_chips, unplayed
+from sim.units import DAY, KWH
 
-DAY = 86400.0
 PLAYED = 12_000  # requests of a played unit: the bisection plays nine of them
 SHOWN = 4  # unit shapes of each phase
 Point = tuple[float, float]
@@ -260,8 +260,8 @@ def _money(runs: ServingRuns, costs: TokenCosts) -> Money:
         input_cost=_intervals(costs.miss),
         hit_cost=_intervals(costs.hit),
         decode_cost=_intervals(costs.output),
-        energy_kwh=interval(runs.energy_j_per_million / 3.6e6),
-        prompt_energy_kwh=interval(runs.prompt_energy_j_per_million / 3.6e6),
+        energy_kwh=interval(runs.energy_j_per_million / KWH),
+        prompt_energy_kwh=interval(runs.prompt_energy_j_per_million / KWH),
     )
 
 

@@ -20,10 +20,10 @@ from sim.study.cluster import resolve_cluster
 from sim.study.parity import equal_count
 from sim.study.question import Question
 from sim.study.training import TrainingRuns
+from sim.units import DAY
 
 Vector = NDArray[np.float64]
 Group = Literal["paper", "money", "job"]
-DAY = 86400.0
 PRECISIONS = ("bf16", "fp8", "fp4")  # asked for whether or not the chips have them
 BASES = {
     "tpp": "TPP",

@@ -18,8 +18,8 @@ from sim.study.training import TrainingPlan, TrainingRuns, run_training
 from sim.training.campaign import CampaignEvent, simulate, simulate_many
 from sim.training.goodput import goodput
 from sim.training.stage_times import play_step
+from sim.units import DAY
 
-DAY = 86400.0
 COURSES = 40  # campaigns played for the spread that chance alone makes
 SEEDS = 10  # campaigns played per world: their mean is compared with the expectation
 REQUESTS = 20_000  # longest run of a serving unit

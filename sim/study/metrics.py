@@ -15,9 +15,10 @@ from sim.study.equal import job_counts
 from sim.study.question import Question
 from sim.study.serving import ServingRuns
 from sim.study.training import TrainingRuns
+from sim.units import DAY, GWH, KWH
 
 Vector = NDArray[np.float64]
-DAY, GWH, KWH, MW = 86400.0, 3.6e12, 3.6e6, 1e6
+MW = 1e6
 
 
 class Metric(NamedTuple):

@@ -24,9 +24,9 @@ from sim.study.money.tokens import (
 from sim.study.question import Side
 from sim.study.summary.statistics import interval, median_blocks
 from sim.study.training import TrainingRuns
+from sim.units import KWH
 
 Views = dict[str, Interval]
-JOULES_PER_KWH = 3.6e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +198,7 @@ def training_break_even_answers(
 
 
 def _price_answers(found: BreakEvens, against: str, own: Ownership) -> tuple[BreakEvenAnswer, ...]:
-    kwh = JOULES_PER_KWH
+    kwh = KWH
     power = np.asarray(own.electricity_usd_per_j) * kwh, np.asarray(found.electricity_usd_per_j) * kwh
     anything = 0.0, np.inf
     prices = [

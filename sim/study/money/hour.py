@@ -26,9 +26,9 @@ from sim.study.summary.report import inputs_hash
 from sim.study.summary.statistics import interval, median_blocks
 from sim.study.summary.words import unpriced_side
 from sim.study.worlds import sobol_probabilities, world_at
+from sim.units import HOUR
 
 Vector = NDArray[np.float64]
-HOUR_S = 3600.0
 SHOWN = 6  # inputs that move the hour most
 
 
@@ -163,7 +163,7 @@ def answer_hour(catalogue: Catalogue, question: HourQuestion, command: str = "")
 def _per_hour(view: str, usd_per_s: object, question: HourQuestion) -> Vector:
     """A working hour: an owner pays for the idle ones as well, a tenant for those he takes."""
     share = 1.0 if view == "rental" else question.occupancy
-    return np.broadcast_to(np.asarray(usd_per_s, dtype=float) * HOUR_S / share, question.draws)
+    return np.broadcast_to(np.asarray(usd_per_s, dtype=float) * HOUR / share, question.draws)
 
 
 def _under(sums: Mapping[str, Vector], price: float | None) -> dict[str, float]:

@@ -40,9 +40,9 @@ from sim.study.summary.words import unpriced_side
 from sim.study.traced import with_trace
 from sim.study.training import TrainingRuns, run_training
 from sim.study.worlds import independent_world
+from sim.units import DAY, YEAR
 
 DRAWS = 256
-YEAR_S = 365.25 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class MoneyQuestion:
     as_of: str | None = None
     price_list: PriceList | None = None
     session_requests: float | None = None
-    served_s: float = YEAR_S
+    served_s: float = YEAR
     asked: Question | None = None
 
 
@@ -105,7 +105,7 @@ class Options:
     draws: int | None = None
     seed: int | None = None
     session_requests: float | None = None
-    served_days: float = 365.25
+    served_days: float = YEAR / DAY
 
 
 def scenario_money(
@@ -166,7 +166,7 @@ def _with_options(catalogue: Catalogue, question: MoneyQuestion, options: Option
         question,
         price_list=chosen,
         session_requests=options.session_requests,
-        served_s=options.served_days * 86400.0,
+        served_s=options.served_days * DAY,
     )
 
 
@@ -296,7 +296,7 @@ def _training_shares(
             except (InputError, UnknownQuantityError):
                 continue  # a chip on which the model does not train may still serve it
             usd = total(training_bills(run, side.choice.chips)["amortised"])
-            days = question.served_s / 86400.0
+            days = question.served_s / DAY
             what = f"its training run, over {days:,.0f} days of this load"
             found.append(with_training(costs, usd, question.served_s, what))
     return found
