@@ -12,8 +12,9 @@ from sim.physics.network import Network
 from sim.physics.serving_memory import ServingMemory, largest_batch
 from sim.serving.iteration import StepTime, decode_step_time, mixed_step_time, prefill_time
 from sim.serving.job import ServingJob, UnitShape
-from sim.serving.pools import KIND_WEIGHTS, KINDS, mean_below_peak, prompt_kinds, rank_memory
-from sim.serving.queueing import mean_wait, percentile_time, probability_of_waiting
+from sim.serving.pools import BATCH_ERROR, KIND_WEIGHTS, KINDS, mean_below_peak, prompt_kinds, rank_memory
+from sim.serving.queueing import mean_wait, percentile_time, probability_of_waiting, share_waiting_less
+from sim.serving.roots import largest_keeping
 
 Array = NDArray[np.float64] | float
 HIGHEST_LOAD = 0.98  # of the prompt tokens that fit into the steps; above, waits grow without bound
@@ -143,22 +144,15 @@ def aggregated_pool(
     limit = np.minimum(fitting, job.engine.max_batch)
     servers = np.maximum(np.divide(pool_ranks, shape.tp), 1.0)
 
-    def keeps(batch: Array) -> NDArray[np.bool_]:
-        step = shared_step(job, chip, network, shape, batch, context)
-        ttft = _ttft(job, step, servers)
-        on_time = (step.mean_s / accepted <= job.targets.tpot_s) & (step.load <= HIGHEST_LOAD)
-        return np.asarray(on_time & (ttft <= job.targets.ttft_s))
+    def excess(log_batch: NDArray[np.float64]) -> Array:
+        step = shared_step(job, chip, network, shape, np.exp(log_batch), context)
+        pace = np.log(step.mean_s / accepted / job.targets.tpot_s)
+        late = job.targets.percentile - _share_in_time(job, step, servers)
+        return np.maximum(np.maximum(pace, np.log(step.load / HIGHEST_LOAD)), late)
 
     top = np.maximum(limit, 1.0)
-    all_keep = keeps(top)
-    low = np.zeros(np.broadcast_shapes(np.shape(top), all_keep.shape))
-    high = np.log(top) + low
-    for _ in range(12):
-        middle = (low + high) / 2
-        met = keeps(np.exp(middle))
-        low, high = np.where(met, middle, low), np.where(met, high, middle)
-    possible = (np.asarray(limit) >= 1.0) & keeps(1.0 + 0.0 * top)
-    peak = np.where(possible, np.where(all_keep, top, np.exp(low)), 0.0)
+    found = np.exp(largest_keeping(excess, 0.0, np.log(top), BATCH_ERROR))
+    peak = np.where((np.asarray(limit) >= 1.0) & ~np.isnan(found), found, 0.0)
     batch = mean_below_peak(peak, shape.dp, job.targets.percentile)
     served = np.maximum(batch, 1e-3)
     step = shared_step(job, chip, network, shape, served, context)
@@ -180,8 +174,29 @@ def aggregated_pool(
 
 
 def _ttft(job: ServingJob, step: SharedStep, servers: Array) -> Array:
-    """Time to first token at the promised percentile [s]: half a step, the queue for prompt slots, the
-    prompt."""
+    """Time to first token at the promised percentile [s]."""
+    first = _first_token(job, step, servers)
+    return percentile_time(first.fixed, KIND_WEIGHTS, first.wait, first.waits, job.targets.percentile)
+
+
+def _share_in_time(job: ServingJob, step: SharedStep, servers: Array) -> Array:
+    """Share of the requests whose first token keeps the promise [1]."""
+    first = _first_token(job, step, servers)
+    in_time = share_waiting_less(job.targets.ttft_s - first.fixed, first.wait, first.waits)
+    return np.tensordot(KIND_WEIGHTS, in_time, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _FirstToken:
+    """Time to first token: of each kind of prompt (kinds, ...) without its wait, mean wait, probability of one."""
+
+    fixed: NDArray[np.float64]
+    wait: Array
+    waits: Array
+
+
+def _first_token(job: ServingJob, step: SharedStep, servers: Array) -> _FirstToken:
+    """Half a step, the queue for prompt slots, the prompt."""
     traffic = job.traffic
     prompts = prompt_kinds(traffic.prompt).reshape(KINDS, *([1] * (np.ndim(step.mean_s) - 1)), -1)
     new = np.maximum(prompts * (1.0 - np.asarray(traffic.prefix_hit)), 1.0)
@@ -192,5 +207,4 @@ def _ttft(job: ServingJob, step: SharedStep, servers: Array) -> Array:
     service = np.tensordot(KIND_WEIGHTS, work, 1)
     spread = np.sqrt(np.maximum(np.tensordot(KIND_WEIGHTS, work * work, 1) / service**2 - 1.0, 0.0))
     wait = mean_wait(load, servers, service, traffic.burstiness, spread)
-    waits = probability_of_waiting(load, servers)
-    return percentile_time(fixed, KIND_WEIGHTS, wait, waits, job.targets.percentile)
+    return _FirstToken(fixed, wait, probability_of_waiting(load, servers))

@@ -20,9 +20,9 @@ from sim.serving.shapes import unit_shapes
 Array = NDArray[np.float64] | float
 CHUNKS = (1024.0, 2048.0, 4096.0, 8192.0, 16384.0)  # prompt tokens per rank and pass that are tried
 CONTEXT_PARALLEL = (1.0, 4.0, 16.0)  # replicas that may share a prompt
-SAMPLE = 12  # draws on which every shape is tried; the winners and runners-up go on to all draws
+SAMPLE = 64  # draws on which every shape is tried
+SHORT_OF_BEST = 0.005  # what may be lost on them by trying a few shapes only
 BLOCK = 64  # draws on which every shape is tried again at a time
-RUNNERS_UP = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +68,36 @@ def candidate_units(setting: Setting, chunks: tuple[float, ...], context_paralle
     return Unit(tp, dp, chunk, cp)
 
 
-def best_units(setting: Setting, candidates: Unit, score: Callable[[Setting, Unit], Array]) -> Unit:
-    """The best candidate of each draw."""
+def leading_units(setting: Setting, candidates: Unit, score: Callable[[Setting, Unit], Array]) -> Unit:
+    """A few candidates, one of which comes within ``SHORT_OF_BEST`` of the best on every one of some draws."""
     draws = setting.draws
     sample = np.unique(np.linspace(0, draws - 1, SAMPLE).astype(int))
     tried = np.broadcast_to(score(setting.at(sample), candidates), (len(candidates.tp), len(sample)))
-    leaders = np.unique(np.argsort(tried, axis=0)[-1 - RUNNERS_UP :])
-    kept = candidates.at(leaders)
-    final = np.broadcast_to(score(setting, kept), (len(leaders), draws))
-    winner = leaders[np.argmax(final, axis=0)]
-    # Where none of them keeps the promise another shape may: a slow draw wants a longer team than the sample showed.
-    lost = np.flatnonzero(final.max(axis=0) <= 0)
+    best = tried.max(axis=0)
+    shares = np.where(best > 0, tried / best, 0.0)[:, best > 0]
+    first = int(np.argmax(np.sum(shares if shares.size else tried, axis=1)))
+    kept, covered = [first], shares[first]
+    while np.any(covered < 1.0 - SHORT_OF_BEST):
+        kept.append(int(np.argmax(np.sum(np.maximum(shares, covered), axis=1))))
+        covered = np.maximum(covered, shares[kept[-1]])
+    return candidates.at(np.array(kept))
+
+
+def best_units(
+    setting: Setting, leading: Unit, candidates: Unit, score: Callable[[Setting, Unit], Array]
+) -> Unit:
+    """The best unit of each draw: of the leading ones, or of all where none of these keeps the promise.
+
+    A slow draw may want a longer team than any that leads elsewhere.
+    """
+    found = np.broadcast_to(score(setting, leading), (len(leading.tp), setting.draws))
+    best = leading.chosen(np.argmax(found, axis=0))
+    lost = np.flatnonzero(found.max(axis=0) <= 0)
     for some in np.array_split(lost, np.ceil(len(lost) / BLOCK) or 1):
         if len(some):
             again = np.broadcast_to(score(setting.at(some), candidates), (len(candidates.tp), len(some)))
-            winner[some] = np.argmax(again, axis=0)
-    chosen = (candidates.tp, candidates.dp, candidates.chunk, candidates.context_parallel)
-    return Unit(*(field[winner, 0] for field in chosen))
+            best = best.replaced(some, candidates.chosen(np.argmax(again, axis=0)))
+    return best
 
 
 def score_of(

@@ -18,6 +18,7 @@ from sim.serving.candidates import (
     best_units,
     candidate_units,
     fleet_of_ranks,
+    leading_units,
     ranks_in_queue,
     score_of,
 )
@@ -35,7 +36,7 @@ from sim.serving.explain import (
 )
 from sim.serving.frontiers import pooled_frontier, shared_frontier
 from sim.serving.job import ServingJob
-from sim.serving.pools import DecodePool, PrefillPool, decode_pool, prefill_pool
+from sim.serving.pools import DecodePool, PrefillPool, decode_pool, full_pass, prefill_pool
 
 Array = NDArray[np.float64] | float
 
@@ -111,7 +112,36 @@ class Capacity:
     reason: str
 
 
-def serving_capacity(job: ServingJob, chip: Chip, network: Network, chips: float) -> Capacity:
+@dataclass(frozen=True, slots=True)
+class Shortlist:
+    """Units that are tried on every draw, (rows, 1).
+
+    Attributes
+    ----------
+    writing : Unit
+        That decode, or do both.
+    reading : Unit or None
+        That read prompts alone; None in aggregated pools.
+    """
+
+    writing: Unit
+    reading: Unit | None
+
+
+def shortlist(job: ServingJob, chip: Chip, network: Network, chips: float) -> Shortlist:
+    """Units that lead on some of the draws; parameters as of :func:`serving_capacity`."""
+    setting = fleet_of_ranks(job, chip, network, chips)
+    if job.pools == "aggregated":
+        return Shortlist(leading_units(setting, _sharing(setting), _shared_score), None)
+    return Shortlist(
+        leading_units(setting, _writing(setting), _decode_score),
+        leading_units(setting, _reading(setting), _prefill_score),
+    )
+
+
+def serving_capacity(
+    job: ServingJob, chip: Chip, network: Network, chips: float, tried: Shortlist | None = None
+) -> Capacity:
     """Highest load per chip that keeps the promise, over unit shapes, on all draws.
 
     Parameters
@@ -122,17 +152,32 @@ def serving_capacity(job: ServingJob, chip: Chip, network: Network, chips: float
         Of whole packages; split into ranks here.
     chips : float
         Chips of the fleet: bounds the unit.
+    tried : Shortlist, optional
+        Units to choose from; those that lead on some of the given draws when left out.
 
     Notes
     -----
     In disaggregated pools the best decode shape and the best prefill shape are independent, and chips divide
-    so that both pools handle the same requests: 1 / x = 1 / x_prefill + 1 / x_decode. Every shape is tried
-    on a few draws; winners and runners-up go on to all of them, and where none keeps the promise, every shape.
+    so that both pools handle the same requests: 1 / x = 1 / x_prefill + 1 / x_decode. Where no unit of the shortlist
+    keeps the promise, every shape is tried.
     """
     setting = fleet_of_ranks(job, chip, network, chips)
+    tried = shortlist(job, chip, network, chips) if tried is None else tried
     if job.pools == "aggregated":
-        return _aggregated(setting, chip.ranks)
-    return _disaggregated(setting, chip.ranks)
+        return _aggregated(setting, tried.writing, chip.ranks)
+    return _disaggregated(setting, tried, chip.ranks)
+
+
+def _writing(setting: Setting) -> Unit:
+    return candidate_units(setting, (0.0,), (1.0,))
+
+
+def _reading(setting: Setting) -> Unit:
+    return candidate_units(setting, CHUNKS, CONTEXT_PARALLEL)
+
+
+def _sharing(setting: Setting) -> Unit:
+    return candidate_units(setting, CHUNKS[1:4], (1.0,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +204,8 @@ def _decode(where: Setting, choice: Unit) -> DecodePool:
 
 def _prefill_score(where: Setting, choice: Unit) -> Array:
     pool = _prefill(where, choice)
-    return score_of(pool.requests_per_s, pool.unloaded_s, where.job.targets.ttft_s, pool)
+    slowest = np.max(pool.times.fixed, axis=0)
+    return score_of(pool.requests_per_s, slowest, where.job.targets.ttft_s, pool)
 
 
 def _decode_score(where: Setting, choice: Unit) -> Array:
@@ -167,10 +213,11 @@ def _decode_score(where: Setting, choice: Unit) -> Array:
     return score_of(pool.tokens_per_s, pool.fastest_s, where.job.targets.tpot_s, pool)
 
 
-def _chosen_pools(setting: Setting) -> _Pools:
+def _chosen_pools(setting: Setting, tried: Shortlist) -> _Pools:
     """The best unit of each pool, and the ranks divided so that both handle the same requests."""
-    writing = best_units(setting, candidate_units(setting, (0.0,), (1.0,)), _decode_score)
-    reading = best_units(setting, candidate_units(setting, CHUNKS, CONTEXT_PARALLEL), _prefill_score)
+    assert tried.reading is not None
+    writing = best_units(setting, tried.writing, _writing(setting), _decode_score)
+    reading = best_units(setting, tried.reading, _reading(setting), _prefill_score)
     decoder, reader = _decode(setting, writing), _prefill(setting, reading)
     output = setting.job.traffic.output.mean
     share = _prefill_share(reader, decoder, output)
@@ -178,14 +225,22 @@ def _chosen_pools(setting: Setting) -> _Pools:
     return _Pools(reading, writing, reader, decoder, _prefill_share(reader, decoder, output))
 
 
-def _disaggregated(setting: Setting, ranks_per_chip: int) -> Capacity:
+def _disaggregated(setting: Setting, tried: Shortlist, ranks_per_chip: int) -> Capacity:
     job, one = setting.job, np.ones(setting.draws)
-    pools = _chosen_pools(setting)
+    pools = _chosen_pools(setting, tried)
     reader, decoder, share = pools.reader, pools.decoder, pools.share
+    read = full_pass(
+        job,
+        setting.chip,
+        setting.network,
+        pools.reading.shape,
+        pools.reading.chunk,
+        pools.reading.context_parallel,
+    )
     served = (reader.requests_per_s > 0) & (decoder.tokens_per_s > 0)
     rate = ranks_per_chip * np.where(served, share * reader.requests_per_s, 0.0) * one
-    at_prefill = reader.load * activity(reader.step, setting.chip)
-    reading = utilisation(reader.step, 0.0, 1.0, one)
+    at_prefill = reader.load * activity(read, setting.chip)
+    reading = utilisation(read, 0.0, 1.0, one)
     return Capacity(
         requests_per_s=rate,
         output_tokens_per_s=rate * job.traffic.output.mean,
@@ -194,18 +249,18 @@ def _disaggregated(setting: Setting, ranks_per_chip: int) -> Capacity:
         decode_requests_per_s=ranks_per_chip * decoder.tokens_per_s / job.traffic.output.mean * one,
         batch_per_chip=decoder.batch / pools.writing.tp * ranks_per_chip * one,
         tpot_s=decoder.tpot_s * one,
-        ttft_s=reader.ttft_s * one,
+        ttft_s=reader.first_token_s(job, reader.load) * one,
         prefill_share=share * one,
         limits={
-            "prefill": most(prefill_limits(reader, one)),
+            "prefill": most(prefill_limits(read, reader.load, one)),
             "decode": most(decode_limits(job, decoder, one)),
         },
         utilisation=utilisation(decoder.step, decoder.batch, decoder.fitting_batch, one),
         prefill_utilisation={n: use * reader.load for n, use in reading.items() if n != "cache memory"},
         decode_bounds=binding_shares(decoder.step, one),
-        prefill_bounds=binding_shares(reader.step, one),
+        prefill_bounds=binding_shares(read, one),
         decode_terms={name: value * one for name, value in decoder.step.terms.items()},
-        prefill_terms={name: value * one for name, value in reader.step.terms.items()},
+        prefill_terms={name: value * one for name, value in read.terms.items()},
         activity=(share * at_prefill + (1 - share) * activity(decoder.step, setting.chip)) * one,
         prefill_activity=at_prefill * one,
         shape=f"prefill {most(unit_names(pools.reading))}; decode {most(unit_names(pools.writing))}",
@@ -213,8 +268,10 @@ def _disaggregated(setting: Setting, ranks_per_chip: int) -> Capacity:
         prefill_unit=pools.reading,
         peak_batch=decoder.peak_batch * one,
         fitting_batch=decoder.fitting_batch * one,
-        frontier=pooled_frontier(setting, pools.writing, reader.requests_per_s * one, rate, ranks_per_chip),
-        reason=reasons(rate, decoder, decoder.fastest_s, reader.unloaded_s, job.targets, one),
+        frontier=pooled_frontier(
+            setting, pools.writing, decoder, reader.requests_per_s * one, rate, ranks_per_chip
+        ),
+        reason=reasons(rate, decoder, decoder.fastest_s, reader.first_token_s(job, 0.0), job.targets, one),
     )
 
 
@@ -225,24 +282,21 @@ def _prefill_share(reader: PrefillPool, decoder: DecodePool, output: Array) -> A
     return reading / (reading + writing)
 
 
-def _aggregated(setting: Setting, ranks_per_chip: int) -> Capacity:
+def _shared(where: Setting, choice: Unit) -> AggregatedPool:
+    job = replace(where.job, engine=replace(where.job.engine, chunk_tokens=choice.chunk))
+    return aggregated_pool(job, where.chip, where.network, choice.shape, ranks_in_queue(where, choice, 1.0))
+
+
+def _shared_score(where: Setting, choice: Unit) -> Array:
+    pool, targets = _shared(where, choice), where.job.targets
+    missed = np.maximum(pool.fastest_s / targets.tpot_s, pool.unloaded_s / targets.ttft_s)
+    return score_of(pool.requests_per_s, missed, 1.0, pool)
+
+
+def _aggregated(setting: Setting, tried: Unit, ranks_per_chip: int) -> Capacity:
     targets, output = setting.job.targets, setting.job.traffic.output.mean
-
-    def serve(where: Setting, choice: Unit) -> AggregatedPool:
-        job = replace(where.job, engine=replace(where.job.engine, chunk_tokens=choice.chunk))
-        return aggregated_pool(
-            job, where.chip, where.network, choice.shape, ranks_in_queue(where, choice, 1.0)
-        )
-
-    def score(where: Setting, choice: Unit) -> Array:
-        pool = serve(where, choice)
-        missed = np.maximum(
-            pool.fastest_s / where.job.targets.tpot_s, pool.unloaded_s / where.job.targets.ttft_s
-        )
-        return score_of(pool.requests_per_s, missed, 1.0, pool)
-
-    choice = best_units(setting, candidate_units(setting, CHUNKS[1:4], (1.0,)), score)
-    pool = serve(setting, choice)
+    choice = best_units(setting, tried, _sharing(setting), _shared_score)
+    pool = _shared(setting, choice)
     one = np.ones(setting.draws)
     rate = pool.requests_per_s * ranks_per_chip * one
     reading = pool.step.frequency * pool.step.prompt_cost_s
@@ -274,6 +328,6 @@ def _aggregated(setting: Setting, ranks_per_chip: int) -> Capacity:
         prefill_unit=choice,
         peak_batch=pool.peak_batch * one,
         fitting_batch=pool.fitting_batch * one,
-        frontier=shared_frontier(setting, choice, rate, ranks_per_chip),
+        frontier=shared_frontier(setting, choice, pool, rate, ranks_per_chip),
         reason=reasons(rate, pool, pool.fastest_s, pool.unloaded_s, targets, one),
     )

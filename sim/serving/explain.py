@@ -12,7 +12,7 @@ from sim.physics.chip import Chip
 from sim.serving.aggregated import AggregatedPool
 from sim.serving.iteration import StepTime
 from sim.serving.job import ServingJob, Targets, UnitShape
-from sim.serving.pools import DecodePool, PrefillPool
+from sim.serving.pools import DecodePool
 
 Array = NDArray[np.float64] | float
 _BOUNDS = {
@@ -50,6 +50,20 @@ class Unit:
     def at(self, index: NDArray[np.int_]) -> Unit:
         """Only some rows."""
         return Unit(self.tp[index], self.dp[index], self.chunk[index], self.context_parallel[index])
+
+    def chosen(self, row: NDArray[np.int_]) -> Unit:
+        """Of candidates, (rows, 1), the one that each draw takes, (draws,)."""
+        rows = self.at(row)
+        return Unit(rows.tp[:, 0], rows.dp[:, 0], rows.chunk[:, 0], rows.context_parallel[:, 0])
+
+    def replaced(self, draws: NDArray[np.int_], others: Unit) -> Unit:
+        """With others in some of the draws."""
+        mine = (self.tp, self.dp, self.chunk, self.context_parallel)
+        theirs = (others.tp, others.dp, others.chunk, others.context_parallel)
+        changed = [field.copy() for field in mine]
+        for field, new in zip(changed, theirs, strict=True):
+            field[draws] = new
+        return Unit(*changed)
 
 
 def computed(job: ServingJob) -> Array:
@@ -101,12 +115,12 @@ def decode_limits(job: ServingJob, pool: DecodePool | AggregatedPool, one: NDArr
     return [f"{bound}; batch held by {by}" for bound, by in zip(binding(step, one), held, strict=True)]
 
 
-def prefill_limits(pool: PrefillPool, one: NDArray[np.float64]) -> list[str]:
+def prefill_limits(step: StepTime, load: Array, one: NDArray[np.float64]) -> list[str]:
     """What binds a prefill pass in each draw, and whether the promise keeps the pool from filling."""
-    tight = pool.load * one < 0.85
+    tight = load * one < 0.85
     return [
         bound + ("; load held by the latency promised" if low else "")
-        for bound, low in zip(binding(pool.step, one), tight, strict=True)
+        for bound, low in zip(binding(step, one), tight, strict=True)
     ]
 
 

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.serving.roots import largest_keeping
+
 Array = NDArray[np.float64] | float
+FULL = 1.0 - 1e-9  # load at which waits are finite still
+LOAD_ERROR, TIME_ERROR = 1e-6, 1e-6  # absolute, and as a share
 SHORTEST = 1e-5  # a pass that nobody waits for [s]: keeps differences of exponentials above rounding
 
 
@@ -147,25 +151,17 @@ def largest_load(
         0 where even an empty pool is too slow.
     """
     limits = np.asarray(limits_s, dtype=float)
-    low = np.zeros(
-        np.broadcast_shapes(
-            limits.shape[1:], *(np.shape(x) for x in (servers, service_s, service_cv, passes.longest_s))
-        )
-    )
-    high = np.ones_like(low)
-    empty = share_waiting_less(limits - passes.own_s(0.0), 0.0, 0.0, passes.length_s(0.0))
-    at_once = np.broadcast_to(empty, (len(limits), *low.shape))
-    possible = np.tensordot(weights, at_once, 1) >= share - 1e-12
-    for _ in range(24):
-        middle = (low + high) / 2
-        wait = mean_wait(middle, servers, service_s, arrival_cv, service_cv)
-        slack = limits - passes.own_s(middle)
-        in_time = share_waiting_less(
-            slack, wait, probability_of_waiting(middle, servers), passes.length_s(middle)
-        )
-        met = np.tensordot(weights, in_time, 1)
-        low, high = np.where(met >= share, middle, low), np.where(met >= share, high, middle)
-    return np.where(possible, low, 0.0)
+    rest = (servers, service_s, service_cv, passes.longest_s)
+    nothing = np.zeros(np.broadcast_shapes(limits.shape[1:], *(np.shape(each) for each in rest)))
+
+    def excess(load: NDArray[np.float64]) -> Array:
+        wait = mean_wait(load, servers, service_s, arrival_cv, service_cv)
+        waits = probability_of_waiting(load, servers)
+        slack = limits - passes.own_s(load)
+        in_time = share_waiting_less(slack, wait, waits, passes.length_s(load))
+        return share - 1e-12 - np.tensordot(weights, in_time, 1)
+
+    return np.nan_to_num(largest_keeping(excess, nothing, nothing + FULL, LOAD_ERROR), nan=0.0)
 
 
 def percentile_time(
@@ -191,14 +187,13 @@ def percentile_time(
     cycle_s : Array
         As in :func:`share_waiting_less`.
     """
-    low = np.min(fixed, axis=0)
+    low = np.maximum(np.min(fixed, axis=0), SHORTEST)
     mean = np.divide(wait, np.maximum(waits, 1e-300))
     high = np.max(fixed, axis=0) + cycle_s + 40 * mean
-    for _ in range(30):
-        middle = (low + high) / 2
-        met = (
-            np.tensordot(weights, share_waiting_less(middle - fixed, wait, waits, cycle_s), 1)
-            >= percentile - 1e-12
-        )
-        low, high = np.where(met, low, middle), np.where(met, middle, high)
-    return high
+
+    def excess(time: NDArray[np.float64]) -> Array:
+        in_time = share_waiting_less(np.exp(time) - fixed, wait, waits, cycle_s)
+        return np.tensordot(weights, in_time, 1) - percentile + 1e-12
+
+    found = largest_keeping(excess, np.log(low), np.log(high), TIME_ERROR)
+    return np.exp(np.where(np.isnan(found), np.log(low), found))

@@ -12,7 +12,7 @@ from sim.profiles.workload import ServingTraffic, TrainingRecipe
 from sim.resolve import MEDIAN, World
 from sim.study.parity import count_grid, equal_count
 from sim.study.question import Question, Side, Task
-from sim.study.serving import ServingRuns, run_serving
+from sim.study.serving import ServingPlan, ServingRuns, plan_serving, run_serving
 from sim.study.training import TrainingPlan, TrainingRuns, plan_training, run_training
 from sim.training.search import NoLayoutError
 
@@ -120,14 +120,15 @@ class TrainingStudy:
 
 @dataclass(frozen=True, slots=True)
 class ServingStudy:
-    """A serving job: unit shapes are chosen anew in every world."""
+    """A serving job: unit shapes worth trying on A and on B, of which every world takes the best."""
 
     task: Task
-    question: Question
+    a: ServingPlan
+    b: ServingPlan
 
     def answer(self, world: World) -> ServingAnswer:
         """Both clusters."""
-        return ServingAnswer(*(run_serving(side, self.task, world) for side in self.question.sides))
+        return ServingAnswer(*(run_serving(plan, world) for plan in (self.a, self.b)))
 
     def equal(self, world: World) -> Vector:
         """Chips of B that serve as much as A."""
@@ -145,7 +146,7 @@ def prepare(question: Question, task: Task) -> TrainingStudy | ServingStudy:
     for side in question.sides:
         check_precision(side, task)
     if not isinstance(task.workload, TrainingRecipe):
-        return ServingStudy(task, question)
+        return ServingStudy(task, *(plan_serving(side, task) for side in question.sides))
     a, b = (plan_side(side, task) for side in question.sides)
     ratio = run_training(a, MEDIAN).tokens_per_s[0, 0] / run_training(b, MEDIAN).tokens_per_s[0, 0]
     centre = float(question.b.choice.chips * ratio)

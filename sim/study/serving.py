@@ -13,13 +13,15 @@ from sim.profiles.hardware import SystemProfile
 from sim.profiles.workload import ServingTraffic
 from sim.quantity import Array
 from sim.resolve import World, resolve_serving
-from sim.serving.capacity import Capacity, serving_capacity
+from sim.serving.capacity import Capacity, Shortlist, serving_capacity, shortlist
 from sim.serving.job import ServingJob
 from sim.serving.traffic import Trace
 from sim.study.cluster import Cluster, resolve_cluster
-from sim.study.question import Side, Task
+from sim.study.question import Side, Task, uncertain_inputs
+from sim.study.worlds import sobol_probabilities, world_at
 
 Vector = NDArray[np.float64]
+PLANNED = 64  # worlds in which every unit shape is tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +109,34 @@ def with_host_memory(job: ServingJob, system: SystemProfile, ranks_per_chip: int
     return replace(job, engine=replace(job.engine, host_bandwidth=world(path) / ranks_per_chip))
 
 
-def run_serving(side: Side, task: Task, world: World) -> ServingRuns:
-    """The job on one side in every world of ``world``."""
+@dataclass(frozen=True, slots=True)
+class ServingPlan:
+    """One job on one side, with the unit shapes that are tried in every world."""
+
+    side: Side
+    task: Task
+    tried: Shortlist
+
+
+def plan_serving(side: Side, task: Task) -> ServingPlan:
+    """Find the unit shapes that lead in some of the worlds that the side and the job allow."""
+    inputs = uncertain_inputs((side,), (task,))
+    world = world_at(inputs, sobol_probabilities(PLANNED, len(inputs), seed=0))
+    job, cluster = _resolved(side, task, world)
+    return ServingPlan(side, task, shortlist(job, cluster.chip, cluster.network, side.choice.chips))
+
+
+def run_serving(plan: ServingPlan, world: World) -> ServingRuns:
+    """The job on one side in every world of ``world``, in the best of the planned shapes."""
+    chips = plan.side.choice.chips
+    job, cluster = _resolved(plan.side, plan.task, world)
+    capacity = serving_capacity(job, cluster.chip, cluster.network, chips, plan.tried)
+    power = cluster.power(capacity.activity * job.utilisation)
+    return ServingRuns(job, cluster, capacity, chips, power, plan.task.trace)
+
+
+def _resolved(side: Side, task: Task, world: World) -> tuple[ServingJob, Cluster]:
     assert isinstance(task.workload, ServingTraffic)
     cluster = resolve_cluster(side, world)
-    job = with_host_memory(
-        resolve_serving(task.model, task.workload, cluster.chip, world),
-        side.system,
-        cluster.chip.ranks,
-        world,
-    )
-    capacity = serving_capacity(job, cluster.chip, cluster.network, side.choice.chips)
-    power = cluster.power(capacity.activity * job.utilisation)
-    return ServingRuns(job, cluster, capacity, side.choice.chips, power, task.trace)
+    job = resolve_serving(task.model, task.workload, cluster.chip, world)
+    return with_host_memory(job, side.system, cluster.chip.ranks, world), cluster

@@ -23,7 +23,7 @@ from sim.study.money.tokens import (
     training_per_million,
 )
 from sim.study.question import load_question
-from sim.study.serving import run_serving
+from sim.study.serving import plan_serving, run_serving
 from sim.study.summary.statistics import interval, typical_parts
 from sim.views.money import CostRequest, break_even_words, cost_csv, cost_json, money_question
 from sim.views.output import plain
@@ -36,7 +36,7 @@ CATALOGUE = Catalogue()
 def costs():
     question = load_question(CATALOGUE, SCENARIO)
     side, task = question.b, question.tasks[0]
-    return token_costs(side, run_serving(side, task, MEDIAN), MEDIAN)
+    return token_costs(side, run_serving(plan_serving(side, task), MEDIAN), MEDIAN)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from sim.profiles.messages import InputError
 from sim.resolve import MEDIAN, World
 from sim.study.events import serving_events
 from sim.study.question import load_question
-from sim.study.serving import run_serving
+from sim.study.serving import plan_serving, run_serving
 
 TINY = Path(__file__).parents[1] / "data" / "traces" / "tiny.csv"
 WORKLOAD = "id: replay\nkind_of_job: serving\nname: Replay\nextends: chat\n"
@@ -45,7 +45,7 @@ def test_lengths_and_burstiness_are_those_of_the_trace(tmp_path, where):
     paths = [q.path for q in question.inputs]
     assert not [path for path in paths if "#input" in path or "#burstiness" in path]
     # A draw of the stated lengths, as another job may have, does not touch those of the trace.
-    job = run_serving(question.b, task, World({"workloads/chat#input.median": np.array([9e4])})).job
+    job = run_serving(plan_serving(question.b, task), World({"workloads/chat#input.median": np.array([9e4])})).job
     assert float(job.traffic.prompt.mean) == pytest.approx(1000.0)
     assert float(job.traffic.output.mean) == pytest.approx(100.0)
     assert job.traffic.burstiness == pytest.approx(np.sqrt(18 / 11) / 2)
@@ -55,7 +55,7 @@ def test_events_replay_the_trace(tmp_path):
     """Answers of the trace have 100 tokens on average, so tokens leave at a hundred times the rate of requests."""
     (tmp_path / "t.csv").write_bytes(TINY.read_bytes())
     question = asked(tmp_path, "arrivals: trace\ntrace: t.csv\n", "workloads")
-    runs = run_serving(question.b, question.tasks[0], MEDIAN)
+    runs = run_serving(plan_serving(question.b, question.tasks[0]), MEDIAN)
     checks = {name: (closed, events) for name, closed, events in serving_events(runs, "x", 1).checks}
     closed, events = checks["x: output tokens per second of the unit"]
     assert events == pytest.approx(closed, rel=0.08)
@@ -96,7 +96,7 @@ def test_public_conversation_trace(tmp_path):
     """Published means: 1,154.7 tokens in, 211.1 out."""
     path = Path(os.environ["CHIP_PARITY_SHARED"]) / "data" / "traces" / "azure_llm_2023_conv.csv"
     question = asked(tmp_path, f"arrivals: trace\ntrace: {path}\n", "workloads")
-    runs = run_serving(question.b, question.tasks[0], MEDIAN)
+    runs = run_serving(plan_serving(question.b, question.tasks[0]), MEDIAN)
     assert float(runs.job.traffic.prompt.mean) == pytest.approx(1154.7, abs=0.1)
     assert float(runs.job.traffic.output.mean) == pytest.approx(211.1, abs=0.1)
     # The rate of the trace swings over minutes, which a closed form at its mean rate does not know: replayed in its own

@@ -21,7 +21,7 @@ from sim.quantity import Quantity
 from sim.resolve import World
 from sim.study.question import Side, Task, load_side
 from sim.study.rules.book import RuleBook
-from sim.study.serving import run_serving
+from sim.study.serving import plan_serving, run_serving
 from sim.study.traced import with_trace
 from sim.study.training import plan_training, run_training
 from sim.training.search import NoLayoutError
@@ -154,7 +154,7 @@ class Bench:
             Uncertain inputs; every design is then run in every draw, design after design.
         """
         world = World(self._values(designs) if drawn is None else self._drawn(designs, drawn))
-        serving = run_serving(self.side, self.serving, world)
+        serving = run_serving(plan_serving(self.side, self.serving), world)
         try:
             plan = plan_training(self.side, self.training, (self.side.choice.chips,))
         except NoLayoutError as error:
