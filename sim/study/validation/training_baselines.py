@@ -26,8 +26,8 @@ def baselines(predictions: Sequence[Prediction], catalogue: Catalogue) -> dict[s
             continue
         try:
             rate = _tokens_per_chip_second(prediction)
-            model = catalogue.model(case.text("model_id")).shape
-            peak = catalogue.chip(case.text("chip")).compute.matrix["bf16"].value
+            model = catalogue.model(case.id("model_id")).shape
+            peak = catalogue.chip(case.id("chip")).compute.matrix["bf16"].value
             flop = model_flop_per_token(model, case.number("seq_len"), causal=True)
         except (CannotPredict, KeyError, UnknownQuantityError, InputError):
             continue

@@ -26,6 +26,7 @@ from sim.resolve import MEDIAN, World, resolve_chip, resolve_network, resolve_sm
 from sim.serving.job import STORED_BYTES
 from sim.study.validation.cases import CannotPredict, Case, validation_folder
 from sim.study.validation.training_rows import global_batch, recompute_policies, stage_layers
+from sim.study.validation.training_words import month, said
 from sim.training.job import Software, TrainingJob
 
 FAMILIES = {
@@ -55,7 +56,7 @@ def read_rules(path: Path) -> StackRules:
 def is_old(case: Case, rules: StackRules) -> bool:
     """Whether the code of a row is from before fused attention and overlap were usual."""
     assert rules.eras is not None
-    return "" < case.text("software_date") < rules.eras.old_before
+    return "" < month(case) < rules.eras.old_before
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,22 +107,22 @@ class Setting:
     @property
     def fused_attention(self) -> bool:
         """Whether scores stay on chip. While such kernels were new, who used one said so; later nobody had to."""
-        stated = self.case.text("fused_attention").lower()
+        stated = said(self.case, "fused_attention")
         assert self.rules.eras is not None
-        since = self.rules.eras.fused_since
-        return stated == "true" or (not stated and not "" < self.case.text("software_date") < since)
+        recent = not "" < month(self.case) < self.rules.eras.fused_since
+        return recent if stated is None else stated
 
     @property
     def stack_class(self) -> str:
         """Class of the stack; "own" for the own code of a laboratory, about which nobody else has reported."""
-        stated = self.case.text("stack_class")
-        return "own" if stated == "tuned" and self.case.text("stack") == "other" else stated
+        stated = self.case.text("stack_class").lower()
+        return "own" if stated == "tuned" and self.case.text("stack").lower() == "other" else stated
 
     @property
     def years(self) -> float:
         """Age of the software: years since `pace_from`, below zero for earlier code; 0 without a date and for old code,
         where classes of their own say what it does."""
-        written = self.case.text("software_date")
+        written = month(self.case)
         if not re.fullmatch(r"\d{4}-\d{2}", written) or self.is_old:
             return 0.0
         assert self.rules.eras is not None
@@ -133,7 +134,7 @@ class Setting:
         era = "old" if self.is_old else ""
         overlap = case.text("tp_overlap")
         sinks = any(getattr(group, "sinks", False) for group in self.model.shape.attention)
-        unsaid = sinks and not case.text("fused_attention")
+        unsaid = sinks and said(case, "fused_attention") is None
         kernel = "sinks" if unsaid else self.stack_class if self.fused_attention else "unfused"
         return {
             "tensor_exposed": self.rule(
@@ -144,7 +145,7 @@ class Setting:
             "jitter": self.rule("jitter", "any"),
             "attention_speed": self.rule("attention_speed", kernel),
             "stack_speed": self.rule("stack_speed", self.stack_class),
-            "pace": self.rule("pace", self.case.text("stack_class")),
+            "pace": self.rule("pace", self.case.text("stack_class").lower()),
             "small_kernels": self.rule("small_kernels", era or "any"),
             "exchange_slowdown": self.rule("exchange_slowdown", "any"),
             "host_floor": self.rule("host_floor", case.text("cuda_graphs")),
@@ -171,12 +172,9 @@ def look_up(case: Case, catalogue: Catalogue, rules: StackRules) -> Setting:
     CannotPredict
         When one of them is not in the catalogue; the message names the nearest ids.
     """
-    for column in ("model_id", "chip"):
-        if not case.text(column):
-            raise CannotPredict(f"{column} is not given")
-    chip_id = VARIANTS.get(case.text("chip_variant"), case.text("chip"))
+    model_id, chip_id = case.id("model_id"), VARIANTS.get(case.text("chip_variant"), case.id("chip"))
     try:
-        model, chip = catalogue.model(case.text("model_id")), catalogue.chip(chip_id)
+        model, chip = catalogue.model(model_id), catalogue.chip(chip_id)
     except InputError as error:
         raise CannotPredict(error.problems[0].message) from None
     if model.architecture is None:
@@ -204,7 +202,7 @@ def precision_of(case: Case) -> str:
     written = case.text("precision").upper()
     if "FP4" in written:
         return "fp4"
-    if "FP8" in written and "BF16" not in written:
+    if ("FP8" in written or "HIF8" in written) and "BF16" not in written:
         return "fp8"
     return "bf16"
 
@@ -262,7 +260,7 @@ def resolve_job(setting: Setting, world: World = MEDIAN) -> TrainingJob:
         mtp=case.number("mtp_layers", 0.0) > 0,
         routing_imbalance=chosen["routing_imbalance"],
         policies=recompute_policies(case, setting.model.shape.layers),
-        stage_layers=stage_layers(case),
+        stage_layers=stage_layers(case, setting.model.shape.layers)[0],
         routing_experts=setting.rules.stated_at.routing.median,
         traffic=replace(traffic, hidden=traffic.hidden * small, inner=traffic.inner * small),
         frozen="LoRA" in case.text("model") or "linear FLOPs about 4N" in case.text("sim_note"),
@@ -272,7 +270,7 @@ def resolve_job(setting: Setting, world: World = MEDIAN) -> TrainingJob:
 def _software(setting: Setting, chosen: Mapping[str, Array]) -> Software:
     """What the stack of a row does: its classes, and what the row says itself."""
     case, state = setting.case, setting.rules.state
-    parallel = case.text("sequence_parallel").lower()
+    parallel = said(case, "sequence_parallel")
     overlap = case.text("ep_overlap") or setting.rules.expert_overlap["unstated"]
     return Software(
         expert_exposed=chosen["expert_exposed"],
@@ -290,7 +288,7 @@ def _software(setting: Setting, chosen: Mapping[str, Array]) -> Software:
         jitter_chips=setting.rules.stated_at.jitter.median,
         expert_overlap=overlap if overlap in ("none", "partial", "full") else "none",  # type: ignore[arg-type]
         fused_attention=setting.fused_attention,
-        sequence_parallel=parallel == "true" or (not parallel and case.number("tp", 1.0) > 1),
+        sequence_parallel=case.number("tp", 1.0) > 1 if parallel is None else parallel,
     )
 
 

@@ -12,18 +12,9 @@ from sim.layout.enumerate import Options
 from sim.layout.layouts import RECOMPUTE, Layouts, concatenate, single_layout
 from sim.study.validation.cases import CannotPredict, Case
 from sim.study.validation.training_cases import Setting, resolve_hardware
+from sim.study.validation.training_words import depth, schedule_of, zero_stage
 from sim.training.job import TrainingJob
 from sim.training.search import NoLayoutError, search
-
-SCHEDULES = {
-    "": "1f1b",
-    "none": "1f1b",
-    "1f1b": "1f1b",
-    "interleaved": "interleaved",
-    "dualpipe": "dualpipe",
-    "dualpipev": "dualpipev",
-    "zb": "zero-bubble",
-}
 
 
 def candidate_layouts(setting: Setting, job: TrainingJob) -> tuple[Layouts, tuple[str, ...]]:
@@ -37,13 +28,13 @@ def candidate_layouts(setting: Setting, job: TrainingJob) -> tuple[Layouts, tupl
     tp, pp, cp = (int(case.number(name, 1.0)) for name in ("tp", "pp", "cp"))
     dp = max(1, int(case.number("dp", case.number("n_chips") / (tp * pp * cp))))
     blank: list[str] = []
-    schedule = SCHEDULES.get(case.text("schedule").lower(), "1f1b")
+    schedule = schedule_of(case) if pp > 1 else "1f1b"
     sizes, depths = _micro_batches(case, job, dp, blank), _chunks(case, job, pp, schedule, blank)
     experts = _expert_ranks(case, job, tp * cp * dp, blank)
     if len(job.policies) > 1:
         blank.append("recompute")
     rows = []
-    for size, depth, ep, code in product(sizes, depths, experts, range(len(job.policies))):
+    for size, chunks, ep, code in product(sizes, depths, experts, range(len(job.policies))):
         layout = single_layout(
             tp=tp,
             pp=pp,
@@ -51,10 +42,10 @@ def candidate_layouts(setting: Setting, job: TrainingJob) -> tuple[Layouts, tupl
             dp=dp,
             ep=ep,
             etp=_expert_tensor(ep, case),
-            vpp=depth,
+            vpp=chunks,
             micro_batch=size,
             micro_batches=_count(job.sequences / (dp * size)),
-            schedule="interleaved" if depth > 1 and schedule == "1f1b" else schedule,
+            schedule="interleaved" if chunks > 1 and schedule == "1f1b" else schedule,
             zero=_zero_stage(case, pp),
             zero_shard=int(case.number("zero_shard_size", dp * cp)),
         )
@@ -75,16 +66,15 @@ def _any_layout(setting: Setting, job: TrainingJob) -> Layouts:
 
 def _zero_stage(case: Case, pp: int) -> int:
     """Sharding stage; with pipeline stages, stacks that shard weights keep them gathered over the step."""
-    written = case.text("zero_stage").lower()
-    zero = 3 if written in ("fsdp", "hsdp") else int(case.number("zero_stage", 1.0))
+    zero = zero_stage(case)
     return min(zero, 2) if pp > 1 else zero
 
 
 def _expert_ranks(case: Case, job: TrainingJob, ranks: int, blank: list[str]) -> list[int]:
-    """Expert-parallel degree of the row, or all that divide the experts and the ranks of a stage."""
+    """Expert-parallel degree of the row, at most the ranks of a stage; or all that divide the experts and the ranks."""
     moe = job.architecture.moe
     if case.text("ep") or moe is None:
-        return [int(case.number("ep", 1.0))]
+        return [min(int(case.number("ep", 1.0)), ranks)]
     blank.append("ep")
     return [ep for ep in range(1, moe.experts + 1) if moe.experts % ep == 0 and ranks % ep == 0]
 
@@ -116,10 +106,10 @@ def _chunks(case: Case, job: TrainingJob, pp: int, schedule: str, blank: list[st
         return [1]
     if schedule == "dualpipev":
         return [2]
-    if case.text("vpp"):
-        return [int(case.number("vpp"))]
+    if (published := depth(case)) is not None:
+        return [published]
     if schedule != "interleaved":
         return [1]
     blank.append("vpp")
     layers = max(job.stage_layers or (job.architecture.layers // pp,))
-    return [depth for depth in range(1, layers + 1) if layers % depth == 0]
+    return [chunks for chunks in range(1, layers + 1) if layers % chunks == 0]

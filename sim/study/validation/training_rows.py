@@ -16,6 +16,7 @@ LARGEST = {  # of what a table can mean; anything beyond is a slip of the pen, a
 MOST_STAGES = 1_000
 LAYER_LIST = re.compile(r"\d+(x\d+)?(\+\d+(x\d+)?)*")
 LAYOUT_STRING = re.compile(r"([EtmL|]|\([EtmL|*0-9]*\)\*\d+|\*\d+)*")
+KNOWN_RECOMPUTE = re.compile(r"(none|no|false|off)$|(full|block|uniform|selective)\b")
 POSITIVE = ("nic_gbps_per_chip", "mfu_peak_tflops", "tokens_total_T", "duration_days")
 
 
@@ -28,6 +29,8 @@ def check_plausible(case: Case) -> None:
         When a cell holds something else.
     """
     for column, largest in LARGEST.items():
+        if column == "vpp" and case.text(column).lower() == "none":
+            continue
         count = case.number(column, 1.0)
         if count != int(count) or not 1 <= count <= largest:
             raise CannotPredict(
@@ -64,7 +67,12 @@ def check_degrees(case: Case) -> None:
 def global_batch(case: Case) -> float:
     """Tokens per optimizer step."""
     if case.text("global_batch_tokens"):
-        return case.number("global_batch_tokens")
+        tokens, sequence = case.number("global_batch_tokens"), case.number("seq_len", 1.0)
+        if tokens < sequence:
+            raise CannotPredict(
+                f"global_batch_tokens = {tokens:,.0f} is less than one sequence of {sequence:,.0f} tokens"
+            )
+        return tokens
     if not case.text("num_micro_batches") or not case.text("micro_batch"):
         raise CannotPredict("global_batch_tokens is not published")
     replicas = case.number("dp", 1.0)
@@ -74,11 +82,11 @@ def global_batch(case: Case) -> float:
 def recompute_policies(case: Case, layers: int) -> tuple[Recompute, ...]:
     """The policy of the row, or all that may have been used when it is not published."""
     written = case.text("recompute_std").lower()
-    if not written:
+    if not written or not KNOWN_RECOMPUTE.match(written):
         return (NO_RECOMPUTE, SELECTIVE, FULL)
-    if written == "none":
+    if written in ("none", "no", "false", "off"):
         return (NO_RECOMPUTE,)
-    if written.startswith("full"):
+    if written.startswith(("full", "block", "uniform")):
         return (replace(FULL, layers=_recomputed_layers(written, case, layers)),)
     modules = set(re.split(r"[+,]\s*", written.partition(":")[2])) - {""}
     if not modules:
@@ -110,14 +118,26 @@ def _recomputed_layers(written: str, case: Case, layers: int) -> float:
     return min(1.0, numbers[0] * stages / layers)
 
 
-def stage_layers(case: Case) -> tuple[int, ...]:
-    """Decoder layers per pipeline rank from ``7x1+8x14+7x1`` or a Megatron layout string; empty when blank.
+def stage_layers(case: Case, layers: int) -> tuple[tuple[int, ...], str]:
+    """Decoder layers per pipeline rank as published, and why they are not used.
 
-    Raises
-    ------
-    CannotPredict
-        When it is neither, or has more stages or layers than any model.
+    From ``7x1+8x14+7x1`` or a Megatron layout string. Empty when blank, and when they do not fit the model or the
+    ranks of the row: then the layers are dealt out evenly.
     """
+    try:
+        split = _published_split(case)
+    except CannotPredict as refusal:
+        return (), f"{refusal}; split evenly"
+    beyond = sum(split) - layers
+    if split and 0 < beyond <= case.number("mtp_layers", 0.0) and split[-1] > beyond:
+        *others, last = split
+        split = (*others, last - beyond)  # the layer of the multi-token prediction was counted with them
+    if split and sum(split) != layers:
+        return (), f"layers_per_stage has {sum(split)} layers, the model {layers}; split evenly"
+    return split, ""
+
+
+def _published_split(case: Case) -> tuple[int, ...]:
     written = case.text("layers_per_stage")
     if not written:
         return ()
@@ -137,7 +157,7 @@ def stage_layers(case: Case) -> tuple[int, ...]:
                 f"layers_per_stage has {len(found)} stages, but pp = {case.text('pp') or '1'}"
             )
         return tuple(found)
-    ranks = int(case.number("pp"))
+    ranks = int(case.number("pp", 1.0))
     per_rank = [0] * ranks
     for index, stage in enumerate(_expanded(written).split("|")):
         per_rank[index % ranks] += stage.count("t")

@@ -13,6 +13,8 @@ import pytest
 from sim.profiles.messages import InputError
 from sim.study.validation.cases import Case, read_cases, validation_catalogue, validation_folder
 from sim.study.validation.training_cases import read_rules
+from sim.study.validation.training_rows import stage_layers
+from sim.study.validation.training_words import depth, month, said, schedule_of, zero_stage
 from sim.study.validation.validate_training import COLUMNS, groups_of, predict, validate_training
 
 CATALOGUE = validation_catalogue()
@@ -53,9 +55,11 @@ def reason(**changes: str) -> str:
         ({"seq_len": "1e400"}, "where a number is expected"),
         ({"tp": "7"}, "does not go into n_chips = 2,048"),
         ({"dp": "9999999"}, "does not go into n_chips"),
-        ({"layers_per_stage": "10x1000000000"}, "more than 1,000 stages"),
-        ({"layers_per_stage": "seven"}, "layers_per_stage: read"),
-        ({"layers_per_stage": "5+5+5"}, "has 3 stages, but pp = 16"),
+        ({"global_batch_tokens": "2048"}, "less than one sequence of 4,096 tokens"),
+        ({"zero_stage": "some"}, "zero_stage: read"),
+        ({"chip": "H800", "model_id": "DeepSeek-V3"}, "predicted"),
+        ({"vpp": "none", "zero_stage": "ZeRO-1", "tp_overlap": "n/a", "micro_batch": "-"}, "predicted"),
+        ({"pp": "1", "dp": "2048", "layers_per_stage": ""}, "predicted"),
         ({"recompute_std": "full:21 of 0 layers"}, "does not fit together"),
         ({"global_batch_tokens": "", "num_micro_batches": ""}, "not published"),
         ({"metric": "happiness"}, 'metric: "happiness" is not one of those'),
@@ -73,6 +77,74 @@ def reason(**changes: str) -> str:
 )
 def test_a_row_ends_in_a_number_or_in_a_sentence(changes: dict[str, str], said: str) -> None:
     assert said in reason(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"layers_per_stage": "10x1000000000"}, "more than 1,000 stages"),
+        ({"layers_per_stage": "seven"}, "layers_per_stage: read"),
+        ({"layers_per_stage": "5+5+5"}, "has 3 stages, but pp = 16; split evenly"),
+        ({"layers_per_stage": "3x16"}, "48 layers, the model 61; split evenly"),
+        ({"schedule": "chimera"}, 'schedule "chimera" read as 1F1B'),
+        ({"precision": "INT8"}, 'precision "INT8" read as 16 bit'),
+        ({"ep": "4096"}, "ep = 4096 read as 128"),
+        ({"recompute_std": "some"}, "searched: recompute"),
+        (
+            {"metric": "mfu", "value": "0.4", "mfu_peak_tflops": "", "flop_convention": ""},
+            "dense 16-bit peak",
+        ),
+        ({"metric": "mfu", "value": "0.4", "flop_convention": "unknown"}, "attention counted in full"),
+        ({"value": "about 20"}, "the row is not scored"),
+        ({"dp": "128", "global_batch_tokens": "262144"}, "fewer sequences per step"),
+    ],
+)
+def test_what_is_taken_for_granted_is_said(changes: dict[str, str], said: str) -> None:
+    found = predict(Case(shipped()[0] | changes, 2, {"family": "Hopper"}), CATALOGUE, RULES, draws=4)
+    assert not found.reason
+    assert said in found.note
+
+
+def test_a_split_may_count_the_layer_of_the_multi_token_prediction() -> None:
+    row = Case({"pp": "4", "layers_per_stage": "15x2+16x2", "mtp_layers": "1"}, 2)
+    assert stage_layers(row, 61) == ((15, 15, 16, 15), "")
+
+
+@pytest.mark.parametrize(
+    ("column", "written", "read"),
+    [
+        *(("schedule", word, "zero-bubble") for word in ("ZB", "ZBH1", "zb-v", "zero-bubble")),
+        *(("schedule", word, "interleaved") for word in ("interleaved", "1F1B-interleaved", "VPP")),
+        *(("schedule", word, "dualpipev") for word in ("DualPipeV", "dualpipe-v")),
+        *(("schedule", word, "1f1b") for word in ("", "none", "1F1B", "GPipe")),
+        *(("zero_stage", word, 3) for word in ("3", "zero-3", "ZeRO-3", "FSDP", "fsdp2", "hsdp")),
+        *(("zero_stage", word, 1) for word in ("", "1", "zero1", "distributed optimizer")),
+        *(("zero_stage", word, 0) for word in ("0", "none", "ddp")),
+        *(("software_date", word, "2024-09") for word in ("2024-09", "2024-09-15", "2024/09")),
+        *(("software_date", word, "") for word in ("", "Sep 2024", "unknown", "20240915")),
+        *(("fused_attention", word, True) for word in ("true", "TRUE", "yes", "FA3", "FlashAttention-2")),
+        *(("fused_attention", word, False) for word in ("false", "no", "0", "none")),
+        *(("fused_attention", word, None) for word in ("", "-", "unknown")),
+        *(("vpp", word, None) for word in ("", "none", "n/a")),
+        ("vpp", "4", 4),
+    ],
+)
+def test_words_mean_what_their_writer_meant(column: str, written: str, read: object) -> None:
+    reader: dict[str, Callable[[Case], object]] = {
+        "schedule": schedule_of,
+        "zero_stage": zero_stage,
+        "software_date": month,
+        "fused_attention": lambda case: said(case, "fused_attention"),
+        "vpp": depth,
+    }
+    assert reader[column](Case({column: written}, 2)) == read
+
+
+@pytest.mark.parametrize(
+    ("written", "counted"), [("Validate", "validate"), ("blind", "validate"), ("CONTEXT", "context")]
+)
+def test_a_row_counts_unless_it_says_otherwise(written: str, counted: str) -> None:
+    assert Case({"use": written}, 2).use == counted
 
 
 def as_semicolons(text: str) -> bytes:

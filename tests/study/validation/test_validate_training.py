@@ -131,13 +131,13 @@ def test_a_table_without_the_needed_columns_is_one_line(tmp_path: Path) -> None:
 def test_layout_strings() -> None:
     # Meta: one layer less on the first and last of 16 stages. Megatron: E, then 62 pairs, then tL over 8 x 8
     # stages.
-    meta = stage_layers(case("llama405_h100_8k"))
+    meta, _ = stage_layers(case("llama405_h100_8k"), 126)
     assert (meta[0], meta[1], meta[-1], sum(meta), len(meta)) == (7, 8, 7, 126, 16)
-    bridge = stage_layers(case("mlperf50_405b_h100_512"))
+    bridge, _ = stage_layers(case("mlperf50_405b_h100_512"), 126)
     assert (bridge, sum(bridge)) == ((15, 16, 16, 16, 16, 16, 16, 15), 126)
-    deepseek = stage_layers(case("mb_dsv3_gb200_fp8"))
+    deepseek, _ = stage_layers(case("mb_dsv3_gb200_fp8"), 61)
     assert (len(deepseek), sum(deepseek)) == (4, 61)
-    assert stage_layers(case("dsv3_h800_step")) == ()
+    assert stage_layers(case("dsv3_h800_step"), 61) == ((), "")
 
 
 def test_recompute_words() -> None:
