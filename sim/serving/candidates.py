@@ -85,19 +85,20 @@ def leading_units(setting: Setting, candidates: Unit, score: Callable[[Setting, 
 
 def best_units(
     setting: Setting, leading: Unit, candidates: Unit, score: Callable[[Setting, Unit], Array]
-) -> Unit:
-    """The best unit of each draw: of the leading ones, or of all where none of these keeps the promise.
+) -> tuple[Unit, NDArray[np.float64]]:
+    """The best unit of each draw and its score: of the leading ones, or of all where none of these keeps the promise.
 
     A slow draw may want a longer team than any that leads elsewhere.
     """
     found = np.broadcast_to(score(setting, leading), (len(leading.tp), setting.draws))
-    best = leading.chosen(np.argmax(found, axis=0))
-    lost = np.flatnonzero(found.max(axis=0) <= 0)
+    best, most = leading.chosen(np.argmax(found, axis=0)), found.max(axis=0)
+    lost = np.flatnonzero(most <= 0)
     for some in np.array_split(lost, np.ceil(len(lost) / BLOCK) or 1):
         if len(some):
             again = np.broadcast_to(score(setting.at(some), candidates), (len(candidates.tp), len(some)))
             best = best.replaced(some, candidates.chosen(np.argmax(again, axis=0)))
-    return best
+            most[some] = again.max(axis=0)
+    return best, most
 
 
 def score_of(

@@ -216,13 +216,14 @@ def _decode_score(where: Setting, choice: Unit) -> Array:
 def _chosen_pools(setting: Setting, tried: Shortlist) -> _Pools:
     """The best unit of each pool, and the ranks divided so that both handle the same requests."""
     assert tried.reading is not None
-    writing = best_units(setting, tried.writing, _writing(setting), _decode_score)
-    reading = best_units(setting, tried.reading, _reading(setting), _prefill_score)
-    decoder, reader = _decode(setting, writing), _prefill(setting, reading)
+    writing, tokens_per_s = best_units(setting, tried.writing, _writing(setting), _decode_score)
+    reading, requests_per_s = best_units(setting, tried.reading, _reading(setting), _prefill_score)
     output = setting.job.traffic.output.mean
-    share = _prefill_share(reader, decoder, output)
+    share = _prefill_share(requests_per_s, tokens_per_s, output)
+    decoder = _decode(setting, writing)
     reader = _prefill(setting, reading, share)  # a small fleet has fewer readers than a router
-    return _Pools(reading, writing, reader, decoder, _prefill_share(reader, decoder, output))
+    share = _prefill_share(reader.requests_per_s, decoder.tokens_per_s, output)
+    return _Pools(reading, writing, reader, decoder, share)
 
 
 def _disaggregated(setting: Setting, tried: Shortlist, ranks_per_chip: int) -> Capacity:
@@ -275,10 +276,10 @@ def _disaggregated(setting: Setting, tried: Shortlist, ranks_per_chip: int) -> C
     )
 
 
-def _prefill_share(reader: PrefillPool, decoder: DecodePool, output: Array) -> Array:
+def _prefill_share(requests_per_s: Array, tokens_per_s: Array, output: Array) -> Array:
     """Share of the ranks that read prompts when both pools handle the same requests."""
-    reading = 1.0 / np.maximum(reader.requests_per_s, 1e-30)
-    writing = output / np.maximum(decoder.tokens_per_s, 1e-30)
+    reading = 1.0 / np.maximum(requests_per_s, 1e-30)
+    writing = output / np.maximum(tokens_per_s, 1e-30)
     return reading / (reading + writing)
 
 
@@ -295,7 +296,7 @@ def _shared_score(where: Setting, choice: Unit) -> Array:
 
 def _aggregated(setting: Setting, tried: Unit, ranks_per_chip: int) -> Capacity:
     targets, output = setting.job.targets, setting.job.traffic.output.mean
-    choice = best_units(setting, tried, _sharing(setting), _shared_score)
+    choice, _ = best_units(setting, tried, _sharing(setting), _shared_score)
     pool = _shared(setting, choice)
     one = np.ones(setting.draws)
     rate = pool.requests_per_s * ranks_per_chip * one

@@ -19,20 +19,20 @@ from sim.study.metrics import Metrics, metrics
 from sim.study.question import Question
 from sim.study.worlds import sobol_rows
 
-FIRST, MOST = 64, 512  # draws of the first block, and of a late one
+FIRST, MOST = 64, 2048  # draws of the first block, and of a late one
 STUDIES = 4  # prepared jobs that a worker keeps at hand
 
 
 def span(block: int) -> tuple[int, int]:
-    """First draw of a block, and how many it has: 64, 64, 128, 256, then 512 each.
+    """First draw of a block, and how many it has: 64, 64, 128, 256, 512, 1024, then 2048 each.
 
     The block is what is kept. Its draws never depend on how many are asked for, so that more draws recompute nothing; the
     early ones are short, so that few draws cost little.
 
     Examples
     --------
-    >>> [span(block) for block in range(6)]
-    [(0, 64), (64, 64), (128, 128), (256, 256), (512, 512), (1024, 512)]
+    >>> [span(block) for block in range(8)]
+    [(0, 64), (64, 64), (128, 128), (256, 256), (512, 512), (1024, 1024), (2048, 2048), (4096, 2048)]
     """
     if block == 0:
         return 0, FIRST
@@ -48,8 +48,8 @@ def blocks_for(draws: int) -> int:
 
     Examples
     --------
-    >>> [blocks_for(draws) for draws in (1, 64, 65, 1000, 1025)]
-    [1, 1, 2, 5, 6]
+    >>> [blocks_for(draws) for draws in (1, 64, 65, 1000, 1025, 100_000)]
+    [1, 1, 2, 5, 6, 54]
     """
     block = 0
     while sum(span(block)) < draws:
