@@ -11,7 +11,32 @@ if TYPE_CHECKING:
     from sim.profiles.catalogue import Catalogue
 
 Scenario = Annotated[str, typer.Argument(help="Scenario file, or the id of a shipped one.")]
-Draws = Annotated[int | None, typer.Option(min=1, help="Worlds to draw, instead of the scenario's own.")]
+
+
+def enough_draws(draws: int | None) -> int | None:
+    """Refuse a number of draws from which no interval can be read.
+
+    Raises
+    ------
+    InputError
+        When there are fewer than ``LEAST_DRAWS``.
+    """
+    if draws is not None:
+        from sim.profiles.messages import InputError, Problem
+        from sim.profiles.scenario import LEAST_DRAWS
+
+        if draws < LEAST_DRAWS:
+            why = "are too few to read a 90 % interval from, of which 5 % lie beyond either end"
+            raise InputError([Problem(f"--draws: {draws} worlds {why}; draw {LEAST_DRAWS} or more")])
+    return draws
+
+
+def draws_option(help: str) -> Any:
+    """The option of a number of worlds."""
+    return typer.Option("--draws", metavar="N", callback=enough_draws, help=help)
+
+
+Draws = Annotated[int | None, draws_option("Worlds to draw, instead of the scenario's own.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of the draws, instead of the scenario's own.")]
 ServingJob = Annotated[
     str | None, typer.Option(metavar="ID", help="Serving job of the scenario; the first when left out.")

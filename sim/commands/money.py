@@ -8,12 +8,14 @@ from typing import Annotated
 
 import typer
 
-from sim.commands.common import AsOf, Json, Profiles, catalogue, folder
+from sim.commands.common import AsOf, Json, Profiles, catalogue, draws_option, folder
 
 app = typer.Typer()
 
 Out = Annotated[Path | None, folder("Also write JSON and CSV there.")]
-Draws = Annotated[int | None, typer.Option(min=1, help="Worlds to draw.")]
+Draws = Annotated[
+    int | None, draws_option("Worlds to draw; 256 when left out, or the fewer of the scenario.")
+]
 Seed = Annotated[int | None, typer.Option(min=0, help="Seed of the draws.")]
 
 
@@ -77,7 +79,7 @@ def chip_hour(
         float, typer.Option(help="Share of the hours paid for in which the chip works.")
     ] = 1.0,
     as_of: AsOf = None,
-    draws: Annotated[int, typer.Option(min=1, help="Worlds to draw.")] = 4096,
+    draws: Annotated[int, draws_option("Worlds to draw.")] = 4096,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 1,
     json: Json = False,
     out: Out = None,

@@ -9,13 +9,10 @@ from typing import Annotated
 
 import typer
 
-from sim.commands.common import AsOf, Profiles, catalogue
+from sim.commands.common import AsOf, Draws, Json, Profiles, Scenario, Seed, catalogue, draws_option
 
 app = typer.Typer()
 
-Draws = Annotated[int | None, typer.Option(min=1, help="Worlds to draw, instead of the scenario's own.")]
-Seed = Annotated[int | None, typer.Option(min=0, help="Seed of the draws, instead of the scenario's own.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Where = Annotated[Path | None, typer.Option(metavar="DIR", help="Also write tables, JSON and charts there.")]
 
 
@@ -32,7 +29,7 @@ View = Annotated[CostView, typer.Option(help="Which cost the same money is.")]
 
 @app.command("equal")
 def equal(
-    scenario: Annotated[str, typer.Argument(help="Scenario file, or the id of a shipped one.")],
+    scenario: Scenario,
     metric: Annotated[
         list[str] | None,
         typer.Option(help="tpp, bf16, fp8, fp4, int8, bandwidth, capacity, purchase, rent, work, date, cost or power; "
@@ -42,7 +39,7 @@ def equal(
     view: View = CostView.amortised,
     draws: Draws = None,
     seed: Seed = None,
-    json: AsJson = False,
+    json: Json = False,
     out: Where = None,
     as_of: AsOf = None,
     profiles: Profiles = None,
@@ -56,7 +53,7 @@ def equal(
 
 @app.command("mix")
 def mix(
-    scenario: Annotated[str, typer.Argument(help="Scenario file, or the id of a shipped one.")],
+    scenario: Scenario,
     share: Annotated[
         list[str] | None,
         typer.Option(metavar="JOB=NUMBER", help="How much of a job there is beside the others, as chips of B that it "
@@ -64,7 +61,7 @@ def mix(
     ] = None,
     draws: Draws = None,
     seed: Seed = None,
-    json: AsJson = False,
+    json: Json = False,
     out: Where = None,
     as_of: AsOf = None,
     profiles: Profiles = None,
@@ -78,7 +75,7 @@ def mix(
 
 @app.command("curve")
 def curve(
-    scenario: Annotated[str, typer.Argument(help="Scenario file, or the id of a shipped one.")],
+    scenario: Scenario,
     along: Annotated[
         str, typer.Option(metavar="PATH", help="A number of the question, such as chips/h100-sxm#price.")
     ],
@@ -93,9 +90,9 @@ def curve(
     ] = None,
     points: Annotated[int, typer.Option(min=2, max=200, help="Values from the first to the last.")] = 9,
     view: View = CostView.amortised,
-    draws: Annotated[int, typer.Option(min=1, help="Worlds to draw at each value.")] = 256,
+    draws: Annotated[int, draws_option("Worlds to draw at each value.")] = 256,
     seed: Seed = None,
-    json: AsJson = False,
+    json: Json = False,
     out: Where = None,
     as_of: AsOf = None,
     profiles: Profiles = None,

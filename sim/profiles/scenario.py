@@ -108,6 +108,9 @@ class Branching(Record):
         return self
 
 
+LEAST_DRAWS = 20  # of which one lies beyond either end of a 90 % interval
+
+
 class Uncertainty(Record):
     """How many worlds are drawn, and which inputs do not move alone."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -20,9 +21,16 @@ from sim.study.events import LOAD
 from sim.views.capacity_cost import cost_table
 from sim.views.capacity_limits import limit_tables, two_chips_table
 from sim.views.listing import Listing
-from sim.views.output import Wanted, command_line, csv_bytes, deliver, json_text, picture_files
+from sim.views.obtained import obtained
+from sim.views.output import View, Wanted, command_line, csv_bytes, json_text, picture_files, show
 from sim.views.played import write_played
 from sim.views.served_day import served_day_tables
+
+PRICED = (
+    "amortised",
+    "rental",
+    "acquisition",
+)  # views of cost, the first that is known stands in the headline
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,29 +75,11 @@ def show_capacity(
     out: Path | None = None,
     played: PlayedFiles | None = None,
 ) -> None:
-    """Answer, write the files that are wanted, and print tables, or one JSON object.
-
-    Raises
-    ------
-    InputError, UnknownQuantityError
-        When the question cannot be answered as it stands.
-    OSError
-        When a file cannot be written.
-    """
-    wanted = Wanted(as_json, out)
-    wanted.check()
-    question = load_capacity_question(
-        catalogue,
-        request.scenario,
-        request.job,
-        request.cluster,
-        request.demand,
-        request.draws,
-        request.seed,
-        request.as_of,
-    )
-    study = study_capacity(catalogue, question, request.command)
-    deliver(to, wanted, lambda: capacity_json(study), capacity_tables(study), lambda: capacity_files(study))
+    """Answer, and play what is wanted of the requests; errors as of :func:`sim.views.output.show`."""
+    asked = (request.scenario, request.job, request.cluster, request.demand, request.draws, request.seed)
+    question = load_capacity_question(catalogue, *asked, request.as_of)
+    view = View(capacity_json, capacity_tables, capacity_files, headline)
+    show(to, Wanted(as_json, out), lambda: study_capacity(catalogue, question, request.command), view)
     if played is not None and played.wanted:
         words = sys.stderr if as_json else to
         options = played.table, played.trace, played.window, played.precision
@@ -162,6 +152,44 @@ def capacity_json(study: CapacityStudy) -> str:
 # --- tables ------------------------------------------------------------------------------------------------
 
 
+def headline(study: CapacityStudy) -> Iterator[str]:
+    """What is served, what it costs and what it takes, in a few lines."""
+    question, served = study.question, study.served
+    if served.output_tokens_per_s.p50 > 0:
+        yield (
+            f"{question.task.label} on {question.side.label}: {_said(served.output_tokens_per_s)} output tokens/s per chip "
+            f"within the promise; a million of them, prompts included, {_price(study)}."
+        )
+        yield _fleet(study)
+    else:
+        yield f"{question.task.label} on {question.side.label}: in half of the draws or more nothing is served."
+    run = study.identity
+    yield obtained(run.draws, run.seed, study.ends_error, run.as_of)
+
+
+def _said(found: Interval) -> str:
+    return f"{number(found.p50)} ({bounds(found)})" if found.p95 > found.p05 else number(found.p50)
+
+
+def _price(study: CapacityStudy) -> str:
+    known = [
+        view for view in PRICED if view in study.money.cost and not math.isnan(study.money.cost[view].p50)
+    ]
+    if not known:
+        return "at a price that is unknown"
+    return f"cost {_said(study.money.cost[known[0]])} USD ({known[0]})"
+
+
+def _fleet(study: CapacityStudy) -> str:
+    tokens, label = study.needed.tokens_per_day, study.question.side.label
+    if study.question.demand_tokens_per_s is None:
+        chips = f"{study.question.side.choice.chips:,} {label}"
+        return f"{chips} serve {_said(tokens)} tokens on an average day, prompts included."
+    if not math.isfinite(study.needed.chips.p50):
+        return f"{number(tokens.p50)} tokens a day: no number of {label} serves them in half of the draws or more."
+    return f"{number(tokens.p50)} tokens a day, prompts included, take {_said(study.needed.chips)} {label}."
+
+
 def capacity_tables(study: CapacityStudy) -> Iterator[Listing]:
     """What is served, for a demand, by which units, at what cost, and how far the events agree."""
     yield _served(study)
@@ -192,7 +220,7 @@ def _served(study: CapacityStudy) -> Listing:
     targets = traffic.targets
     notes = [
         f"Promised to {targets.percentile:.0%} of requests: first token within {targets.ttft.median:g} s, the others "
-        f"within {1000 * targets.tpot.median:g} ms each. Closed form, {study.identity.draws} draws."
+        f"within {1000 * targets.tpot.median:g} ms each."
     ]
     if study.served.reason:
         notes.append(study.served.reason[0].upper() + study.served.reason[1:] + ".")
@@ -227,8 +255,8 @@ def _needed(study: CapacityStudy) -> Listing:
     asked = question.demand_tokens_per_s
     title = "what the cluster's own chips serve" if asked is None else "what the demand needs"
     notes = [
-        f"A request has {number(study.needed.tokens_per_request)} tokens on average, cached ones included. A fleet sized for its "
-        "peak serves less on average: `utilisation` of the traffic file."
+        f"A request has {number(study.needed.tokens_per_request)} tokens on average, cached ones included. A fleet sized "
+        "for its peak serves less on average: `utilisation` of the traffic file."
     ]
     return Listing(title, ("quantity", "median", "90 % interval"), rows, notes)
 

@@ -6,22 +6,16 @@ import math
 
 from sim.report.content import Interval
 from sim.report.numbers import bounds, number
+from sim.report.wording import view_name
 from sim.study.capacity_study import CapacityStudy
 from sim.views.listing import Listing
-
-VIEWS = {"rental": "rented", "acquisition": "bought, cash", "amortised": "amortised, power and operations"}
-
-
-def view_words(view: str) -> str:
-    """A view of cost, with what it holds."""
-    return VIEWS.get(view, view)
 
 
 def cost_table(study: CapacityStudy) -> Listing:
     """Cost of a million tokens in three views, what computed and cached prompt tokens take of it, and the energy."""
     found = study.money
     columns_usd = (found.cost, found.decode_cost, found.input_cost, found.hit_cost)
-    rows = [(view_words(view), *(_range(each[view]) for each in columns_usd)) for view in found.cost]
+    rows = [(view_name(view), *(_range(each[view]) for each in columns_usd)) for view in found.cost]
     rows.append(("energy, kWh", _range(found.energy_kwh), "", _range(found.prompt_energy_kwh), ""))
     columns = ("view", "output, prompts included", "output alone", "input, not cached", "input, cached")
     notes = [

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from sim.report.content import Interval
 from sim.report.numbers import bounds, duration, number, percent
+from sim.report.wording import view_name
 from sim.study.capacity_study import CapacityStudy
 from sim.study.events import LOAD
 from sim.study.two_chips import TwoChips
-from sim.views.capacity_cost import view_words
 from sim.views.listing import Listing
 
 LATENCIES = {"ttft_s": "time to first token", "tpot_s": "time per output token", "e2e_s": "whole answer"}
@@ -56,7 +56,7 @@ def two_chips_table(found: TwoChips) -> Listing:
         (f"{found.reader} that read, per {found.writer} that writes", *_range(found.readers_per_writer)),
     ]
     for view, usd in found.cost.items():
-        words = f"USD per million output tokens, {view_words(view)}"
+        words = f"USD per million output tokens, {view_name(view).lower()}"
         rows.append((words, *_range(usd)))
         rows.append((f"the same, {found.writer} alone", *_range(found.alone[view])))
     note = "Each pool at its own highest load, in the region of the cluster; fleet block, `prefill_system`."

@@ -16,7 +16,7 @@ from sim.report.outputs import write_all
 from sim.report.trace import chrome_trace, pipeline_process
 from sim.study.layout_study import LayoutRow, LayoutStudy, load_layout_question, study_layouts
 from sim.views.listing import Listing
-from sim.views.output import Wanted, command_line, deliver, json_text, picture_files
+from sim.views.output import View, Wanted, command_line, json_text, picture_files, show
 
 DRAWN = 3  # layouts in the picture
 GB = 1e9
@@ -62,21 +62,11 @@ def show_layouts(
     out: Path | None = None,
     trace: Path | None = None,
 ) -> None:
-    """Find layouts, write the files that are wanted, and print tables, or one JSON object.
-
-    Raises
-    ------
-    InputError, UnknownQuantityError
-        When the question cannot be answered as it stands.
-    OSError
-        When a file cannot be written.
-    """
-    wanted = Wanted(as_json, out)
-    wanted.check()
+    """Find layouts, and write a step of the best one; errors as of :func:`sim.views.output.show`."""
     if trace is not None and trace.is_dir():
         raise InputError([Problem(f"--trace {trace}: is a folder; name a file in it")])
-    study = find_layouts(catalogue, request)
-    deliver(to, wanted, lambda: layouts_json(study), layout_tables(study), lambda: layout_files(study))
+    view = View(layouts_json, layout_tables, layout_files)
+    study = show(to, Wanted(as_json, out), lambda: find_layouts(catalogue, request), view)
     if trace is not None:
         write_all(trace.parent, {trace.name: step_trace(study)})
         if not as_json:

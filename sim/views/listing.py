@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -27,6 +27,13 @@ class Listing:
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = ()
+
+
+def print_lines(lines: Iterable[str], out: TextIO) -> None:
+    """Sentences above the tables, and an empty line after them; nothing where there are none."""
+    written = list(lines)
+    if written:
+        print("\n".join([*written, ""]), file=out)
 
 
 def print_listing(listing: Listing, out: TextIO) -> None:

@@ -12,23 +12,19 @@ from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError, Problem
 from sim.profiles.scenario import ClusterChoice
 from sim.report.content import Interval
-from sim.report.numbers import bounds, number, percent
-from sim.report.wording import view_name
+from sim.report.numbers import bounds, number, percent, scaled
+from sim.report.wording import listed, view_name
 from sim.study.money.answers import BreakEvenAnswer, Ladder, SideAnswer
-from sim.study.money.question import (
-    JobMoney,
-    MoneyAnswer,
-    MoneyQuestion,
-    Options,
-    answer_money,
-    direct_money,
-    scenario_money,
-)
+from sim.study.money.question import MoneyQuestion, Options, direct_money, scenario_money
+from sim.study.money.study import JobMoney, MoneyAnswer, answer_money
 from sim.study.prices import exchange_rate
 from sim.views.listing import Listing
-from sim.views.output import Wanted, command_line, csv_bytes, deliver, json_text
+from sim.views.money_blocks import VIEWS, block_table
+from sim.views.obtained import obtained
+from sim.views.output import View, Wanted, command_line, csv_bytes, json_text, show
 
-VIEWS = ("rental", "acquisition", "amortised")
+INTERVAL = "90 % interval"
+MOSTLY = 0.995  # share of the draws that rounds to all of them
 FLEET = 1024  # chips of a question that names no number, up to whole purchases
 
 
@@ -60,29 +56,23 @@ class CostRequest:
 def show_cost(
     catalogue: Catalogue, request: CostRequest, to: TextIO, *, as_json: bool = False, out: Path | None = None
 ) -> None:
-    """Answer, write the files that are wanted, and print tables, or one JSON object.
-
-    Raises
-    ------
-    InputError, UnknownQuantityError
-        When the question cannot be answered as it stands.
-    OSError
-        When a file cannot be written.
-    """
-    wanted = Wanted(as_json, out)
-    wanted.check()
+    """Answer, write the files that are wanted, and print; errors as of :func:`sim.views.output.show`."""
     question = money_question(catalogue, request)
-    rate = 1.0
+    money = request.currency, 1.0
     if request.currency != "USD":
-        rate = exchange_rate(catalogue, request.currency, question.as_of).median
-    answer = answer_money(catalogue, question, request.command)
-    deliver(
-        to,
-        wanted,
-        lambda: cost_json(answer),
-        cost_tables(answer, request.currency, rate),
-        lambda: {"cost.json": cost_json(answer).encode(), "cost.csv": cost_csv(answer)},
+        money = request.currency, exchange_rate(catalogue, request.currency, question.as_of).median
+    view = View(
+        cost_json,
+        lambda answer: cost_tables(answer, *money),
+        cost_files,
+        lambda answer: headline(answer, *money),
     )
+    show(to, Wanted(as_json, out), lambda: answer_money(catalogue, question, request.command), view)
+
+
+def cost_files(answer: MoneyAnswer) -> dict[str, bytes]:
+    """Record and long table."""
+    return {"cost.json": cost_json(answer).encode(), "cost.csv": cost_csv(answer)}
 
 
 def money_question(catalogue: Catalogue, request: CostRequest) -> MoneyQuestion:
@@ -111,14 +101,57 @@ def money_question(catalogue: Catalogue, request: CostRequest) -> MoneyQuestion:
     return direct_money(catalogue, str(request.model), str(request.workload), choice, options)
 
 
+# --- headline ---------------------------------------------------------------------------------------------
+
+
+def headline(answer: MoneyAnswer, currency: str = "USD", rate: float = 1.0) -> Iterator[str]:
+    """What each job costs and who does it for less, a line each, and how that was obtained."""
+    for job in answer.jobs:
+        yield _costs(job, currency, rate)
+    run = answer.identity
+    errors = [job.ends_error for job in answer.jobs if job.view]
+    worst = max(errors, key=lambda error: math.inf if math.isnan(error) else error, default=math.nan)
+    yield obtained(run.draws, run.seed, worst, run.as_of)
+
+
+def _costs(job: JobMoney, currency: str, rate: float) -> str:
+    thing = "a run" if job.kind == "training" else "a million output tokens, prompts included,"
+    if not job.view:
+        return f"{job.label}: what {thing.rstrip(',')} costs is known on neither side in the same view; see the notes."
+    verb = "costs" if job.kind == "training" else "cost"
+    found = [
+        _said(side.ladders[0].views[job.view], currency, rate) + f" on {side.label}" for side in job.sides
+    ]
+    line = f"{job.label}: {thing} {verb} {listed(found)} ({job.view})"
+    if job.kind == "training":
+        each = [number(rate * side.ladders[1].views[job.view].p50) for side in job.sides]
+        line += f", {listed(each)} {currency} per million trained tokens"
+    return line + _cheaper(job)
+
+
+def _said(found: Interval, currency: str, rate: float) -> str:
+    middle, ends = _cells(found, rate)
+    return f"{middle} {currency} ({ends})" if ends else f"{middle} {currency}"
+
+
+def _cheaper(job: JobMoney) -> str:
+    if job.view not in job.cheaper:
+        return "."
+    shares = job.cheaper[job.view]
+    if shares == (0.0, 0.0):
+        return ": as much as each other."
+    side = job.sides[int(shares[1] > shares[0])]
+    return f": {side.label} is cheaper in {percent(max(shares))} of the draws."
+
+
 # --- tables ------------------------------------------------------------------------------------------------
 
 
 def cost_tables(answer: MoneyAnswer, currency: str = "USD", rate: float = 1.0) -> Iterator[Listing]:
     """Ladders, blocks, margins and break-evens of every job."""
     for job in answer.jobs:
-        yield _ladders(answer, job, currency, rate)
-        blocks = _blocks(job, currency, rate)
+        yield _ladders(job, currency, rate)
+        blocks = block_table(job, currency, rate)
         if blocks.rows:
             yield blocks
         if any(side.margins for side in job.sides):
@@ -127,60 +160,45 @@ def cost_tables(answer: MoneyAnswer, currency: str = "USD", rate: float = 1.0) -
             yield _break_evens(job)
 
 
-def _ladders(answer: MoneyAnswer, job: JobMoney, currency: str, rate: float) -> Listing:
+def _ladders(job: JobMoney, currency: str, rate: float) -> Listing:
+    """Every cost of the job, the clusters side by side."""
+    kinds = {(each.what, each.unit): None for side in job.sides for each in side.ladders}
     rows = []
-    for side in job.sides:
-        for each in side.ladders:
-            unit = each.unit.replace("USD", currency)
-            rows += [
-                (side.label, each.what, unit, view_name(view), *_cells(each.views[view], rate))
-                for view in VIEWS
-                if view in each.views
-            ]
-    run = answer.identity
-    dated = f", prices as of {run.as_of}" if run.as_of else ""
-    notes = [f"Closed form, {run.draws} draws, seed {run.seed}{dated}."]
+    for what, unit in kinds:
+        found = [next((each for each in side.ladders if each.what == what), None) for side in job.sides]
+        views = [view for view in VIEWS if any(each is not None and view in each.views for each in found)]
+        for view in views:
+            cells = ["" if each is None else _cell(each.views.get(view), rate) for each in found]
+            rows.append((what, unit.replace("USD", currency), view_name(view), *cells))
+    notes = [
+        f"Median ({INTERVAL}). {side.chips:,} {side.label}, {side.region}.{_request(side)}"
+        if side is job.sides[0]
+        else f"{side.chips:,} {side.label}, {side.region}.{_request(side)}"
+        for side in job.sides
+    ]
     notes += dict.fromkeys(note for side in job.sides for note in side.notes)
-    for side in job.sides:
-        if side.tokens is not None:
-            missed, hit, output = (number(tokens) for tokens in side.tokens)
-            notes.append(
-                f"{side.chips:,} {side.label}, {side.region}. A mean request: {missed} prompt tokens computed, {hit} from "
-                f"the cache, {output} of output."
-            )
-        else:
-            notes.append(f"{side.chips:,} {side.label}, {side.region}.")
-    columns = ("cluster", "what", "unit", "view", "median", "90 % interval")
+    columns = ("what", "unit", "view", *(side.label for side in job.sides))
     return Listing(f"{job.label}: what it costs", columns, rows, notes)
 
 
+def _request(side: SideAnswer) -> str:
+    if side.tokens is None:
+        return ""
+    missed, hit, output = (number(tokens) for tokens in side.tokens)
+    return f" A mean request: {missed} prompt tokens computed, {hit} from the cache, {output} of output."
+
+
+def _cell(found: Interval | None, factor: float = 1.0) -> str:
+    """Median and 90 % interval; the median alone of what is certain."""
+    if found is None:
+        return ""
+    middle, ends = _cells(found, factor)
+    return f"{middle} ({ends})" if ends and not math.isnan(found.p50) else middle
+
+
 def _cells(found: Interval, factor: float = 1.0) -> tuple[str, str]:
-    each = Interval(*(factor * getattr(found, name) for name in Interval.__slots__))
+    each = scaled(found, factor)
     return number(each.p50), bounds(each) if each.p95 > each.p05 else ""
-
-
-def _blocks(job: JobMoney, currency: str, rate: float) -> Listing:
-    """The first ladder of each side, block by block, in the views that have more than one."""
-    rows = []
-    for side in job.sides:
-        first = side.ladders[0]
-        for view in VIEWS:
-            parts = first.blocks.get(view, {})
-            whole = sum(parts.values())
-            shown = {name: value for name, value in parts.items() if value != 0.0}
-            if len(shown) < 2 or math.isnan(whole):
-                continue
-            rows += [
-                (side.label, view_name(view), name, number(rate * value), percent(value / whole),
-                 _cells(first.ranges[view][name], rate)[1])
-                for name, value in shown.items()
-            ]  # fmt: skip
-            rows.append((side.label, view_name(view), "all", number(rate * whole), "100 %", ""))
-    first = job.sides[0].ladders[0]
-    columns = ("cluster", "view", "block", "median", "share", "90 % interval")
-    title = f"{job.label}: {first.what} by block, {first.unit.replace('USD', currency)}"
-    note = "Blocks add up to the median of the sum; the interval is that of the block by itself."
-    return Listing(title, columns, rows, [note])
 
 
 def _margins(job: JobMoney) -> Listing:
@@ -203,28 +221,32 @@ def _share(found: Interval) -> str:
 
 
 def _break_evens(job: JobMoney) -> Listing:
-    rows = [
-        (side.label, each.against, each.input, each.unit, number(each.now.p50), break_even_words(each))
-        for side in job.sides
-        for each in side.break_evens
-    ]
-    columns = ("cluster", "costs as much as", "at a", "unit", "now", "break-even, 90 % interval")
-    note = "Amortised view; one input moves, all else stays."
-    return Listing(f"{job.label}: break-evens", columns, rows, [note])
+    rows = []
+    for side in job.sides:
+        for each in side.break_evens:
+            name = each.input if each.unit == "1" else f"{each.input}, {each.unit}"
+            certain = percent(each.share) if 0.0 < each.share < MOSTLY else ""
+            rows.append(
+                (side.label, each.against, name, number(each.now.p50), break_even_words(each), certain)
+            )
+    every = [each for side in job.sides for each in side.break_evens if each.share < MOSTLY]
+    beyond = dict.fromkeys(f"{each.input}: else {each.out_of_range}" for each in every)
+    notes = ["Amortised view; one input moves, all else stays."]
+    if beyond:
+        notes.append(f"In draws: share of them with a break-even within range. {'; '.join(beyond)}.")
+    columns = ("cluster", "costs as much as", "at a", "now", f"break-even ({INTERVAL})", "in draws")
+    return Listing(f"{job.label}: break-evens", columns, rows, notes)
 
 
 def break_even_words(found: BreakEvenAnswer) -> str:
-    """The value with its interval, or that there is none and why."""
+    """The value with its interval, or that there is none."""
     ends = found.found.p05, found.found.p50, found.found.p95
     if any(math.isnan(end) for end in ends):
         return "unknown"
     if found.share == 0.0:
-        return f"no break-even within range: {found.out_of_range}"
+        return "none within range"
     low, middle, high = (_within(end, found) for end in ends)
-    words = middle if low == middle == high else f"{middle} ({low} to {high})"
-    if found.share >= 0.995:
-        return words
-    return f"{words}; within range in {percent(found.share)} of the draws, else {found.out_of_range}"
+    return middle if low == middle == high else f"{middle} ({low} to {high})"
 
 
 def _within(value: float, found: BreakEvenAnswer) -> str:

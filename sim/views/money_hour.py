@@ -11,10 +11,12 @@ from typing import TextIO
 from sim.profiles.catalogue import Catalogue
 from sim.report.numbers import bounds, finite, number, percent
 from sim.report.wording import view_name
+from sim.study.money.hour import VIEWS as HEADLINE
 from sim.study.money.hour import HourAnswer, HourQuestion, answer_hour
 from sim.views.listing import Listing
-from sim.views.money import VIEWS
-from sim.views.output import Wanted, csv_bytes, deliver, json_text
+from sim.views.money_blocks import VIEWS
+from sim.views.obtained import obtained
+from sim.views.output import View, Wanted, csv_bytes, json_text, show
 
 
 def show_hour(
@@ -26,25 +28,28 @@ def show_hour(
     as_json: bool = False,
     out: Path | None = None,
 ) -> None:
-    """Answer, write the files that are wanted, and print tables, or one JSON object.
+    """Answer, write the files that are wanted, and print; errors as of :func:`sim.views.output.show`."""
+    view = View(hour_json, hour_tables, hour_files, headline)
+    show(to, Wanted(as_json, out), lambda: answer_hour(catalogue, question, command), view)
 
-    Raises
-    ------
-    InputError
-        When the cost is unknown in every view.
-    OSError
-        When a file cannot be written.
-    """
-    wanted = Wanted(as_json, out)
-    wanted.check()
-    answer = answer_hour(catalogue, question, command)
-    deliver(
-        to,
-        wanted,
-        lambda: hour_json(answer),
-        hour_tables(answer),
-        lambda: {"hour.json": hour_json(answer).encode(), "hour.csv": hour_csv(answer)},
+
+def hour_files(answer: HourAnswer) -> dict[str, bytes]:
+    """Record and draws."""
+    return {"hour.json": hour_json(answer).encode(), "hour.csv": hour_csv(answer)}
+
+
+def headline(answer: HourAnswer) -> Iterator[str]:
+    """The hour in a line, and how it was obtained."""
+    side, run = answer.question.side, answer.identity
+    view = next(each for each in HEADLINE if each in answer.views and not math.isnan(answer.views[each].p50))
+    found = answer.views[view]
+    line = (
+        f"An hour of {side.chip.name}, {side.region.name}: {number(found.p50)} USD ({bounds(found)}), {view}"
     )
+    if view in answer.under:
+        line += f"; below {answer.question.under_usd:g} USD in {percent(answer.under[view])} of the draws"
+    yield f"{line}."
+    yield obtained(run.draws, run.seed, answer.ends_error, run.as_of)
 
 
 def hour_tables(answer: HourAnswer) -> Iterator[Listing]:
@@ -79,11 +84,10 @@ def _title(answer: HourAnswer) -> str:
 
 
 def _notes(answer: HourAnswer) -> list[str]:
-    question, run = answer.question, answer.identity
-    dated = f", prices as of {run.as_of}" if run.as_of else ""
+    question = answer.question
     notes = [
-        f"{run.draws} draws, seed {run.seed}{dated}. The chip works in {percent(question.occupancy)} of the hours that its "
-        f"owner pays for, at {percent(question.activity)} of the way from idle to the draw of a training run.",
+        f"The chip works in {percent(question.occupancy)} of the hours that its owner pays for, at "
+        f"{percent(question.activity)} of the way from idle to the draw of a training run.",
     ]
     if finite(answer.purchase_usd):
         bought = f"{number(answer.purchase_usd.p50)} USD ({bounds(answer.purchase_usd)})"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Generic, TextIO, TypeVar
 
 from matplotlib.figure import Figure
 
@@ -20,7 +20,7 @@ from sim.profiles.messages import InputError, Problem, shown_path
 from sim.report.document import standalone
 from sim.report.figures import Chart, drawing
 from sim.report.outputs import write_all
-from sim.views.listing import Listing, print_listing
+from sim.views.listing import Listing, print_lines, print_listing
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +44,69 @@ class Wanted:
             check_folder(self.out)
 
 
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class View(Generic[Answer]):
+    """What can be shown of the answer of a command.
+
+    Attributes
+    ----------
+    record : function
+        The answer as JSON text.
+    tables : function
+        The answer as tables.
+    files : function
+        The files of the answer by name inside the folder.
+    headline : function
+        The answer in a few lines, and how it was obtained; they come first.
+    """
+
+    record: Callable[[Answer], str]
+    tables: Callable[[Answer], Iterable[Listing]]
+    files: Callable[[Answer], Mapping[str, bytes]]
+    headline: Callable[[Answer], Iterable[str]] = lambda _: ()
+
+
+def show(to: TextIO, wanted: Wanted, find: Callable[[], Answer], view: View[Answer]) -> Answer:
+    """Answer a question, write the files that are wanted, and print tables, or one JSON object.
+
+    Parameters
+    ----------
+    find : function
+        Gives the answer; called once the folder is known to be one that can be written to.
+
+    Raises
+    ------
+    InputError, UnknownQuantityError
+        When the question cannot be answered as it stands.
+    OSError
+        When a file cannot be written.
+    """
+    wanted.check()
+    answer = find()
+    deliver(
+        to, wanted, lambda: view.record(answer), view.tables(answer), lambda: view.files(answer),
+        view.headline(answer),
+    )  # fmt: skip
+    return answer
+
+
 def deliver(
     to: TextIO,
     wanted: Wanted,
     record: Callable[[], str],
     listings: Iterable[Listing],
     files: Callable[[], Mapping[str, bytes]] = dict,
+    headline: Iterable[str] = (),
 ) -> None:
     """Write the files that are wanted, and print tables, or one JSON object.
 
     Parameters
     ----------
+    headline : iterable of str
+        Lines above the tables.
     record : function
         Gives the answer as JSON text.
     listings : iterable of Listing
@@ -71,6 +123,7 @@ def deliver(
     if wanted.as_json:
         to.write(record())
         return
+    print_lines(headline, to)
     for listing in listings:
         print_listing(listing, to)
     for path in written:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from sim.report.content import Interval
 from sim.report.numbers import bounds, number, percent
+from sim.report.wording import view_name
 from sim.study.served_day import ServedDayStudy
-from sim.views.capacity_cost import view_words
 from sim.views.listing import Listing
 
 
@@ -53,11 +53,11 @@ def _simulated(study: ServedDayStudy) -> Listing:
         _row("servers that read per server that decodes", study.ratio, read / written),
         _row("servers", study.servers, study.servers_published),
         *(
-            _row(f"cost of the day, {view_words(view)}, USD", usd, _published(study, view))
+            _row(f"cost of the day, {view_name(view).lower()}, USD", usd, _published(study, view))
             for view, usd in study.cost_usd.items()
         ),
         *(
-            _row(f"the same on the published servers, {view_words(view)}, USD", usd, math.nan)
+            _row(f"the same on the published servers, {view_name(view).lower()}, USD", usd, math.nan)
             for view, usd in study.cost_published_servers_usd.items()
         ),
     ]

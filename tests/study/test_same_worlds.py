@@ -15,7 +15,8 @@ from sim.study.capacity_question import load_capacity_question
 from sim.study.capacity_study import study_capacity
 from sim.study.equal_study import equal_answer
 from sim.study.money.answers import SideAnswer
-from sim.study.money.question import JobMoney, Options, answer_money, scenario_money
+from sim.study.money.question import Options, scenario_money
+from sim.study.money.study import JobMoney, answer_money
 from sim.study.question import Question, load_question
 from sim.study.run import ScenarioRun, run_scenario
 from sim.study.summary import sensitivity as sensitivity_module

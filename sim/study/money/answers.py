@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.economics.margin import TokenMix, margin, markup, reachable
+from sim.economics.margin import MILLION, TokenMix, margin, markup, reachable
 from sim.economics.ownership import Blocks, Ownership, total
 from sim.profiles.served import PriceList
 from sim.quantity import Array
@@ -159,6 +159,13 @@ def with_training(costs: TokenCosts, run_usd: Array, served_s: float, what: str)
     """The training run on every million output tokens, beside what serving them costs; amortised view."""
     training = training_per_million(run_usd, costs, served_s)
     return ladder(what, "USD per million output tokens", {"amortised": {"training": training}})
+
+
+def trained_tokens(runs: TrainingRuns, bills: Mapping[Any, Blocks]) -> Ladder:
+    """The run over the tokens that it trains on."""
+    millions = np.asarray(runs.job.tokens, dtype=float) / MILLION
+    costs: dict[Any, Blocks] = {view: {"run": total(blocks) / millions} for view, blocks in bills.items()}
+    return ladder("a million trained tokens", "USD per million tokens", costs)
 
 
 def margin_answer(costs: TokenCosts, prices: PriceList) -> MarginAnswer:

@@ -18,6 +18,7 @@ from sim.profiles.scenario import ClusterChoice
 from sim.quantity import Quantity
 from sim.report.content import Interval, RunIdentity
 from sim.study.cluster import resolve_cluster
+from sim.study.convergence import ends_error
 from sim.study.inputs import readable
 from sim.study.prices import checked_date
 from sim.study.question import Side, load_side, uncertain_inputs
@@ -29,6 +30,7 @@ from sim.study.worlds import sobol_probabilities, world_at
 from sim.units import HOUR
 
 Vector = NDArray[np.float64]
+VIEWS = ("amortised", "rental", "acquisition")  # the first that is known is the headline
 SHOWN = 6  # inputs that move the hour most
 
 
@@ -74,6 +76,8 @@ class HourAnswer:
         Occupancy at which owning costs as much as renting [1], over the draws that have one.
     drivers : tuple of (name, rank correlation)
         With the amortised hour, largest first.
+    ends_error : float
+        How well the ends of the interval of the first view that is known are known, as a share of the median [1].
     """
 
     question: HourQuestion
@@ -88,6 +92,7 @@ class HourAnswer:
     rent_occupancy_share: float
     drivers: tuple[tuple[str, float], ...]
     notes: tuple[str, ...]
+    ends_error: float
     identity: RunIdentity = field(repr=False)
 
 
@@ -153,6 +158,7 @@ def answer_hour(catalogue: Catalogue, question: HourQuestion, command: str = "")
         float(np.mean(possible)),
         _drivers(side, inputs, probabilities, sums["amortised"]),
         unpriced_side(side),
+        ends_error([next(sums[view] for view in VIEWS if view in sums and not np.isnan(sums[view]).all())]),
         RunIdentity(
             version("chip-parity"), command, question.seed, question.draws, 0, inputs_hash(files), files,
             as_of=question.as_of or "",

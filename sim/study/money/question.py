@@ -1,44 +1,19 @@
-"""The money of a scenario, or of one model on one system in one region: who is asked, and the answer for each job."""
+"""Whose money is asked for: that of a scenario, or of one model on one system in one region."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 
-from sim.economics.ownership import total
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError, Problem, unknown_id
 from sim.profiles.scenario import ClusterChoice, Job, Uncertainty
 from sim.profiles.served import PriceList
 from sim.profiles.workload import TrainingRecipe
-from sim.quantity import UnknownQuantityError
-from sim.report.content import RunIdentity
 from sim.resolve import World
-from sim.study.answer import CannotRunError, check_precision, plan_side
-from sim.study.bills import training_bills
-from sim.study.money.answers import (
-    BreakEvenAnswer,
-    Ladder,
-    SideAnswer,
-    ladder,
-    margin_answer,
-    serving_break_even_answers,
-    serving_ladders,
-    side_answer,
-    tokens_of,
-    training_break_even_answers,
-    with_training,
-)
-from sim.study.money.tokens import TokenCosts, request_revenue, token_costs
-from sim.study.prices import checked_date, current_list, price_lists_of, published_by
+from sim.study.prices import checked_date, published_by
 from sim.study.question import Question, Side, Task, load_question, load_side, uncertain_inputs
-from sim.study.serving import plan_serving, run_serving
-from sim.study.summary.report import inputs_hash
-from sim.study.summary.words import unpriced_side
 from sim.study.traced import with_trace
-from sim.study.training import TrainingRuns, run_training
 from sim.study.worlds import independent_world
 from sim.units import DAY, YEAR
 
@@ -76,24 +51,11 @@ class MoneyQuestion:
     served_s: float = YEAR
     asked: Question | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class JobMoney:
-    """One job on every side."""
-
-    id: str
-    label: str
-    kind: str
-    sides: tuple[SideAnswer, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MoneyAnswer:
-    """Every job on every side."""
-
-    name: str
-    jobs: tuple[JobMoney, ...]
-    identity: RunIdentity
+    def drawn(self) -> World:
+        """The worlds of the scenario, whatever part of it is asked for; else those of the inputs of the question."""
+        if self.asked is not None:
+            return self.asked.drawn(self.draws, self.seed)
+        return independent_world(uncertain_inputs(self.sides, self.tasks), self.draws, self.seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,144 +130,3 @@ def _with_options(catalogue: Catalogue, question: MoneyQuestion, options: Option
         session_requests=options.session_requests,
         served_s=options.served_days * DAY,
     )
-
-
-def answer_money(catalogue: Catalogue, question: MoneyQuestion, command: str = "") -> MoneyAnswer:
-    """Every job on every side, in closed form over all draws.
-
-    Raises
-    ------
-    InputError
-        When a model cannot be trained on one of the clusters, or a cost is unknown in every view.
-    UnknownQuantityError
-        When the answer rests on a number that nobody has published.
-    """
-    world = _world(question)
-    runs: dict[tuple[str, str], TrainingRuns] = {}
-    jobs = tuple(_job(catalogue, question, task, world, runs) for task in question.tasks)
-    files = catalogue.files_read
-    identity = RunIdentity(
-        version=version("chip-parity"), command=command, seed=question.seed, draws=question.draws, event_draws=0,
-        inputs_hash=inputs_hash(files), files=files, as_of=question.as_of or "",
-    )  # fmt: skip
-    return MoneyAnswer(question.name, jobs, identity)
-
-
-def _world(question: MoneyQuestion) -> World:
-    """The draws: those of the scenario, whatever part of it is asked for; else of the inputs of the question."""
-    if question.asked is not None:
-        return question.asked.drawn(question.draws, question.seed)
-    inputs = uncertain_inputs(question.sides, question.tasks)
-    return independent_world(inputs, question.draws, question.seed)
-
-
-def _job(
-    catalogue: Catalogue,
-    question: MoneyQuestion,
-    task: Task,
-    world: World,
-    trained: dict[tuple[str, str], TrainingRuns],
-) -> JobMoney:
-    if isinstance(task.workload, TrainingRecipe):
-        return JobMoney(task.job.id, task.label, "training", _training(question, task, world, trained))
-    return JobMoney(task.job.id, task.label, "serving", _serving(catalogue, question, task, world, trained))
-
-
-def _run(side: Side, task: Task, world: World, trained: dict[tuple[str, str], TrainingRuns]) -> TrainingRuns:
-    key = (side.key, task.job.id)
-    if key not in trained:
-        try:
-            check_precision(side, task)
-            trained[key] = run_training(plan_side(side, task), world)
-        except CannotRunError as error:
-            raise InputError([Problem(str(error))]) from None
-    return trained[key]
-
-
-def _served(side: Side, task: Task, world: World) -> TokenCosts:
-    try:
-        check_precision(side, task)
-    except CannotRunError as error:
-        raise InputError([Problem(str(error))]) from None
-    return token_costs(side, run_serving(plan_serving(side, task), world), world)
-
-
-def _training(
-    question: MoneyQuestion, task: Task, world: World, trained: dict[tuple[str, str], TrainingRuns]
-) -> tuple[SideAnswer, ...]:
-    runs = [_run(side, task, world, trained) for side in question.sides]
-    bills = [training_bills(run, side.choice.chips) for run, side in zip(runs, question.sides, strict=True)]
-    answers = []
-    for index, side in enumerate(question.sides):
-        met: tuple[BreakEvenAnswer, ...] = ()
-        if len(question.sides) > 1:
-            target, other = total(bills[1 - index]["amortised"]), question.sides[1 - index]
-            met = training_break_even_answers(
-                runs[index], side.choice.chips, target, f"the run on {other.label}"
-            )
-        bill = ladder("a training run", "USD", bills[index], split=True)
-        answers.append(side_answer(side, (bill,), break_evens=met, notes=unpriced_side(side)))
-    return tuple(answers)
-
-
-def _serving(
-    catalogue: Catalogue,
-    question: MoneyQuestion,
-    task: Task,
-    world: World,
-    trained: dict[tuple[str, str], TrainingRuns],
-) -> tuple[SideAnswer, ...]:
-    costs = [_served(side, task, world) for side in question.sides]
-    out = price_lists_of(catalogue, task.model.id, question.as_of)
-    lists = (question.price_list,) if question.price_list else current_list(out)
-    answers = []
-    for index, side in enumerate(question.sides):
-        found = costs[index]
-        ladders = [*serving_ladders(found, question.session_requests)]
-        ladders += _training_shares(question, task, side, found, world, trained)
-        targets = [(request_revenue(found, each), f"the prices {each.id}") for each in lists]
-        if len(costs) > 1:
-            other = question.sides[1 - index].label
-            targets.append((total(costs[1 - index].request["amortised"]), f"a request on {other}"))
-        met = [each for usd, against in targets for each in serving_break_even_answers(found, usd, against)]
-        answers.append(
-            side_answer(
-                side, tuple(ladders), margins=tuple(margin_answer(found, each) for each in lists),
-                break_evens=tuple(met), tokens=tokens_of(found.mix), notes=_notes(side, found, lists),
-            )
-        )  # fmt: skip
-    for each in lists:
-        catalogue.price_list(each.id)  # the answer rests on this file, too
-    return tuple(answers)
-
-
-def _training_shares(
-    question: MoneyQuestion,
-    task: Task,
-    side: Side,
-    costs: TokenCosts,
-    world: World,
-    trained: dict[tuple[str, str], TrainingRuns],
-) -> list[Ladder]:
-    """What the training runs of the same model add to the tokens, where the scenario has one that can be done here."""
-    found = []
-    for training in question.trainings:
-        if training.model.id == task.model.id:
-            try:
-                run = _run(side, training, world, trained)
-            except (InputError, UnknownQuantityError):
-                continue  # a chip on which the model does not train may still serve it
-            usd = total(training_bills(run, side.choice.chips)["amortised"])
-            days = question.served_s / DAY
-            what = f"its training run, over {days:,.0f} days of this load"
-            found.append(with_training(costs, usd, question.served_s, what))
-    return found
-
-
-def _notes(side: Side, costs: TokenCosts, lists: Sequence[PriceList]) -> tuple[str, ...]:
-    notes = [*unpriced_side(side)]
-    if not lists:
-        notes.append("No price list of this model was out; name one with --price-list to see a margin.")
-    if costs.runs.capacity.reason:
-        notes.append(costs.runs.capacity.reason[0].upper() + costs.runs.capacity.reason[1:] + ".")
-    return tuple(notes)
