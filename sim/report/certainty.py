@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from sim.report.content import Convergence, Course, Curve, ReportContent
+from sim.report.content import Convergence, Course, Curve, Interval, JobContent, ReportContent
 from sim.report.numbers import number, percent
 from sim.report.wording import listed, owner_and_field
 
@@ -42,20 +43,81 @@ def curve_claim(job_label: str, b: str, chips: int, curve: Curve) -> str:
 
 
 def obtained(content: ReportContent) -> str:
-    """How the headlines were obtained, in a sentence."""
-    played = [job for job in content.jobs if job.origin is not None and job.origin.events]
-    gaps = [abs(job.origin.gap) for job in played if job.origin is not None and math.isfinite(job.origin.gap)]
+    """How the headlines were obtained and how well their ends are known, in two sentences."""
+    draws = f"all {content.identity.draws:,} draws"
+    return " ".join(filter(None, [f"{_played(content, draws)}.", _ends_known(content.convergence)]))
+
+
+def _played(content: ReportContent, draws: str) -> str:
+    played = [job.origin for job in content.jobs if job.origin is not None and job.origin.events]
+    gaps = [abs(each.gap) for each in played if math.isfinite(each.gap)]
     if not gaps:
-        return "The counts are closed forms over all draws."
-    least, most = (pick(job.origin.events for job in played if job.origin is not None) for pick in (min, max))
+        return f"The counts are closed forms over {draws}; no event engine could play a job"
+    least, most = (pick(each.events for each in played) for pick in (min, max))
     worlds = f"{least} to {most} worlds" if most > least else f"{most} world{'s' if most > 1 else ''}"
     who = (
         "every job" if len(played) == len(content.jobs) else f"{len(played)} of the {len(content.jobs)} jobs"
     )
     return (
-        f"The counts are closed forms over all draws; the event engines played {who} on {worlds} and give counts that "
-        f"differ by {percent(max(gaps))} at most."
+        f"The counts are closed forms over {draws}; the event engines played {who} on {worlds} and give counts that "
+        f"differ by {percent(max(gaps))} at most"
     )
+
+
+def _ends_known(convergence: Convergence) -> str:
+    errors = [known_errors(course)[-1][1] for course in convergence.courses if known_errors(course)]
+    if not errors:
+        return "The draws are too few to tell how well the ends of the intervals are known."
+    return f"Monte Carlo error of the ends of the intervals: {percent(max(errors))} of the median at most."
+
+
+def headline_origin(content: ReportContent, job: JobContent) -> str:
+    """How one headline was obtained: closed form on N draws, events on M worlds, the gap, and the error of its ends."""
+    if job.origin is None:
+        return ""
+    b = content.clusters[1].label
+    played = f"Closed form on {job.origin.closed:,} draws; not played by the event engine"
+    if job.origin.events:
+        further = job.origin.events - 1
+        worlds = "the median world" + (f" and {further} draws" if further else "")
+        gap = (
+            f"count {percent(job.origin.gap, sign=True)}" if math.isfinite(job.origin.gap) else "gap unknown"
+        )
+        played = f"Closed form on {job.origin.closed:,} draws; event engine on {worlds}: {gap} at most"
+    ends = end_errors(content.convergence, job.id)
+    known = (
+        f"Monte Carlo error of the ends ±{number(ends[0], 2)} and ±{number(ends[1], 2)} {b}"
+        if ends is not None
+        else "the draws are too few to tell the Monte Carlo error of the ends"
+    )
+    return f"{played}; {known}."
+
+
+def end_errors(convergence: Convergence, job_id: str) -> tuple[float, float] | None:
+    """Half-widths of the 90 % intervals of the 5th and the 95th percentile [chip]; None where they are not known."""
+    for course in convergence.courses:
+        if course.job_id == job_id and course.rows:
+            _, _, _, _, low, _, high = course.rows[-1]
+            return (low, high) if math.isfinite(low + high) else None
+    return None
+
+
+def endless(b: str, counts: Sequence[Interval], costs: Sequence[Interval]) -> str:
+    """What "no limit" means where one of these numbers is printed so; empty where none is.
+
+    Parameters
+    ----------
+    b : str
+        Label of the chip that is counted.
+    """
+    parts = []
+    if any(math.isinf(end) for count in counts for end in (count.p05, count.p95)):
+        parts.append(f"no number of {b} does the work")
+    if any(math.isinf(cost.p95) for cost in costs):
+        parts.append("nothing is served as promised, so that no cost per token is finite")
+    if not parts:
+        return ""
+    return f"No limit: in one draw of twenty or more {' or '.join(parts)}."
 
 
 def known_errors(course: Course) -> list[tuple[int, float]]:

@@ -55,6 +55,8 @@ class JobSide:
     goodput: Interval | None = None  # training: productive share of the calendar
     stops: float | None = None  # training: interruptions expected over the run (median)
     step_time_s: Interval | None = None
+    # Training: view -> USD per million tokens that the run trains on.
+    token_cost: Mapping[str, Interval] = field(default_factory=dict)
     # Serving: view -> USD per million input tokens that miss the cache.
     input_cost: Mapping[str, Interval] | None = None
     ttft_s: Interval | None = None
@@ -234,6 +236,29 @@ class ValidationGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class ValidationRow:
+    """One published measurement and what the physics says of it."""
+
+    case: str  # id in the table of the release
+    what: str  # "H100-SXM, FP8, dense model"
+    metric: str  # "tokens/s/chip"
+    measured: float
+    predicted: float
+    low: float  # ends of the 80 % interval
+    high: float
+
+    @property
+    def error(self) -> float:
+        """Predicted over measured, less one."""
+        return self.predicted / self.measured - 1.0
+
+    @property
+    def held(self) -> bool:
+        """Whether the interval holds the measured value."""
+        return self.low <= self.measured <= self.high
+
+
+@dataclass(frozen=True, slots=True)
 class ValidationRecord:
     """How the physics of one job kind compares with published measurements."""
 
@@ -243,6 +268,8 @@ class ValidationRecord:
     baselines: Sequence[ValidationGroup]
     worst: Sequence[tuple[str, float, str]]  # (case, predicted/measured - 1, cause)
     note: str = ""
+    rows: Sequence[ValidationRow] = ()  # all that are scored, hits and misses
+    independent: ValidationGroup | None = None  # rows gathered later and scored once, if there are any
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +286,27 @@ class InputRow:
     url: str
     as_of: str
     weak: bool
-    moves: float  # largest relative move of a headline between its 10th and 90th percentile
+    moves: float  # largest relative move of a count of B between its 10th and 90th percentile
+    note: str = ""  # reasoning in the file of the input
+    of: str = ""  # label of the job whose count moves so far
+    moves_other: float = 0.0  # the same of a cost, a power or the length of a run
+    other: str = ""  # "cost on H100, Chat on V3"
+
+
+@dataclass(frozen=True, slots=True)
+class ExactRow:
+    """One number that is taken as exact, and what a tenth more of it does to the headlines."""
+
+    name: str
+    path: str
+    value: str
+    kind: str
+    source: str
+    url: str
+    as_of: str
+    weak: bool
+    moves: float  # largest relative move of a headline, with its sign
+    of: str  # "count, Chat on V3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +342,7 @@ class ReportContent:
     identity: RunIdentity
     equals: Sequence[EqualRow] = ()  # counts of B that equal A, basis by basis
     curves: Sequence[Curve] = ()  # along what moves the headlines most, and along prices
+    exact: Sequence[ExactRow] = ()  # numbers without a range that move a headline
     correlated: bool = False  # whether some inputs share a cause
     slogan_count: float | None = None  # count of B the slogan claims (the scenario's own chips of B)
     warnings: Sequence[str] = field(default=())

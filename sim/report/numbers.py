@@ -89,8 +89,14 @@ def percent(share: float, digits: int = 2, sign: bool = False) -> str:
     return f"{plus}{text} %"
 
 
-def _plain(x: float) -> str:
-    """Three digits without words for millions, for a number whose scale is said elsewhere."""
+def plain_number(x: float) -> str:
+    """Three digits without words for millions, for a number whose scale is said elsewhere.
+
+    Examples
+    --------
+    >>> plain_number(1_064_000), plain_number(0.0799)
+    ('1,060,000', '0.0799')
+    """
     return f"{_rounded(x, 3)[0]:,.0f}" if 1e6 <= abs(x) < math.inf else number(x)
 
 
@@ -119,7 +125,7 @@ def bounds(interval: Interval) -> str:
     factor, word = scale_of([interval.p50 if math.isfinite(interval.p50) else interval.p05])
     if not word:
         return f"{number(interval.p05)} to {number(interval.p95)}"
-    return f"{_plain(interval.p05 / factor)} to {_plain(interval.p95 / factor)} {word}"
+    return f"{plain_number(interval.p05 / factor)} to {plain_number(interval.p95 / factor)} {word}"
 
 
 def finite(*intervals: Interval) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from sim.report.content import Driver, JobContent, ReportContent, Sensitivity
-from sim.report.numbers import bounds, number, with_interval
+from sim.report.numbers import bounds, number, span, with_interval
 
 
 def slogan_verdict(content: ReportContent) -> str:
@@ -47,16 +48,50 @@ def job_sentence(content: ReportContent, job: JobContent) -> str:
     )
 
 
-def largest_drivers(content: ReportContent, count: int) -> list[tuple[Sensitivity, Driver]]:
-    """The inputs that move an answer most, each once, with the job that it moves most."""
+def deciders(content: ReportContent, most: int = 4) -> list[tuple[str, Sensitivity, Driver]]:
+    """The inputs that move an answer most for each kind of job, each once, with the job that it moves most.
+
+    Returns
+    -------
+    list of (kind, Sensitivity, Driver)
+        Kind by kind in the order of the jobs, as many of each.
+    """
+    kinds = list(dict.fromkeys(job.kind for job in content.jobs))
+    found: list[tuple[str, Sensitivity, Driver]] = []
+    for kind in kinds:
+        ids = {job.id for job in content.jobs if job.kind == kind}
+        ranked = _ranked([s for s in content.sensitivities if s.job_id in ids])
+        taken = {driver.path for _, _, driver in found}
+        fresh = [(kind, s, d) for s, d in ranked if d.path not in taken]
+        found += fresh[: max(1, most // len(kinds)) if len(kinds) > 1 else most - 1]
+    return found
+
+
+def _ranked(sensitivities: Sequence[Sensitivity]) -> list[tuple[Sensitivity, Driver]]:
+    """Inputs by their largest relative swing, each with the job in which it has it."""
     best: dict[str, tuple[float, Sensitivity, Driver]] = {}
-    for sensitivity in content.sensitivities:
+    for sensitivity in sensitivities:
         for driver in sensitivity.drivers:
             swing = abs(driver.at_high - driver.at_low) / max(abs(sensitivity.median), 1e-30)
             if driver.path not in best or swing > best[driver.path][0]:
                 best[driver.path] = (swing, sensitivity, driver)
-    ranked = sorted(best.values(), key=lambda item: -item[0])
-    return [(sensitivity, driver) for _, sensitivity, driver in ranked[:count]]
+    return [(s, d) for _, s, d in sorted(best.values(), key=lambda item: -item[0])]
+
+
+def decider_words(content: ReportContent, sensitivity: Sensitivity, driver: Driver) -> str:
+    """What an input does to the answer of a job, and around what: "takes Chat from 9 to 12 H100 (median world 10)"."""
+    return (
+        f"from {span(driver.input_low, driver.input_high)} takes {sensitivity.job_label} from "
+        f"{number(driver.at_low)} to {number(driver.at_high)} {content.clusters[1].label} (median world "
+        f"{number(sensitivity.median)})"
+    )
+
+
+BASE = (
+    "Each input alone, from its 10th to its 90th percentile, all others at their medians: the ends lie around the answer of "
+    "that median world, not around the headline, which is the median over all draws."
+)
+"""What the ends of the deciding inputs are measured from."""
 
 
 def flip_words(content: ReportContent, driver: Driver) -> str:

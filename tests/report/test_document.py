@@ -69,7 +69,7 @@ def test_pages(rendered: Rendered) -> None:
     pdf, pages = rendered
     assert pdf.startswith(b"%PDF-")
     # Answer, money, eight jobs, and an annex of sensitivity, trust and sources.
-    assert 14 <= len(pages) <= 18
+    assert 16 <= len(pages) <= 22  # with every scored row and every source
     assert len(re.findall(rb"/Type\s*/Page\b", inside(pdf))) == len(pages)
     sizes = {Image.open(io.BytesIO(page)).size for page in pages}
     assert sizes == {(1190, 1683)} or sizes == {(1191, 1684)}  # A4 at 144 dots per inch
@@ -112,7 +112,12 @@ def test_answers_reach_the_page(flagship: ReportContent, flagship_drawings: dict
     assert [text.replace("\u00a0", " ") for text in said] == list(content.answers)
     strong = [run["text"] for sentence in data["answer"]["sentences"] for run in sentence if run["strong"]]
     assert strong == ["9,940 H100", "13,900 H100"]
-    assert len(data["answer"]["decides"]) == 3
+    assert [item["kind"] for item in data["answer"]["decides"]] == [
+        "Training",
+        "Training",
+        "Serving",
+        "Serving",
+    ]
     assert data["answer"]["not_modelled"] == list(content.not_modelled)
 
 

@@ -37,7 +37,7 @@ from sim.report.content import ClusterContent, JobContent, JobSide, ReportConten
 from sim.report.numbers import aligned, bounds, duration, number, percent
 
 TERMS = 9  # rows of a breakdown, besides what is put together
-PAIR = 0.275  # inch: a row with one bar of each cluster
+PAIR = 0.243  # inch: a row with one bar of each cluster
 
 
 def paired_bars(picture: Frame, clusters: tuple[ClusterContent, ClusterContent], rows: Mapping[str, tuple[float, float]],
@@ -145,7 +145,7 @@ def timeline(content: ReportContent, job: JobContent) -> Figure:
         if side.timeline
     ]
     end = max(row[2] for _, side in sides for row in side.timeline)
-    height = 0.94
+    height = 0.78
     claim = timeline_claim(job, *content.clusters)
     kinds = {row[3] for _, side in sides for row in side.timeline}
     both = ", between: both at once" if "F&B" in kinds else ""

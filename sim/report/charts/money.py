@@ -33,13 +33,13 @@ from sim.report.charts.style import (
 from sim.report.claims import cost_claim, gap_claim
 from sim.report.content import Interval, JobContent, JobSide, ReportContent
 from sim.report.numbers import aligned, finite, number, scale_of, scaled, signed, with_interval
-from sim.report.wording import cost_unit, drawn_views, view_name
+from sim.report.wording import capital, cost_unit, drawn_views, view_name
 
 COLUMN, GAP = 0.25, 0.26  # inch: width of a column, and the gap that holds the two interval bars
-LADDER_BODY = 1.85
+LADDER_BODY = 1.55
 BLOCKS = 7  # blocks shown one by one
 CAUSES = 6  # steps of a waterfall that are named; the others are put together
-STEP = 0.195  # inch: a row of the waterfall
+STEP = 0.172  # inch: a row of the waterfall
 
 
 @styled
@@ -178,8 +178,8 @@ def waterfall(content: ReportContent, job: JobContent) -> Figure:
     body = STEP * len(steps) + 0.08
     unit = f"{word} {job.gap_unit}".strip()
     subtitle = (
-        f"{unit[0].upper()}{unit[1:]}, median; parts by Shapley value (mean over all orders of exchange) in the fifth of "
-        "the draws with a typical gap; those of throughput as with all inputs at their medians. Hollow: saves."
+        f"{capital(unit)}, median; Shapley parts of a typical gap (mean of a fifth of the draws), of throughput at median "
+        "inputs. Hollow: saves."
     )
     picture = frame(content.identity, HALF, body, gap_claim(job, a, b), subtitle)
     left = min(max(text_width(name, LABEL) for name, _ in steps) + 0.1, 1.3)

@@ -30,10 +30,13 @@ from sim.report.charts.style import (
 from sim.report.claims import parity_claim
 from sim.report.content import JobContent, PaperMetric, ReportContent
 from sim.report.numbers import bounds, number
+from sim.report.verdicts import BASE, decider_words, deciders, flip_words, slogan_verdict
+from sim.report.wording import spoken
 
 RIGHT = 0.5  # inch: the column of medians
-PAGE = 7.55  # inch: what the words of the first page and the rows of this chart share
-LEAST, MOST = 0.215, 0.33  # inch: bounds of the height of a row
+PAGE = 7.3  # inch: what the words of the first page and the rows of this chart share
+LEFT_BOX, RIGHT_BOX, BOX_TEXT = 3.38, 2.8, 8.4  # inch, inch, point: the two boxes below the chart
+LEAST, MOST = 0.2, 0.33  # inch: bounds of the height of a row
 Row = str | PaperMetric | JobContent
 
 
@@ -89,15 +92,31 @@ def parity(content: ReportContent, width: float = 4.75) -> Figure:
 
 def _room(content: ReportContent) -> float:
     """Height for the rows of the chart that the words of the first page leave [inch]."""
-    lead = sum(len(wrap(sentence, WIDE, 10.6)) for sentence in content.answers)
-    points = sum(len(wrap(point, 2.95, 8.8)) for point in content.not_modelled)
-    warned = len(wrap(" ".join(content.warnings), 2.95, 8.8)) if content.warnings else 0
+    lead = sum(len(wrap(sentence, WIDE, 10.6)) for sentence in (*content.answers, slogan_verdict(content)))
     return (
         PAGE
         - 0.34 * len(wrap(content.title, WIDE, 22, "semibold"))
         - 0.19 * lead
-        - 0.158 * max(points + warned, 9)
+        - max(_box_left(content), _box_right(content))
     )
+
+
+def _box_left(content: ReportContent) -> float:
+    """Height of the words on what decides the answer [inch]."""
+    found = deciders(content)
+    words = [
+        f"{kind}: {spoken(d.name)} {decider_words(content, s, d)}; {flip_words(content, d)}."
+        for kind, s, d in found
+    ]
+    lines = sum(len(wrap(each, LEFT_BOX, BOX_TEXT)) for each in words)
+    return 0.145 * lines + 0.07 * len(found) + 0.13 * len(wrap(BASE, LEFT_BOX, 7.6)) + 0.15
+
+
+def _box_right(content: ReportContent) -> float:
+    """Height of the words on what is not modelled [inch]."""
+    points = sum(len(wrap(point, RIGHT_BOX - 0.15, BOX_TEXT)) for point in content.not_modelled)
+    warned = len(wrap("Mind: " + " ".join(content.warnings), RIGHT_BOX, BOX_TEXT)) if content.warnings else 0
+    return 0.145 * (points + warned) + 0.07 * len(content.not_modelled)
 
 
 def _scale(axes: Axes, content: ReportContent) -> None:

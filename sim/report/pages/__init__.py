@@ -9,19 +9,14 @@ from typing import Any
 from sim.report.charts.style import fitted, styled
 from sim.report.content import ReportContent
 from sim.report.figures import Drawing
-from sim.report.pages.annex import (
-    events_data,
-    identity_data,
-    origins_data,
-    sensitivity_data,
-    sources_data,
-    trust_data,
-)
+from sim.report.pages.annex import identity_data, sensitivity_data
 from sim.report.pages.answer import answer_data
 from sim.report.pages.cells import Data
 from sim.report.pages.equal import equal_data
 from sim.report.pages.jobs import job_data
 from sim.report.pages.money import money_data
+from sim.report.pages.provenance import sources_data
+from sim.report.pages.trust import events_data, origins_data, trust_data
 
 
 @styled

@@ -1,14 +1,12 @@
-"""What moves the answer, how far to trust it, sources and the run."""
+"""What moves the answer, and the identity of the run."""
 
 from __future__ import annotations
 
-import math
-
 from sim.quantity import WEAK_KINDS
-from sim.report.content import ReportContent, ValidationRecord
+from sim.report.content import ReportContent
 from sim.report.figures import slug
-from sim.report.numbers import number, percent, span
-from sim.report.pages.cells import Data, event_row
+from sim.report.numbers import number, span
+from sim.report.pages.cells import Data
 from sim.report.verdicts import flip_words
 from sim.report.wording import headline_jobs
 
@@ -38,66 +36,21 @@ def sensitivity_data(content: ReportContent) -> Data:
     }
 
 
-def trust_data(record: ValidationRecord) -> Data:
-    kind = slug(record.kind)
-    everything = next((g for g in record.groups if g.name == "all"), None)
-    coverage = ""
-    if everything:
-        coverage = (
-            f"The 80 % intervals hold {percent(everything.coverage)} of {everything.rows} measured values; "
-            f"median bias {percent(everything.bias, sign=True)}."
-        )
-    return {
-        "kind": record.kind[:1].upper() + record.kind[1:],
-        "note": record.note,
-        "coverage": coverage,
-        "scatter": f"validation-{kind}",
-        "error": f"validation-error-{kind}",
-        "worst": [[case, percent(error, sign=True), cause] for case, error, cause in record.worst],
-    }
-
-
-def events_data(content: ReportContent) -> list[list[str]]:
-    return [
-        ["" if i else job.label, *event_row(*row)]
-        for job in content.jobs
-        if job.kind == "training"  # the pages of serving jobs show their own
-        for i, row in enumerate(job.from_events)
-    ]
-
-
-def origins_data(content: ReportContent) -> list[list[str]]:
-    """Job by job: draws of the closed form, worlds played by events, and the gap between the two counts."""
-    rows = []
-    for job in content.jobs:
-        if job.origin is not None:
-            played = f"{job.origin.events:,}" if job.origin.events else "–"
-            gap = percent(job.origin.gap, sign=True) if math.isfinite(job.origin.gap) else "–"
-            rows.append([job.label, f"{job.origin.closed:,}", played, gap])
-    return rows
-
-
-def sources_data(content: ReportContent) -> list[Data]:
-    return [
-        {
-            "name": row.name + ("†" if row.weak else ""),
-            "value": row.value,
-            "range": span(row.low, row.high) if row.low and row.high and row.low != row.high else "",
-            "kind": row.kind.replace("_", " "),
-            "source": row.source,
-            "url": row.url if row.url.startswith(("https://", "http://")) else "",
-            "as_of": row.as_of,
-            "moves": percent(row.moves),
-        }
-        for row in sorted(content.inputs, key=lambda row: -row.moves)
-    ]
-
-
 def identity_data(content: ReportContent) -> Data:
     run = content.identity
     return {
-        "run": f"Chip Parity {run.version} · inputs {run.inputs_hash} · seed {run.seed} · {run.draws:,} draws"
-        + (f" · prices as of {run.as_of}" if run.as_of else ""),
+        "run": " · ".join(
+            part
+            for part in (
+                f"Chip Parity {run.version}",
+                run.scenario,
+                f"inputs {run.inputs_hash}",
+                f"seed {run.seed}",
+                f"{run.draws:,} draws",
+                f"prices as of {run.as_of}" if run.as_of else "",
+            )
+            if part
+        ),
         "version": run.version,
         "command": run.command,
         "scenario": run.scenario,

@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from sim.quantity import WEAK_KINDS
-from sim.report.certainty import draws_note, obtained
-from sim.report.content import Interval, ReportContent
-from sim.report.numbers import bounds, number, span
+from sim.report.certainty import draws_note, endless, obtained
+from sim.report.content import Interval, JobContent, ReportContent
+from sim.report.numbers import bounds, number
 from sim.report.pages.cells import Data, cell, day
-from sim.report.verdicts import flip_words, largest_drivers, slogan_verdict
-from sim.report.wording import main_view, spoken, view_name
+from sim.report.verdicts import BASE, decider_words, deciders, flip_words, slogan_verdict
+from sim.report.wording import capital, main_view, spoken, view_name
 
 
 def answer_data(content: ReportContent) -> Data:
@@ -21,12 +20,11 @@ def answer_data(content: ReportContent) -> Data:
         "sentences": [marked_runs(content, sentence) for sentence in content.answers],
         "verdict": _claimed(content),
         "big": _big_numbers(content),
-        "decides": [_decider(content, *pair) for pair in largest_drivers(content, 3)],
+        "base": BASE,
+        "decides": _deciders(content),
         "not_modelled": list(content.not_modelled),
         "warnings": list(content.warnings),
-        "draws": f"{content.identity.draws:,}",
-        "obtained": obtained(content),
-        "drawn": draws_note(content.convergence, content.identity.draws),
+        "foot": foot(content),
     }
 
 
@@ -56,12 +54,19 @@ def marked_runs(content: ReportContent, sentence: str) -> list[Data]:
     return [{"text": piece, "strong": i % 2 == 1} for i, piece in enumerate(pieces) if piece]
 
 
+def _costed(content: ReportContent) -> tuple[JobContent | None, str | None]:
+    """The job whose cost stands on the first page, and the view of it."""
+    jobs = {job.kind: job for job in reversed(content.jobs)}
+    job = jobs.get("serving") or jobs.get("training")
+    return job, main_view(job) if job else None
+
+
 def _big_numbers(content: ReportContent) -> list[Data]:
     """Three cards: cost, power, and when training ends (or what the clusters cost to buy)."""
     jobs = {job.kind: job for job in reversed(content.jobs)}
     cards = []
-    costed = jobs.get("serving") or jobs.get("training")
-    if costed and (view := main_view(costed)):
+    costed, view = _costed(content)
+    if costed and view:
         unit = "million output tokens" if costed.kind == "serving" else "training run"
         cards.append(
             _card(
@@ -110,14 +115,32 @@ def _card(title: str, note: str, unit: str, intervals: Sequence[Interval]) -> Da
     return {"title": title, "note": note, "rows": rows}
 
 
-def _decider(content: ReportContent, sensitivity: Any, driver: Any) -> Data:
-    b = content.clusters[1]
-    dagger = "†" if driver.kind in WEAK_KINDS else ""
-    return {
-        "name": spoken(driver.name) + dagger,
-        "text": (
-            f"from {span(driver.input_low, driver.input_high)} takes {sensitivity.job_label} from "
-            f"{number(driver.at_low)} to {number(driver.at_high)} {b.label}"
-        ),
-        "flips": flip_words(content, driver),
-    }
+def _deciders(content: ReportContent) -> list[Data]:
+    """By kind of job, where there are several: what decides it and where it flips."""
+    found = deciders(content)
+    several = len({kind for kind, _, _ in found}) > 1
+    return [
+        {
+            "kind": capital(kind) if several else "",
+            "name": spoken(driver.name) + ("†" if driver.kind in WEAK_KINDS else ""),
+            "text": decider_words(content, sensitivity, driver),
+            "flips": flip_words(content, driver),
+        }
+        for kind, sensitivity, driver in found
+    ]
+
+
+def foot(content: ReportContent) -> str:
+    """What every number of the page is, how it was obtained, and how well it is known."""
+    costed, view = _costed(content)
+    costs = [side.cost[view] for side in (costed.a, costed.b)] if costed and view else []
+    counts = [job.equal_count for job in content.jobs]
+    sentences = [
+        f"Every number is a median over {content.identity.draws:,} draws of the uncertain inputs, the same draws for both "
+        "clusters; the 90 % interval runs from the 5th to the 95th percentile and covers what is uncertain in the inputs.",
+        endless(content.clusters[1].label, counts, costs),
+        obtained(content),
+        draws_note(content.convergence, content.identity.draws),
+        "Sources and validation are at the end.",
+    ]
+    return " ".join(sentence for sentence in sentences if sentence)

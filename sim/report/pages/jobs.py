@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sim.report.certainty import headline_origin
 from sim.report.content import Interval, JobContent, JobSide, ReportContent
 from sim.report.figures import slug
 from sim.report.numbers import number, scale_of
 from sim.report.pages.answer import marked_runs
-from sim.report.pages.cells import Data, cell, dates, event_row
+from sim.report.pages.cells import Data, cell, dates
 from sim.report.verdicts import job_sentence
 from sim.report.wording import capital, view_name, views_of
 
@@ -24,6 +25,7 @@ def job_data(content: ReportContent, job: JobContent) -> Data:
         "description": job.description,
         "sentence": marked_runs(content, job_sentence(content, job)),
         "rounded": _rounded(job, b.label),
+        "origin": headline_origin(content, job),
         "rows": _training_rows(job) if training else _serving_rows(job),
         "layouts": [
             {
@@ -36,7 +38,6 @@ def job_data(content: ReportContent, job: JobContent) -> Data:
             for cluster, side in ((a, job.a), (b, job.b))
         ],
         "limits": _limits(job),
-        "events": [event_row(*row) for row in job.from_events],
         "warnings": list(job.warnings),
         "charts": {
             kind: f"{kind}-{name}"
@@ -131,7 +132,11 @@ def _training_rows(job: JobContent) -> list[Data]:
             }
         )
     rows += [_row("Power", "MW", (a.power_mw, b.power_mw)), _row("Energy", "GWh", (a.energy, b.energy))]
-    return [row for row in rows + _cost_rows(job) if any(cell[0] != "–" for cell in row["cells"])]
+    rows += _cost_rows(job)
+    for view in views_of(a.token_cost)[:1]:
+        name = f"Per million tokens, {view_name(view).lower()}"
+        rows.append(_row(name, "USD", (a.token_cost.get(view), b.token_cost.get(view))))
+    return [row for row in rows if any(cell[0] != "–" for cell in row["cells"])]
 
 
 _LATENCIES = {"ttft_s": "First token", "e2e_s": "Answer"}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from sim.report.content import JobContent, ReportContent
+from sim.report.certainty import endless
+from sim.report.content import Interval, ReportContent
 from sim.report.figures import slug
 from sim.report.numbers import scale_of, with_interval
 from sim.report.pages.cells import Data, cell
 from sim.report.wording import cost_unit, money_jobs, view_name
+
+Costs = Mapping[str, Interval]
 
 
 def money_data(content: ReportContent) -> Data:
@@ -30,8 +33,25 @@ def money_data(content: ReportContent) -> Data:
         "views": [
             {"id": view, "name": view_name(view), "note": content.view_notes.get(view, "")} for view in views
         ],
-        "rows": _grouped([_money_row(job, views) for job in content.jobs]),
+        "rows": _grouped([*_run_rows(content, views), *_token_rows(content, views)]),
+        "endless": endless(
+            b.label,
+            [],
+            [cost for job in content.jobs for side in (job.a, job.b) for cost in side.cost.values()],
+        ),
     }
+
+
+def _run_rows(content: ReportContent, views: Sequence[str]) -> list[Data]:
+    """What each job costs: a training run, or a million output tokens."""
+    return [_row(job.label, cost_unit(job), (job.a.cost, job.b.cost), views) for job in content.jobs]
+
+
+def _token_rows(content: ReportContent, views: Sequence[str]) -> list[Data]:
+    """What a million trained tokens cost."""
+    unit = "USD per million trained tokens"
+    trained = [job for job in content.jobs if job.a.token_cost or job.b.token_cost]
+    return [_row(job.label, unit, (job.a.token_cost, job.b.token_cost), views) for job in trained]
 
 
 def _grouped(rows: Sequence[Data]) -> list[Data]:
@@ -40,12 +60,12 @@ def _grouped(rows: Sequence[Data]) -> list[Data]:
     return [{"unit": unit, "rows": [row for row in rows if row["unit"] == unit]} for unit in units]
 
 
-def _money_row(job: JobContent, views: Sequence[str]) -> Data:
-    costs = [side.cost[view] for view in views for side in (job.a, job.b) if view in side.cost]
+def _row(label: str, unit: str, sides: tuple[Costs, Costs], views: Sequence[str]) -> Data:
+    costs = [side[view] for view in views for side in sides if view in side]
     factor, word = scale_of([cost.p50 for cost in costs])
     cells = []
     for view in views:
-        for side in (job.a, job.b):
-            interval = side.cost.get(view)
+        for side in sides:
+            interval = side.get(view)
             cells.append(cell(interval, 1 / factor) if interval else ["–", ""])
-    return {"label": job.label, "unit": f"{word} {cost_unit(job)}".strip(), "cells": cells}
+    return {"label": label, "unit": f"{word} {unit}".strip(), "cells": cells}

@@ -15,7 +15,6 @@ from sim.report.content import (
     Curve,
     EqualCell,
     EqualRow,
-    InputRow,
     JobContent,
     PaperMetric,
     ReportContent,
@@ -32,12 +31,11 @@ from sim.study.equal import EqualCount, job_counts, plain_counts
 from sim.study.inputs import NamedInput
 from sim.study.question import Question, Side
 from sim.study.summary.origin import origin
+from sim.study.summary.provenance import exact_rows, input_rows
 from sim.study.summary.sensitivity import Swings
 from sim.study.summary.statistics import interval
 from sim.study.summary.words import NOT_MODELLED, VIEW_NOTES, answers
 from sim.study.validation.training_cases import FAMILIES
-
-MATTERS = 0.01  # share of a headline that an input must move to be listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,8 @@ def report_content(
         convergence=_convergence(findings),
         validation=validation,
         not_modelled=NOT_MODELLED,
-        inputs=_rows(inputs, findings.swings),
+        inputs=input_rows(inputs, findings.swings, findings.jobs),
+        exact=exact_rows(question, findings.swings, findings.jobs),
         identity=identity,
         equals=equal_rows(question, plain, findings),
         curves=findings.curves,
@@ -154,29 +153,6 @@ def _convergence(findings: Findings) -> Convergence:
     ]
     said = findings.stopping
     return Convergence(courses, said.asked, said.first, said.most, said.open)
-
-
-def _rows(inputs: Sequence[NamedInput], swings: Sequence[Swings]) -> list[InputRow]:
-    moves = np.max([swing.size for swing in swings], axis=0) if swings else np.zeros(len(inputs))
-    order = [int(i) for i in np.argsort(-moves) if moves[i] >= MATTERS]
-    return [_row(inputs[i], float(moves[i])) for i in order]
-
-
-def _row(named: NamedInput, moves: float) -> InputRow:
-    quantity, source = named.quantity, named.source
-    return InputRow(
-        name=named.name,
-        path=quantity.path,
-        value=named.at(0.5),
-        low=named.at(0.05),
-        high=named.at(0.95),
-        kind=quantity.kind,
-        source=named.source_title,
-        url=source.url if source else "",
-        as_of=quantity.as_of,
-        weak=named.weak,
-        moves=moves,
-    )
 
 
 def inputs_hash(files: Sequence[tuple[str, str]]) -> str:

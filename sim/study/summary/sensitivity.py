@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from sim.study.sensitivity import (
     sobol_ranges,
     tipping_point,
 )
+from sim.study.summary.moves import COUNT, exact_numbers, headlines, relative, with_less
 from sim.study.worlds import one_at_a_time, sobol_probabilities
 
 Vector = NDArray[np.float64]
@@ -32,11 +33,21 @@ GRID = np.linspace(0.05, 0.95, 19)  # probabilities along which an input is swep
 
 @dataclass(frozen=True, slots=True)
 class Swings:
-    """Answers with one input at a time at its 10th and 90th percentile, all others at their medians (inputs,)."""
+    """Answers with one input at a time at its 10th and 90th percentile, all others at their medians (inputs,).
+
+    Attributes
+    ----------
+    others : mapping of str to (inputs,) array
+        Relative moves of the other numbers of the first page, by their name: "cost on H100", "power on H100".
+    exact : mapping of str to (numbers,) array
+        Relative move of each headline when a tenth is taken off a number without a range.
+    """
 
     median: float
     low: Vector
     high: Vector
+    others: Mapping[str, Vector] = field(default_factory=dict)
+    exact: Mapping[str, Vector] = field(default_factory=dict)
 
     @property
     def size(self) -> Vector:
@@ -48,11 +59,24 @@ class Swings:
 
 
 def swings(question: Question, study: Study) -> Swings:
-    """Move every input alone."""
-    count = len(question.inputs)
-    rows = np.concatenate([np.full((1, count), 0.5), one_at_a_time(count)])
-    answers = study.equal(question.world(taken_along(rows, question.ties)))
-    return Swings(float(answers[0]), answers[1 : count + 1], answers[count + 1 :])
+    """Move every input alone, and take a tenth off every number without a range."""
+    count, numbers = len(question.inputs), exact_numbers(question)
+    moved = np.concatenate([np.full((1, count), 0.5), one_at_a_time(count)])
+    rows = np.concatenate([taken_along(moved, question.ties), np.full((len(numbers), count), 0.5)])
+    world = with_less(question.world(rows), numbers, len(rows))
+    found = headlines(question, study, world, len(rows))
+    exact = {name: relative(values[len(moved) :], float(values[0])) for name, values in found.items()}
+    answers = found.pop(COUNT)
+    others = {name: _moved(values, count) for name, values in found.items()}
+    return Swings(float(answers[0]), answers[1 : count + 1], answers[count + 1 : len(moved)], others, exact)
+
+
+def _moved(values: Vector, count: int) -> Vector:
+    """Relative distance of the answers at both ends of each input."""
+    return np.abs(
+        relative(values[count + 1 : 2 * count + 1], float(values[0]))
+        - relative(values[1 : count + 1], float(values[0]))
+    )
 
 
 def sensitivity(

@@ -88,6 +88,7 @@ def _side(plan: TrainingPlan, runs: TrainingRuns, median: TrainingRuns, seed: in
     row = most_common(runs.choice[0])
     wall = np.asarray(runs.goodput.wall_s)[0]
     bills = training_bills(runs, chips)
+    millions = np.asarray(runs.job.tokens, dtype=float) / 1e6
     step = runs.times.pick(row)
     found = plan.searches[0]
     timeline, _ = pipeline_events(plan, median, row)
@@ -101,6 +102,7 @@ def _side(plan: TrainingPlan, runs: TrainingRuns, median: TrainingRuns, seed: in
         energy=interval(np.asarray(runs.goodput.energy_j)[0] / 3.6e12),
         cost={view: interval(total(blocks)) for view, blocks in bills.items()},
         cost_blocks={view: median_blocks(blocks) for view, blocks in bills.items()},
+        token_cost={view: interval(total(blocks) / millions) for view, blocks in bills.items()},
         mfu=interval(_mfu(runs, chips)),
         wall_days=interval(wall / DAY),
         end_date=_end(plan, interval(wall / DAY)),

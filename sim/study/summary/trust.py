@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.report.content import ValidationGroup, ValidationRecord
+from sim.report.content import ValidationGroup, ValidationRecord, ValidationRow
 from sim.study.validation.cases import validation_folder
 from sim.study.validation.scores import PAGES
 
@@ -21,6 +21,14 @@ SEEN = {
     "new rows will be larger. Weighted by how fully each was published.",
     "serving": "No number was fitted to these rows, but those who chose the terms of the model had seen them: "
     "not an independent test. Weighted by how fully each was published.",
+}
+METRICS = {
+    "tokens_per_s_per_chip": "tokens/s/chip",
+    "tflops_per_chip": "TFLOP/s/chip",
+    "step_time_s": "step time, s",
+    "tpot_ms": "TPOT, ms",
+    "ttft_ms": "TTFT, ms",
+    "mfu": "MFU",
 }
 NAMES = {"moe": "MoE", "both": "prefill and decode together", "tpot": "TPOT"}
 
@@ -58,7 +66,30 @@ def validation_record(result: Mapping[str, Any]) -> ValidationRecord:
         baselines=[_group(name, s) for name, s in summary.get("baselines", {}).items()],
         worst=[(_what(row), row["error"], _cause(row)) for row in worst],
         note=SEEN[result["kind"]],
+        rows=[_scored(row) for row in rows],
+        independent=independent_score(result["kind"]),
     )
+
+
+def independent_score(kind: str) -> ValidationGroup | None:
+    """Scores of rows that were gathered after the model was finished and scored once; None where there are none."""
+    path = validation_folder() / f"independent-{PAGES[kind]}.json"
+    if not path.is_file():
+        return None
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return _group("independent", found["summary"]["headline"])
+
+
+def _scored(row: Mapping[str, Any]) -> ValidationRow:
+    return ValidationRow(
+        row["case_id"], _what(row), _metric(row), row["measured"], row["predicted"], row["low"], row["high"]
+    )
+
+
+def _metric(row: Mapping[str, Any]) -> str:
+    """What was measured, in words: "tokens/s/chip", "TPOT, ms"."""
+    metric = str(row["metric"])
+    return METRICS.get(metric, metric.replace("_per_", "/").replace("_", " "))
 
 
 def _group(name: str, scores: Mapping[str, Any]) -> ValidationGroup:
@@ -91,5 +122,4 @@ def _what(row: Mapping[str, Any]) -> str:
 
 def _cause(row: Mapping[str, Any]) -> str:
     held = "inside" if row["low"] <= row["measured"] <= row["high"] else "outside"
-    measured = row["metric"].replace("_per_", "/").replace("_", " ")
-    return f"{measured}, weight {row['weight']:g}; {held} its interval; row {row['case_id']}"
+    return f"{_metric(row)}, weight {row['weight']:g}; {held} its interval; row {row['case_id']}"

@@ -24,7 +24,7 @@ NOT_MODELLED = (
     "Model quality: both clusters are taken to train and serve the same model equally well",
     "Networks beyond one site",
     "Learning over the run: software is frozen at the state of its sources",
-    "Multi-tenancy and several models on one cluster; both chips in one fleet, which `parity mix` works out",
+    "Multi-tenancy and several models on one cluster; both chips in one fleet, which the command parity mix works out",
 )
 
 
