@@ -16,7 +16,6 @@ from sim.physics.work import (
     EIGHT_BIT,
     NO_TRAFFIC,
     ROUTED,
-    SERVING_TRAFFIC,
     SIXTEEN_BIT,
     Array,
     Operator,
@@ -249,7 +248,7 @@ def forward_operators(
     group_tokens: Array | None = None,
     fused_attention: bool = True,
     mtp: bool = True,
-    traffic: Traffic | None = None,
+    traffic: Traffic = NO_TRAFFIC,
 ) -> tuple[Operator, ...]:
     """Operators of one forward pass of one attention replica; experts carry the work of their whole group.
 
@@ -267,8 +266,8 @@ def forward_operators(
     mtp : bool
         Training only: count the multi-token-prediction layers if the model trains them. Drafting in decode is
         :func:`draft_operators`.
-    traffic : Traffic, optional
-        Small-kernel traffic; default: none in training, that of serving engines otherwise.
+    traffic : Traffic
+        Memory traffic of the small kernels; left out: none.
 
     Returns
     -------
@@ -281,12 +280,7 @@ def forward_operators(
     logits and small kernels stay in 16 bit whatever the job's precision; fp8 and fp4 training pays for turning
     inputs into that format. Engram tables are read from wherever they are kept, often host memory.
     """
-    job = _Job(
-        phase,
-        precisions,
-        traffic or (NO_TRAFFIC if phase == "training" else SERVING_TRAFFIC),
-        fused_attention,
-    )
+    job = _Job(phase, precisions, traffic, fused_attention)
     whole = _batch(sequences, new, past, group_tokens)
     replay = phase == "prefill" and architecture.prompt_replay > 0
     batches = {"all": whole, "window": whole.last(architecture.prompt_replay) if replay else whole}
@@ -332,6 +326,7 @@ def draft_operators(
     past: Array,
     precisions: Precisions,
     group_tokens: Array | None = None,
+    traffic: Traffic = NO_TRAFFIC,
 ) -> tuple[Operator, ...]:
     """Operators of drafting one token per sequence with the model's own draft layers.
 
@@ -342,5 +337,5 @@ def draft_operators(
     """
     if architecture.mtp is None:
         raise ValueError("the model has no draft layers")
-    job = _Job("decode", precisions, SERVING_TRAFFIC, True)
+    job = _Job("decode", precisions, traffic, True)
     return tuple(_draft_pass(architecture, _batch(sequences, 1.0, past, group_tokens), job))

@@ -4,7 +4,6 @@ from sim.physics.backward import backward_operators
 from sim.physics.forward import draft_operators, experts_touched, forward_operators
 from sim.physics.work import (
     NO_TRAFFIC,
-    SERVING_TRAFFIC,
     Operator,
     Precisions,
     Sharding,
@@ -13,7 +12,6 @@ from sim.physics.work import (
 
 __all__ = [
     "NO_TRAFFIC",
-    "SERVING_TRAFFIC",
     "Operator",
     "Precisions",
     "Sharding",

@@ -153,6 +153,3 @@ class Traffic:
 
 
 NO_TRAFFIC = Traffic()
-# Serving engines fuse less, and their routed copies are handled inside the exchange kernels. Nobody publishes either
-# number: they are assumed, without a range, and the fitted speeds of prefill and decode absorb what they miss.
-SERVING_TRAFFIC = Traffic(hidden=24.0, moe_factor=1.3)

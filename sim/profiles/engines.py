@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from sim.profiles.fields import Bytes, Document, Ratio, Seconds, Share, Tokens
+from sim.profiles.stacks import ServingKernels
 
 Class = str
 """A value of a column, or `any`; `value/family` for one chip family, `value/moe` for mixtures of experts."""
@@ -47,6 +48,8 @@ class EngineRules(Document):
     """Speed of the expert products over that of the chip's best kernels."""
     engine_speed: dict[Class, Ratio]
     """Speed of everything over that of the engine the chip's kernels were measured in."""
+    small_kernels: ServingKernels
+    """Memory traffic between the matrix products, of all engines."""
     max_batch: dict[Class, Ratio]
     """Sequences per rank the engine admits where the row does not say."""
     chunk: dict[Class, Tokens]

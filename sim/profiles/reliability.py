@@ -58,6 +58,8 @@ class Reliability(Record):
     """Training time between checkpoints; left out: the interval that wastes least."""
     planned_downtime: Share
     """Share of the calendar lost to planned stops and evaluation."""
+    planned_stop: Seconds | None = None
+    """Length of one of these stops, for the event engine; left out: as in the shipped recipe `pretrain-v3`."""
     spares: Share
     """Chips held ready beyond those that train, as a share."""
     repair: Seconds | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sim.profiles.fields import Bytes, Date, Document, Ratio, Record, Share
+from sim.profiles.fields import Bytes, Date, Document, Ratio, Record, Seconds, Share
 
 Class = str
 """A value of a column, `any`, `old` or `unstated`; `value/family` for one chip family."""
@@ -35,6 +35,15 @@ class SmallKernels(Record):
     """Share of the time of small kernels in norms and activation functions, for selective recompute. No range."""
     repeated_by_ranks: Share
     """Share of it that every tensor rank repeats without sequence parallelism."""
+
+
+class ServingKernels(Record):
+    """Memory traffic of a serving engine between the matrix products."""
+
+    hidden: Ratio
+    """Elements moved per token, attention block and unit of hidden width."""
+    experts: Ratio
+    """Factor on that in layers with routed experts."""
 
 
 class TrainingState(Record):
@@ -119,6 +128,14 @@ class StackRules(Document):
     """Months by which published code is told apart; left out: those of the shipped table."""
     goodput: dict[Class, Share]
     """Share of the calendar that trains, for totals."""
+    usual_run: Seconds
+    """Length of a run for a goodput whose length is not given."""
+    open_layout: Ratio
+    """Most that layouts which a row leaves open may add to the standard deviation of log time."""
+    booked: Ratio
+    """Standard deviation of log(booked / computed) chip-hours or days: ramps of the batch, changes of recipe, idle chips."""
+    server_power: Ratio
+    """Standard deviation of log(predicted / measured) power of a server at work, besides its inputs."""
     model_error: dict[str, float]
     """Standard deviation of log(predicted / measured) that no listed input explains, by family; `moe` and
     `light` are factors on it."""

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from sim.profiles.fields import Bytes, Document, Ratio, Record, Seconds, Share, Tokens
 from sim.profiles.fleet import DaySpec, FleetSpec
 from sim.profiles.reliability import BatchStage, Reliability
-from sim.profiles.stacks import SmallKernels, StatedAt, TrainingState
+from sim.profiles.stacks import ServingKernels, SmallKernels, StatedAt, TrainingState
 
 Choice = Literal["none", "partial", "full"]
 TrainingPrecision = Literal["best", "bf16", "fp8", "fp4"]
@@ -158,6 +158,8 @@ class ServingSoftware(Record):
     """Time for which the scheduler of a loaded engine holds a prompt back before it is read."""
     routed: Ratio | None = None
     """Teams of chips behind one router: their prompts wait in one queue, those of other routers in others."""
+    small_kernels: ServingKernels | None = None
+    """Memory traffic between the matrix products."""
     sequence_parallel: bool = False
     """Prefill splits norms and other small kernels over the tensor ranks instead of repeating them on each."""
 

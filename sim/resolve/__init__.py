@@ -2,10 +2,12 @@
 
 from sim.resolve.hardware import FAMILIES, resolve_chip, resolve_network
 from sim.resolve.ownership import resolve_ownership, unknown_prices
-from sim.resolve.serving import resolve_serving, stated_engine
+from sim.resolve.serving import resolve_engine, resolve_serving, resolve_serving_kernels, stated_engine
 from sim.resolve.training import (
     resolve_small_kernels,
+    resolve_software,
     resolve_training,
+    stated_reliability,
     stated_software,
     training_precisions,
 )
@@ -16,12 +18,16 @@ __all__ = [
     "MEDIAN",
     "World",
     "resolve_chip",
+    "resolve_engine",
     "resolve_network",
     "resolve_ownership",
     "resolve_serving",
+    "resolve_serving_kernels",
     "resolve_small_kernels",
+    "resolve_software",
     "resolve_training",
     "stated_engine",
+    "stated_reliability",
     "stated_software",
     "training_precisions",
     "unknown_prices",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from sim.physics.chip import Chip
+from sim.physics.operators import Traffic as KernelTraffic
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.model import ModelProfile
+from sim.profiles.stacks import ServingKernels
 from sim.profiles.workload import Lengths, ServingSoftware, ServingTraffic, Speculation
 from sim.resolve.filled import filled, given
 from sim.resolve.world import MEDIAN, World
@@ -71,7 +73,13 @@ def resolve_engine(software: ServingSoftware, speculation: Speculation, world: W
         grouped_speed=world(given(software.grouped_speed)),
         outside_s=world(given(software.first_token)) + world(given(software.prompt_delay)),
         routed=world(given(software.routed)),
+        small_kernels=resolve_serving_kernels(given(software.small_kernels), world),
     )
+
+
+def resolve_serving_kernels(kernels: ServingKernels, world: World = MEDIAN) -> KernelTraffic:
+    """Plain numbers of the memory traffic of an engine between matrix products."""
+    return KernelTraffic(hidden=world(kernels.hidden), moe_factor=world(kernels.experts))
 
 
 def _pattern(traffic: ServingTraffic, world: World) -> Pattern:

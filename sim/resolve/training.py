@@ -9,6 +9,7 @@ from sim.physics.operators import Traffic as KernelTraffic
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.hardware import KernelProfile
 from sim.profiles.model import ModelProfile
+from sim.profiles.reliability import Reliability
 from sim.profiles.stacks import SmallKernels
 from sim.profiles.workload import TrainingRecipe, TrainingSoftware
 from sim.resolve.filled import filled, given
@@ -38,13 +39,18 @@ def training_precisions(chip: Chip, choice: str = "best") -> Precisions:
 
 def stated_software(recipe: TrainingRecipe) -> TrainingSoftware:
     """Software of a recipe; what a recipe from before these keys leaves out comes from the shipped `pretrain-v3`."""
+    return filled(recipe.software, ("traffic", "state", "stated_at"), lambda: _shipped().software)
 
-    def shipped() -> TrainingSoftware:
-        found = Catalogue().workload("pretrain-v3")
-        assert isinstance(found, TrainingRecipe)
-        return found.software
 
-    return filled(recipe.software, ("traffic", "state", "stated_at"), shipped)
+def stated_reliability(rules: Reliability) -> Reliability:
+    """Stops of a run, with the length of the planned ones."""
+    return filled(rules, ("planned_stop",), lambda: _shipped().reliability)
+
+
+def _shipped() -> TrainingRecipe:
+    recipe = Catalogue().workload("pretrain-v3")
+    assert isinstance(recipe, TrainingRecipe)
+    return recipe
 
 
 def resolve_small_kernels(traffic: SmallKernels, world: World = MEDIAN) -> KernelTraffic:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from sim.physics.architecture import Architecture
 from sim.physics.chip import Chip
 from sim.physics.network import Network
-from sim.physics.operators import Precisions
+from sim.physics.operators import NO_TRAFFIC, Precisions
+from sim.physics.operators import Traffic as KernelTraffic
 from sim.serving.pattern import STEADY, Pattern
 from sim.serving.traffic import LengthDistribution
 
@@ -63,7 +64,7 @@ class Targets:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What the serving software does; numbers may be arrays of draws.
+    """What the serving software does; numbers may be arrays of draws. The defaults are an engine that costs nothing.
 
     Attributes
     ----------
@@ -115,6 +116,8 @@ class Engine:
         Teams of ranks behind one router: their prompts wait in one queue.
     host_bandwidth : Array
         Rate at which a rank reads look-up tables from host memory [byte/s]; inf: they lie in device memory.
+    small_kernels : sim.physics.work.Traffic
+        Memory traffic of norms, activation functions and other small kernels.
     """
 
     overlap_hidden: Array = 0.0
@@ -123,23 +126,24 @@ class Engine:
     expert_popularity: Array = 0.0
     step_overhead_s: Array = 0.0
     replica_overhead_s: Array = 0.0
-    memory_use: Array = 0.9
-    buffers_bytes: Array = 4e9
+    memory_use: Array = 1.0
+    buffers_bytes: Array = 0.0
     drafts: int = 0
     accepted: Array = 1.0
     draft_rereads: Array = 0.0
     draft_cost: Array = 1.0
     eager_prefill: Array = 1.0
-    prefill_spread: Array = 0.5
+    prefill_spread: Array = 0.0
     sequence_parallel: bool = False
     interleave: Interleave = "mixed"
     max_batch: Array = np.inf
-    chunk_tokens: Array = 8192.0
+    chunk_tokens: Array = np.inf
     speed: Array = 1.0
     grouped_speed: Array = 1.0
     outside_s: Array = 0.0
-    routed: Array = 8.0
+    routed: Array = 1.0
     host_bandwidth: Array = np.inf
+    small_kernels: KernelTraffic = NO_TRAFFIC
 
 
 @dataclass(frozen=True, slots=True)

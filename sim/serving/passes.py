@@ -122,6 +122,7 @@ def _decode_operators(
         past=context,
         precisions=job.precisions,
         group_tokens=tokens,
+        traffic=job.engine.small_kernels,
     )
     return _as_routed(job, shape, operators, tokens)
 
@@ -138,6 +139,7 @@ def _prefill_operators(
         past=past,
         precisions=job.precisions,
         group_tokens=tokens,
+        traffic=job.engine.small_kernels,
     )
     return _as_routed(job, shape, operators, tokens)
 

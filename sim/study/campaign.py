@@ -15,7 +15,8 @@ from sim.profiles.reliability import Reliability
 from sim.profiles.scenario import ClusterChoice
 from sim.profiles.workload import TrainingRecipe
 from sim.quantity import Array
-from sim.resolve import MEDIAN, World
+from sim.resolve import MEDIAN, World, stated_reliability
+from sim.resolve.filled import given
 from sim.study.cluster import Cluster
 from sim.training.campaign_plan import CampaignPlan, Cause, Delivery
 from sim.training.checkpoints import checkpoint_time
@@ -89,6 +90,7 @@ def campaign_plan(
     state : Array
         Bytes of a checkpoint; see :func:`state_bytes`.
     """
+    rules = stated_reliability(rules)
     causes, stops = stop_causes(rules, world)
     rate = crew.failure_rate * stops
     broken = sum((np.asarray(cause.share) * cause.exchanged for cause in causes), np.zeros(()))
@@ -102,6 +104,7 @@ def campaign_plan(
         failure_rate=rate,
         causes=causes,
         planned_downtime=world(rules.planned_downtime),
+        planned_stop_s=world(given(rules.planned_stop)),
         spares=spares / training,
         node_chips=crew.server,
         repair_s=repair_s,

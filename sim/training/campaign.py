@@ -195,7 +195,7 @@ class _Course:
             self.position_s, self.copied_s = 0.0, self.env.now
             if not self.cycles:
                 yield from self._last_write()
-            elif self._planned_owed() >= self.plan.planned_stop_s:
+            elif self._planned_owed() >= float(self.plan.planned_stop_s):
                 yield from self._stand_still(self._planned_owed(), "planned")
                 self.log("resume", f"{self.left_s:.0f} s of work left")
         elif step == to_failure:
@@ -211,9 +211,8 @@ class _Course:
         due_s = until - self.env.now
         downtime = float(self.plan.planned_downtime)
         if downtime > 0.0:
-            due_s = min(
-                due_s, (self.plan.planned_stop_s - self._planned_owed()) * (1.0 - downtime) / downtime
-            )
+            missing_s = float(self.plan.planned_stop_s) - self._planned_owed()
+            due_s = min(due_s, missing_s * (1.0 - downtime) / downtime)
         if not np.isfinite(due_s):
             return self.cycles
         ahead = (self.position_s + max(due_s, 0.0) * speed) / self.cycle_s

@@ -62,8 +62,8 @@ class CampaignPlan:
         write is complete the run can only go back to the checkpoint before.
     planned_downtime : Array
         Share of the calendar lost to planned stops and evaluations [1].
-    planned_stop_s : float
-        Length of one planned stop, for the event engine [s].
+    planned_stop_s : Array
+        Length of one planned stop, for the event engine [s]; 0: what is owed is taken after every checkpoint.
     checkpoint_every_s : Array or None
         Training time between two checkpoints [s]; None: the interval that wastes least.
     shortest_interval_s : Array
@@ -94,7 +94,7 @@ class CampaignPlan:
     checkpoint_s: Array = 0.0
     write_s: Array = 0.0
     planned_downtime: Array = 0.0
-    planned_stop_s: float = 4 * 3600.0
+    planned_stop_s: Array = 0.0
     checkpoint_every_s: Array | None = None
     shortest_interval_s: Array = 1.0
     spares: Array = 0.0

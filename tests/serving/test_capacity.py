@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
-from test_iteration import H100, H100_NET, H800, H800_NET, LLAMA_70B, V3, serving
+from test_iteration import H100, H100_NET, H800, H800_NET, KERNELS, LLAMA_70B, V3, serving
 
 from sim.serving.capacity import serving_capacity
 from sim.serving.job import Engine, ServingJob, Targets, Traffic
@@ -18,7 +18,10 @@ from sim.serving.pools import KIND_WEIGHTS, largest_within, mean_below_peak, pro
 from sim.serving.traffic import LengthDistribution
 
 CHAT = Traffic(LengthDistribution(1500, 1.0, 60000), LengthDistribution(350, 0.9, 4096), prefix_hit=0.5)
-ENGINE = Engine(overlap_hidden=0.6, expert_imbalance=1.1, step_overhead_s=1e-3)
+ENGINE = Engine(
+    overlap_hidden=0.6, expert_imbalance=1.1, step_overhead_s=1e-3, memory_use=0.9, buffers_bytes=4e9,
+    prefill_spread=0.5, chunk_tokens=8192.0, routed=8.0, small_kernels=KERNELS,
+)  # fmt: skip
 
 
 PROMISE = Targets(2.0, 0.05)

@@ -11,6 +11,7 @@ from sim.physics.chip import Chip, KernelCurve
 from sim.physics.ffn_shapes import DenseFeedForward, MixtureOfExperts
 from sim.physics.network import Network, Tier
 from sim.physics.operators import Precisions
+from sim.physics.operators import Traffic as KernelTraffic
 from sim.serving.iteration import decode_step_time, prefill_time
 from sim.serving.job import Engine, ServingJob, Targets, Traffic, UnitShape, as_ranks, serving_precisions
 from sim.serving.passes import copies_time
@@ -99,9 +100,14 @@ ASCEND_NET = Network(
 )
 
 
+KERNELS = KernelTraffic(hidden=24.0, moe_factor=1.3)  # what engines move between the matrix products
+USUAL = {"small_kernels": KERNELS, "memory_use": 0.9, "buffers_bytes": 4e9, "prefill_spread": 0.5}
+
+
 def serving(architecture, chip, **engine):
     traffic = Traffic(LengthDistribution(4096, 0.0, 1e6), LengthDistribution(1024, 0.0, 1e6))
-    return ServingJob(architecture, serving_precisions(chip), traffic, Targets(1.0, 0.05), Engine(**engine))
+    made = Engine(**USUAL | engine)
+    return ServingJob(architecture, serving_precisions(chip), traffic, Targets(1.0, 0.05), made)
 
 
 def test_terms_and_bounds_add_up():
@@ -198,7 +204,11 @@ def test_llama_70b_on_hopper():
     (vLLM)."""
     lean = Precisions(**{**_fields(serving_precisions(H200)), "kv_bytes": 1.0})
     job = ServingJob(
-        LLAMA_70B, lean, serving(LLAMA_70B, H200).traffic, Targets(1, 0.05), Engine(step_overhead_s=0.6e-3)
+        LLAMA_70B,
+        lean,
+        serving(LLAMA_70B, H200).traffic,
+        Targets(1, 0.05),
+        Engine(step_overhead_s=0.6e-3, small_kernels=KERNELS),
     )
     one = decode_step_time(job, H200, H100_NET, UnitShape(1, 1), 32.0, 921.6 + 7372.8 / 2)
     assert one.total_s == pytest.approx(27.5e-3, rel=0.15)

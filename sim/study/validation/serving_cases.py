@@ -20,7 +20,7 @@ from sim.profiles.messages import InputError
 from sim.profiles.model import ModelProfile
 from sim.profiles.tree import read_tree
 from sim.quantity import Array, Quantity
-from sim.resolve import MEDIAN, World, resolve_chip, resolve_network
+from sim.resolve import MEDIAN, World, resolve_chip, resolve_network, resolve_serving_kernels
 from sim.serving.job import STORED_BYTES, Engine, ServingJob, Targets, Traffic, UnitShape, as_ranks
 from sim.serving.traffic import LengthDistribution
 from sim.study.serving import with_host_memory
@@ -209,6 +209,7 @@ def _engine(setting: ServingSetting, chosen: Mapping[str, Array], world: World) 
         chunk_tokens=_per_replica(setting, "prefill_tokens_per_batch", chosen["chunk"])
         if case.text("phase") == "both"
         else chosen["chunk"],
+        small_kernels=resolve_serving_kernels(setting.rules.small_kernels, world),
     )
 
 

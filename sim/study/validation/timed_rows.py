@@ -19,7 +19,6 @@ from sim.training.step import StepTime, step_time
 
 HEADLINE = frozenset({"step_time_s", "tokens_per_s_per_chip", "tflops_per_chip", "mfu"})
 DRAWS = 32
-WIDEST_SEARCH = 0.15  # standard deviation of log time that unpublished inputs may add
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,9 @@ def time_of(setting: Setting, draws: int = DRAWS) -> Timed:
     inputs = setting.inputs()
     world = world_at(inputs, sobol_probabilities(draws, len(inputs), seed=1))
     many = np.ravel(_in_worlds(setting, world, chosen).total)
-    searched = min(WIDEST_SEARCH, 0.5 * float(np.log(np.median(seconds) / seconds[best]))) if blank else 0.0
+    least, middle = seconds[best], np.median(seconds)
+    widest = setting.rules.open_layout.median
+    searched = min(widest, 0.5 * float(np.log(middle / least))) if blank else 0.0
     spread = float(np.hypot(np.std(np.log(many)), searched))
     return Timed(
         setting,

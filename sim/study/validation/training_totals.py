@@ -34,13 +34,6 @@ DAY_S, HOUR_S, J_PER_KWH = 86_400.0, 3_600.0, 3.6e6
 TOTALS = ("gpu_hours_total", "wall_days")
 CAMPAIGN = frozenset({*TOTALS, "goodput", "interruptions", "mttf_hours", "energy_kwh"})
 RECIPE = "pretrain-v3"  # whose stops and restarts stand for those of every stack since 2023
-BOOKED = (
-    0.10  # standard deviation of log(booked over computed): ramps of the batch, changes of recipe, idle chips
-)
-USUAL_RUN_S = 30 * DAY_S  # length of a run for a goodput whose length is not given: it hardly matters
-POWER_ERROR = (
-    0.08  # standard deviation of log(predicted / measured) power of a server at work, besides its inputs
-)
 
 Reader = Callable[[World], float | NDArray[np.float64]]
 
@@ -64,16 +57,15 @@ def predict_campaign(case: Case, catalogue: Catalogue, rules: StackRules, draws:
         duration_s = _duration(case)
         inputs = [chip.power.idle, chip.power.tdp, chip.power.training, system.power.server]
         return _from_worlds(case, inputs, lambda w: server_power(chip, system, w) * chips * duration_s / J_PER_KWH, draws,
-                            own=POWER_ERROR, note="chips and servers, without network and cooling")  # fmt: skip
+                            rules.server_power.median, "chips and servers, without network and cooling")  # fmt: skip
     if metric == "goodput":
         state = parameter_counts(catalogue.model(case.id("model_id")).shape).total * (
             rules.state.weight.median + rules.state.adamw.median
         )
 
         def share(world: World) -> NDArray[np.float64]:
-            plan = campaign_plan(
-                reliability, state, _crew(chip, system, chips, reliability, world), USUAL_RUN_S, world
-            )
+            crew = _crew(chip, system, chips, reliability, world)
+            plan = campaign_plan(reliability, state, crew, rules.usual_run.median, world)
             return np.asarray(goodput(plan).share)
 
         return _from_worlds(case, inputs, share, draws, ends=True)
@@ -99,7 +91,7 @@ def _predict_total(case: Case, catalogue: Catalogue, rules: StackRules, draws: i
         raise CannotPredict("tokens_total_T is not given")
     job, timed = resolve_job(setting), time_of(setting, draws)
     work_s, chips = float(job.steps) * timed.seconds, case.number("n_chips") / setting.dies
-    booked = 0.0 if _is_ideal(case) else BOOKED
+    booked = 0.0 if _is_ideal(case) else rules.booked.median
     own = float(np.sqrt(timed.spread**2 + model_error(setting) ** 2 + booked**2))
     note = f"{timed.note}; {job.steps:,.0f} steps of {timed.seconds:.3g} s"
     unit = DAY_S if case.text("metric") == "wall_days" else HOUR_S / chips
