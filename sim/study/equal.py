@@ -97,7 +97,7 @@ def plain_counts(question: Question, world: World, draws: int) -> Iterator[Equal
         found = np.broadcast_to(chips * np.asarray(one) / np.asarray(other), draws).astype(float)
         unknown = bool(np.isnan(found).all())
         return EqualCount(
-            basis, group, "", None if unknown else found, "the price is unknown" if unknown else ""
+            basis, group, "", None if unknown else found, _unpriced(question) if unknown else ""
         )
 
     one, other = (total_processing_performance(side.chip.matrix_peak) for side in (a, b))
@@ -109,7 +109,12 @@ def plain_counts(question: Question, world: World, draws: int) -> Iterator[Equal
     yield ratio("bandwidth", "paper", a.chip.memory_bandwidth, b.chip.memory_bandwidth)
     yield ratio("capacity", "paper", a.chip.memory_bytes, b.chip.memory_bytes)
     yield ratio("purchase", "money", a.purchase_usd, b.purchase_usd)
-    yield ratio("rent", "money", a.rent, b.rent, "nobody states a market rent for both")
+    why = (
+        f"no market rent of both was known by {question.as_of}"
+        if question.as_of
+        else "nobody states one for both"
+    )
+    yield ratio("rent", "money", a.rent, b.rent, why)
 
 
 def _lacking(question: Question, chips: tuple[Chip, Chip], precision: str) -> str:
@@ -142,25 +147,34 @@ def job_counts(
         yield EqualCount("date", "job", job, _same_day(question, answer))
         curve = answer.curve
         a = _bill(answer.a, np.array([float(question.a.choice.chips)]), view)[0]
-        yield _known("cost", job, equal_count(a, answer.counts, _bill(curve, answer.counts, view)))
+        b = _bill(curve, answer.counts, view)
+        found = np.where(np.isnan(a) | np.isnan(b).any(axis=0), np.nan, equal_count(a, answer.counts, b))
+        yield _known(question, job, found)
         yield EqualCount("power", "job", job, equal_count(answer.a.power_w[0], answer.counts, curve.power_w))
         return
     yield EqualCount("date", "job", job, None, "serving has no last day")
     chips = question.a.choice.chips
     money = [total(run.cluster.cost_blocks(run.it_power_w)[view]) for run in (answer.a, answer.b)]
     draws = len(np.ravel(answer.equal))
-    yield _known("cost", job, np.broadcast_to(chips * np.asarray(money[0]) / np.asarray(money[1]), draws))
+    yield _known(question, job, np.broadcast_to(chips * np.asarray(money[0]) / np.asarray(money[1]), draws))
     power = (
         chips * np.asarray(answer.a.power_w / answer.a.chips) / np.asarray(answer.b.power_w / answer.b.chips)
     )
     yield EqualCount("power", "job", job, np.broadcast_to(power, draws).astype(float))
 
 
-def _known(basis: str, job: str, count: Vector) -> EqualCount:
-    unknown = bool(np.isnan(count).all())
-    return EqualCount(
-        basis, "job", job, None if unknown else count.astype(float), "the price is unknown" if unknown else ""
-    )
+def _known(question: Question, job: str, count: Vector) -> EqualCount:
+    if np.isnan(count).all():
+        return EqualCount("cost", "job", job, None, _unpriced(question))
+    return EqualCount("cost", "job", job, count.astype(float))
+
+
+def _unpriced(question: Question) -> str:
+    """Why there is no count by money."""
+    late = [side.label for side in question.sides if side.late]
+    if question.as_of is None or not late:
+        return "the price is unknown"
+    return f"no price of {' and '.join(late)} was known by {question.as_of}"
 
 
 def _bill(runs: TrainingRuns, counts: Vector, view: View) -> Vector:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sim.economics.ownership import View
 from sim.profiles.messages import InputError, Problem
 from sim.study.answer import CannotRunError, prepare
+from sim.study.convergence import ends_error
 from sim.study.equal import BASES, EqualCount, job_counts, plain_counts
 from sim.study.question import Question, Task
 from sim.units import did_you_mean
@@ -32,6 +33,12 @@ class EqualAnswer:
     seed: int
     counts: tuple[EqualCount, ...]
     refused: tuple[tuple[str, str], ...]
+
+    @property
+    def ends_error(self) -> float:
+        """How well the ends of the counts are known: by the same work, else by every measure there is [1]."""
+        counts = [each for each in self.counts if each.basis == "work"] or self.counts
+        return ends_error(each.count for each in counts if each.count is not None)
 
 
 def equal_answer(

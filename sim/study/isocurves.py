@@ -15,6 +15,7 @@ from sim.profiles.messages import InputError, Problem
 from sim.quantity import Quantity
 from sim.resolve import World
 from sim.study.answer import ServingStudy, TrainingStudy
+from sim.study.convergence import ends_error
 from sim.study.equal import job_counts
 from sim.study.question import Question
 from sim.study.sensitivity import tipping_point
@@ -51,6 +52,11 @@ class IsoCurve:
             warnings.filterwarnings("ignore", "All-NaN slice")
             bands = np.nanquantile(np.where(np.isinf(counts), 1e30, counts), LEVELS, axis=1)
         return tuple(tipping_point(self.values, band, threshold) for band in bands)
+
+    @property
+    def ends_error(self) -> float:
+        """How well the ends of the intervals of the counts are known, at the worst of the values [1]."""
+        return ends_error([*self.work])
 
     @property
     def moves(self) -> bool:

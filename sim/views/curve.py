@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import shlex
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -13,7 +11,7 @@ from typing import Any, TextIO
 
 import pandas as pd
 
-from sim.economics.ownership import View
+from sim.economics import ownership
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError, Problem
 from sim.report.charts.curve import isocurve as picture
@@ -21,7 +19,6 @@ from sim.report.content import Curve, Interval, RunIdentity
 from sim.report.document import standalone
 from sim.report.figures import Chart, drawing
 from sim.report.numbers import bounds, number
-from sim.report.outputs import write_all
 from sim.study.answer import CannotRunError, prepare
 from sim.study.inputs import name_of
 from sim.study.isocurves import grid_of, isocurve, leaf
@@ -30,7 +27,9 @@ from sim.study.summary.curves import curve_content
 from sim.study.summary.report import inputs_hash
 from sim.study.sweep.block import code_version
 from sim.units import UnitError, did_you_mean, to_base
-from sim.views.listing import Listing, print_listing
+from sim.views.listing import Listing
+from sim.views.obtained import obtained
+from sim.views.output import View, Wanted, json_text, show
 
 DRAWS = 256  # of a point, when none are given
 
@@ -45,7 +44,7 @@ class CurveRequest:
     low: str | None = None
     high: str | None = None
     points: int = 9
-    view: View = "amortised"
+    view: ownership.View = "amortised"
     draws: int = DRAWS
     seed: int | None = None
     as_of: str | None = None
@@ -70,27 +69,32 @@ def show_curve(
     """Print the counts along an input and where the conclusion turns; write table, JSON and chart to a folder."""
     question = load_question(catalogue, request.scenario, request.as_of)
     seed = question.scenario.uncertainty.seed if request.seed is None else request.seed
-    curve = _curve(question, request, seed)
-    record = _record(question, request, curve, seed)
-    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
-    if folder is not None:
-        table = _table(curve).to_csv(index=False, lineterminator="\n")
-        svg, png = _picture(catalogue, question, request, curve, seed)
-        files = {
-            "curve.csv": table.encode(),
-            "curve.json": (text + "\n").encode(),
-            "curve.svg": svg,
-            "curve.png": png,
-        }
-        write_all(folder, files)
-    if as_json:
-        print(text, file=out)
-        return
-    print_listing(_listing(question, curve), out)
-    print("\n".join(_turns(question, curve)), file=out)
+
+    def record(found: _Found) -> str:
+        return json_text({**_record(question, request, found.curve, seed), "ends_error": found.ends_error})
+
+    def files(found: _Found) -> dict[str, bytes]:
+        table = _table(found.curve).to_csv(index=False, lineterminator="\n").encode()
+        svg, png = _picture(catalogue, question, request, found.curve, seed)
+        return {"curve.csv": table, "curve.json": record(found).encode(), "curve.svg": svg, "curve.png": png}
+
+    def headline(found: _Found) -> Iterator[str]:
+        yield from _turns(question, found.curve)
+        yield obtained(found.curve.draws, seed, found.ends_error, question.as_of or "")
+
+    view = View(record, lambda found: [_listing(question, found.curve)], files, headline)
+    show(out, Wanted(as_json, folder), lambda: _curve(question, request, seed), view)
 
 
-def _curve(question: Question, request: CurveRequest, seed: int) -> Curve:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A line, and how well the ends of its intervals are known [1]."""
+
+    curve: Curve
+    ends_error: float
+
+
+def _curve(question: Question, request: CurveRequest, seed: int) -> _Found:
     task = _task(question, request.job)
     quantity = leaf(question, request.along)
     ends = [None if text is None else _number(text, quantity.unit) for text in (request.low, request.high)]
@@ -103,7 +107,7 @@ def _curve(question: Question, request: CurveRequest, seed: int) -> Curve:
     if not found.moves:
         message = f"--along {request.along}: {task.label} does not depend on it, by work or by money"
         raise InputError([Problem(message)])
-    return curve_content(question, study, found, request.draws)
+    return _Found(curve_content(question, study, found, request.draws), found.ends_error)
 
 
 def _task(question: Question, job: str | None) -> Task:
@@ -155,10 +159,7 @@ def _table(curve: Curve) -> pd.DataFrame:
 def _record(question: Question, request: CurveRequest, curve: Curve, seed: int) -> dict[str, Any]:
     lines = {
         line: {
-            "counts": [
-                {name: level if math.isfinite(level) else None for name, level in asdict(count).items()}
-                for count in counts
-            ],
+            "counts": [asdict(count) for count in counts],
             "turns_at": dict(zip(("p05", "p50", "p95"), at, strict=True)),
         }
         for line, counts, at in _lines(curve)
@@ -178,21 +179,22 @@ def _listing(question: Question, curve: Curve) -> Listing:
         for i, value in enumerate(curve.values)
     ]
     title = f"{b.label} that equal {a.choice.chips:,} {a.label}: {curve.job_label}"
-    return Listing(title, columns, rows, [f"Median (90 % interval) of {curve.draws:,} draws at each value."])
+    return Listing(title, columns, rows, ["Median (90 % interval) at each value."])
 
 
 def _turns(question: Question, curve: Curve) -> list[str]:
     """Where each line passes the count that the question has of B."""
-    b = question.b
+    a, b = question.sides
     said = []
     for line, _, (low, middle, high) in _lines(curve):
+        equal = f"{line.capitalize()}: {a.choice.chips:,} {a.label} equal {b.choice.chips:,} {b.label}"
         if middle is None:
-            said.append(f"{b.choice.chips:,} {b.label} are not the {line} at any of these values.")
+            said.append(f"{equal} at none of these values.")
             continue
         known = sorted(x for x in (low, high) if x is not None)
         range_ = f" (90 % interval {number(known[0])} to {number(known[1])})" if len(known) == 2 else ""
         unit = f" {curve.unit}" if curve.unit else ""
-        said.append(f"{b.choice.chips:,} {b.label} are the {line} at {number(middle)}{unit}{range_}.")
+        said.append(f"{equal} at {number(middle)}{unit}{range_}.")
     return said
 
 

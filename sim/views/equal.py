@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shlex
 from collections.abc import Iterator, Sequence
@@ -12,16 +11,17 @@ from typing import Any, TextIO
 
 import pandas as pd
 
-from sim.economics.ownership import View
+from sim.economics import ownership
 from sim.profiles.catalogue import Catalogue
-from sim.report.numbers import bounds, number, percent
-from sim.report.outputs import write_all
+from sim.report.numbers import bounds, number, whole_percent
 from sim.report.wording import listed
 from sim.study.equal import BASES, EqualCount
 from sim.study.equal_study import SIMULATED, EqualAnswer, equal_answer
 from sim.study.question import load_question
 from sim.study.summary.statistics import interval
-from sim.views.listing import Listing, print_listing
+from sim.views.listing import Listing
+from sim.views.obtained import obtained
+from sim.views.output import View, Wanted, json_text, show
 
 COLUMNS = (
     "scenario",
@@ -46,7 +46,7 @@ class EqualRequest:
     scenario: str
     metrics: Sequence[str] = ()
     jobs: Sequence[str] = ()
-    view: View = "amortised"
+    view: ownership.View = "amortised"
     draws: int | None = None
     seed: int | None = None
     as_of: str | None = None
@@ -71,21 +71,40 @@ def show_equal(
 ) -> None:
     """Print the counts side by side; write them as CSV and JSON where a folder is given."""
     question = load_question(catalogue, request.scenario, request.as_of)
-    found = equal_answer(question, request.metrics, request.jobs, request.draws, request.seed, request.view)
-    record = _record(found, request)
-    if folder is not None:
+    asked = request.metrics, request.jobs, request.draws, request.seed, request.view
+
+    def record(found: EqualAnswer) -> str:
+        return json_text(_record(found, request))
+
+    def files(found: EqualAnswer) -> dict[str, bytes]:
         table = _table(found).to_csv(index=False, lineterminator="\n")
-        write_all(folder, {"equal.csv": table.encode(), "equal.json": (_json(record) + "\n").encode()})
-    if as_json:
-        print(_json(record), file=out)
-        return
-    for listing in _listings(found):
-        print_listing(listing, out)
-    print(verdict(found), file=out)
+        return {"equal.csv": table.encode(), "equal.json": record(found).encode()}
+
+    view = View(record, _listings, files, _headline)
+    show(out, Wanted(as_json, folder), lambda: equal_answer(question, *asked), view)
 
 
-def _json(record: dict[str, Any]) -> str:
-    return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
+def _headline(found: EqualAnswer) -> Iterator[str]:
+    """Whether the conclusion survives another measure, and how well the counts are known."""
+    yield from filter(None, [_work(found)])
+    yield from verdict(found).splitlines()
+    yield obtained(found.draws, found.seed, found.ends_error, found.question.as_of or "")
+
+
+def _work(found: EqualAnswer) -> str:
+    """How many of B do the work of A; from the least to the most where there are several jobs."""
+    a, b = found.question.sides
+    works = [interval(each.count) for each in found.counts if each.basis == "work" and each.count is not None]
+    medians = sorted((each for each in works if not math.isnan(each.p50)), key=lambda each: each.p50)
+    if not medians:
+        return ""
+    head = f"{a.choice.chips:,} {a.label} do the work of"
+    if len(medians) == 1:
+        return f"{head} {number(medians[0].p50)} {b.label} ({bounds(medians[0])})."
+    least, most = medians[0].p50, medians[-1].p50
+    return (
+        f"{head} {number(least)} to {number(most)} {b.label}, by job; these are medians, intervals are below."
+    )
 
 
 def _table(found: EqualAnswer) -> pd.DataFrame:
@@ -111,6 +130,7 @@ def _record(found: EqualAnswer, request: EqualRequest) -> dict[str, Any]:
         "b": {"label": b.label, "chips": b.choice.chips},
         "counts": [_entry(found, each) for each in found.counts],
         "refused": [{"job": label, "reason": reason} for label, reason in found.refused],
+        "ends_error": found.ends_error,
         "verdict": verdict(found),
     }
 
@@ -119,11 +139,8 @@ def _entry(found: EqualAnswer, each: EqualCount) -> dict[str, Any]:
     entry: dict[str, Any] = {"group": each.group, "job": each.job, "basis": each.name, "key": each.basis}
     if each.count is None:
         return {**entry, "count": None, "why": each.why}
-    levels = {
-        name: value if math.isfinite(value) else None for name, value in asdict(interval(each.count)).items()
-    }
     share = each.at_least(found.question.b.choice.chips)
-    return {**entry, "count": levels, "share_at_least": None if math.isnan(share) else share}
+    return {**entry, "count": asdict(interval(each.count)), "share_at_least": share}
 
 
 # --- terminal ------------------------------------------------------------------------------------------------
@@ -154,29 +171,36 @@ def _listings(found: EqualAnswer) -> Iterator[Listing]:
     columns = ("job", *(name for basis in bases for name in (BASES[basis], "share")))
     yield Listing(f"{head}: simulated", columns, rows, [
         f"Count (90 % interval); share: of the draws in which it is {own}.",
+        *_unknown(simulated),
         "Money and power: of the chips while they do the job. Where the count for the same money is above that for the "
         f"same work, {b.label} does the job for less.",
         *(f"{label}: {reason}" for label, reason in found.refused),
     ])  # fmt: skip
 
 
+def _unknown(simulated: Sequence[EqualCount]) -> list[str]:
+    """Why a count by money is missing from the table."""
+    missing = {each.why for each in simulated if each.basis == "cost" and each.count is None}
+    return [f"{BASES['cost'].capitalize()}: {why}." for why in sorted(missing)]
+
+
 def _cells(each: EqualCount) -> tuple[str, str]:
     if each.count is None:
         return "–", each.why
     found = interval(each.count)
-    return number(found.p50), bounds(found)
+    return number(found.p50), bounds(found) if found.p95 > found.p05 else ""
 
 
 def _short(found: EqualAnswer, each: EqualCount | None) -> tuple[str, str]:
     if each is None or each.count is None:
         return "–", ""
     middle, ends = _cells(each)
-    return f"{middle} ({ends})", _share(found, each)
+    return f"{middle} ({ends})" if ends else middle, _share(found, each)
 
 
 def _share(found: EqualAnswer, each: EqualCount) -> str:
     share = each.at_least(found.question.b.choice.chips)
-    return "" if math.isnan(share) else percent(share)
+    return "" if math.isnan(share) else whole_percent(share)
 
 
 def verdict(found: EqualAnswer) -> str:

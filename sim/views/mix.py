@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -17,11 +16,13 @@ from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError, Problem
 from sim.report.content import Interval
 from sim.report.numbers import bounds, number, percent
-from sim.report.outputs import write_all
+from sim.study.convergence import ends_error
 from sim.study.mix import MixAnswer, mix_answer
 from sim.study.question import load_question
 from sim.study.summary.statistics import interval
-from sim.views.listing import Listing, print_listing
+from sim.views.listing import Listing
+from sim.views.obtained import obtained
+from sim.views.output import View, Wanted, json_text, show
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +76,23 @@ def show_mix(
 ) -> None:
     """Print who does what in a mixed fleet, and what that adds."""
     question = load_question(catalogue, request.scenario, request.as_of)
-    found = mix_answer(question, dict(request.shares), request.draws, request.seed)
-    record = _record(found, request)
-    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
-    if folder is not None:
+    asked = dict(request.shares), request.draws, request.seed
+
+    def record(found: MixAnswer) -> str:
+        return json_text(_record(found, request))
+
+    def files(found: MixAnswer) -> dict[str, bytes]:
         table = _table(found).to_csv(index=False, lineterminator="\n")
-        write_all(folder, {"mix.csv": table.encode(), "mix.json": (text + "\n").encode()})
-    if as_json:
-        print(text, file=out)
-        return
-    print_listing(_listing(found), out)
-    print("\n".join(_lines(found)), file=out)
+        return {"mix.csv": table.encode(), "mix.json": record(found).encode()}
+
+    view = View(record, lambda found: [_listing(found)], files, _headline)
+    show(out, Wanted(as_json, folder), lambda: mix_answer(question, *asked), view)
+
+
+def _headline(found: MixAnswer) -> Iterator[str]:
+    """What the two do together, and how well that is known."""
+    yield from _lines(found)
+    yield obtained(found.draws, found.seed, ends_error([found.together, found.a]), found.question.as_of or "")
 
 
 def _rows(found: MixAnswer) -> list[tuple[str, str, str, Interval, float]]:
@@ -120,16 +127,12 @@ def _record(found: MixAnswer, request: MixRequest) -> dict[str, Any]:
         "draws": found.draws,
         "seed": found.seed,
         "jobs": [
-            {"job": job, "cluster": cluster, "chips": _finite(chips), "share_of_draws": uses}
+            {"job": job, "cluster": cluster, "chips": asdict(chips), "share_of_draws": uses}
             for _, job, cluster, chips, uses in _rows(found)
         ],
-        **{name: _finite(interval(values)) for name, values in _measures(found).items()},
+        **{name: asdict(interval(values)) for name, values in _measures(found).items()},
         "refused": [{"job": label, "reason": reason} for label, reason in found.refused],
     }
-
-
-def _finite(values: Interval) -> dict[str, float | None]:
-    return {name: value if math.isfinite(value) else None for name, value in asdict(values).items()}
 
 
 def _listing(found: MixAnswer) -> Listing:

@@ -12,7 +12,7 @@ from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError, Problem
 from sim.profiles.scenario import ClusterChoice
 from sim.report.content import Interval
-from sim.report.numbers import bounds, number, percent, scaled
+from sim.report.numbers import bounds, number, percent, scaled, whole_percent
 from sim.report.wording import listed, view_name
 from sim.study.money.answers import BreakEvenAnswer, Ladder, SideAnswer
 from sim.study.money.question import MoneyQuestion, Options, direct_money, scenario_money
@@ -170,12 +170,8 @@ def _ladders(job: JobMoney, currency: str, rate: float) -> Listing:
         for view in views:
             cells = ["" if each is None else _cell(each.views.get(view), rate) for each in found]
             rows.append((what, unit.replace("USD", currency), view_name(view), *cells))
-    notes = [
-        f"Median ({INTERVAL}). {side.chips:,} {side.label}, {side.region}.{_request(side)}"
-        if side is job.sides[0]
-        else f"{side.chips:,} {side.label}, {side.region}.{_request(side)}"
-        for side in job.sides
-    ]
+    notes = [f"Median ({INTERVAL})."]
+    notes += [f"{side.chips:,} {side.label}, {side.region}.{_request(side)}" for side in job.sides]
     notes += dict.fromkeys(note for side in job.sides for note in side.notes)
     columns = ("what", "unit", "view", *(side.label for side in job.sides))
     return Listing(f"{job.label}: what it costs", columns, rows, notes)
@@ -225,15 +221,15 @@ def _break_evens(job: JobMoney) -> Listing:
     for side in job.sides:
         for each in side.break_evens:
             name = each.input if each.unit == "1" else f"{each.input}, {each.unit}"
-            certain = percent(each.share) if 0.0 < each.share < MOSTLY else ""
-            rows.append(
-                (side.label, each.against, name, number(each.now.p50), break_even_words(each), certain)
-            )
+            there = whole_percent(each.share)
+            rows.append((side.label, each.against, name, number(each.now.p50), break_even_words(each), there))
     every = [each for side in job.sides for each in side.break_evens if each.share < MOSTLY]
-    beyond = dict.fromkeys(f"{each.input}: else {each.out_of_range}" for each in every)
+    beyond = dict.fromkeys(f"{each.out_of_range} ({each.input})" for each in every)
     notes = ["Amortised view; one input moves, all else stays."]
     if beyond:
-        notes.append(f"In draws: share of them with a break-even within range. {'; '.join(beyond)}.")
+        notes.append(
+            f"In draws: the share of them that have one within range; in the others {', '.join(beyond)}."
+        )
     columns = ("cluster", "costs as much as", "at a", "now", f"break-even ({INTERVAL})", "in draws")
     return Listing(f"{job.label}: break-evens", columns, rows, notes)
 
