@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from heapq import heappop, heappush
+from math import ceil
 
 from sim.serving.live import LiveRequest
-from sim.serving.steps import Rhythm, Speculation
+from sim.serving.steps import Rhythm, Speculation, StepCost
+
+Growths = list[tuple[float, Rhythm]]
 
 
 class Track:
@@ -65,6 +69,18 @@ class Track:
         self._by_remainder[remainder] -= 1
         self.count -= 1
 
+    def advance(self, step: int, done: list[tuple[int, LiveRequest]]) -> int:
+        """Emit what the rhythm has by a step; tokens made. Who has all of its own goes into ``done``, with its admission."""
+        emitted = self.rhythm.emitted(step)
+        made = self.count * (emitted - self.emitted)
+        self.emitted, ends = emitted, self.ends
+        while ends and ends[0][0] <= emitted:
+            end, admission, sequence = heappop(ends)
+            if sequence.admission == admission:
+                made -= emitted - end  # drafts beyond the end are thrown away
+                done.append((admission, sequence))
+        return made
+
     def steps_to_end(self, step: int) -> int:
         """Steps until the first sequence is done; there must be one."""
         ends = self.ends
@@ -92,3 +108,16 @@ class Track:
         if over == 0:
             return total - counts[0]
         return total + sum(counts[self._size - over + 1 :])
+
+
+def next_step(tracks: Sequence[Track], cost: StepCost) -> tuple[int, float, Growths]:
+    """Sequences in the next step, its time [s], and what each rhythm adds to the steps after it [s/token]."""
+    running, place, context = 0, 0.0, 0
+    growths: Growths = []
+    for track in tracks:
+        if count := track.count:
+            running += count
+            place += count * track.weight
+            context += track.offsets + count * track.emitted
+            growths.append((cost.context_s * count, track.rhythm))
+    return running, cost.base_s[ceil(place)] + cost.context_s * context, growths

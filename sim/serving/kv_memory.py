@@ -43,6 +43,28 @@ class KvMemory:
         if self.prefix is not None:
             self.prefix.clear()
 
+    def advance(self, step: int) -> tuple[int, list[LiveRequest]]:
+        """Let all decoding sequences go on to a step: tokens made, and who has all of its own, in order of admission."""
+        made = 0
+        done: list[tuple[int, LiveRequest]] = []
+        for track in self.tracks:
+            made += track.advance(step, done)
+        if len(done) > 1:
+            done.sort()
+        return made, [sequence for _, sequence in done]
+
+    def decoding(self) -> list[LiveRequest]:
+        """Sequences that decode, in order of admission."""
+        ends = [entry for track in self.tracks for entry in track.ends]
+        live = sorted(
+            (each.admission, each.index, each) for _, number, each in ends if each.admission == number
+        )
+        return [sequence for _, _, sequence in live]
+
+    def written(self, sequence: LiveRequest) -> int:
+        """Tokens that a decoding sequence has by now."""
+        return self.tracks[sequence.rhythm].emitted + sequence.offset - sequence.prompt
+
     def used(self, step: int) -> int:
         """Blocks that requests hold at a step."""
         used = self._reading + self._shared
@@ -149,7 +171,7 @@ class KvMemory:
             self._reading -= victim.blocks
             self.unpin(victim)
         else:
-            victim.generated = self.tracks[victim.rhythm].emitted + victim.offset - victim.prompt
+            victim.generated = self.written(victim)
             context = victim.prompt + victim.generated
             self.leave(victim)
         blocks = -(-context // self._size)

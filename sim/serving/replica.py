@@ -9,17 +9,17 @@ finished, the cache is full.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from heapq import heappop
-from math import ceil
 
 import simpy
 
+from sim.serving.admissions import Admissions
+from sim.serving.batch import next_step
 from sim.serving.chunks import cut_chunks
 from sim.serving.feed import Feed
 from sim.serving.kv_memory import KvMemory
 from sim.serving.lines import line_for
 from sim.serving.live import LiveRequest, ReplicaCounters
-from sim.serving.steps import ReplicaLimits, Rhythm, Segment, StepCost
+from sim.serving.steps import ReplicaLimits, Segment, StepCost
 
 __all__ = ["LiveRequest", "Replica", "ReplicaCounters"]
 
@@ -62,16 +62,12 @@ class Replica:
         self.waiting = line_for(limits.classes)
         self.active = 0
         self.unread = 0  # prompt tokens still to be read, waiting requests included
-        self.on_empty: Callable[[], None] | None = (
-            None  # told when the last request of a draining replica has left
-        )
+        self.on_empty: Callable[[], None] | None = None  # told when a draining replica has nothing left
         self._notify_first, self._notify_finish, self._notify_refused = on_first_token, on_finish, on_refused
         self._trace = trace
         self._memory = KvMemory(limits, self.counters)
         self._prefilling = line_for(limits.classes)
-        # By class, newest last; entries whose number is stale have left.
-        self._admitted: list[list[tuple[int, LiveRequest]]] = [[] for _ in range(limits.classes)]
-        self._admissions = 0
+        self._admitted = Admissions(limits.classes)
         self._step = 0
         self._decoding = 0
         self._began = 0.0
@@ -142,11 +138,10 @@ class Replica:
             segment.steps = steps if segment.start_s + end <= now else steps - 1
             self._complete(segment, now)
         self._event = None
-        lost = [*self._prefilling, *self._running()]
+        lost = [*self._prefilling, *self._memory.decoding()]
         for sequence in lost:
             if not sequence.prefill_left:
-                emitted = self._memory.tracks[sequence.rhythm].emitted
-                sequence.generated = emitted + sequence.offset - sequence.prompt
+                sequence.generated = self._memory.written(sequence)
             sequence.admission, sequence.pinned = -1, 0
         lost += self.waiting
         counters = self.counters
@@ -177,15 +172,8 @@ class Replica:
         if self._memory.prefix is not None:
             self._memory.prefix.clear()
 
-    def _running(self) -> list[LiveRequest]:
-        """Sequences that decode, in order of admission."""
-        ends = [entry for track in self._memory.tracks for entry in track.ends]
-        live = sorted(
-            (each.admission, each.index, each) for _, number, each in ends if each.admission == number
-        )
-        return [sequence for _, _, sequence in live]
-
     def _schedule(self, delay: float) -> None:
+        """The next boundary comes after ``delay`` [s]; the one that was expected before is void."""
         event = self.environment.timeout(delay)
         assert event.callbacks is not None
         event.callbacks.append(self._at_boundary)
@@ -202,6 +190,7 @@ class Replica:
             self._schedule(max(segment.start_s + end - now, 0.0))
 
     def _at_boundary(self, event: simpy.Event) -> None:
+        """A segment ends, or the first request of an idle instance is there: book, push out, admit, go on."""
         if event is not self._event:
             return  # the segment was cut short, this was its former end
         now, memory = self.environment.now, self._memory
@@ -229,40 +218,40 @@ class Replica:
     def _complete(self, segment: Segment, now: float) -> None:
         """Book the steps of a segment and let those who are done go."""
         self._segment = None
-        counters, memory, steps, chunks = self.counters, self._memory, segment.steps, self._chunks
+        counters, steps, chunks = self.counters, segment.steps, self._chunks
         counters.busy_s += now - self._began
         counters.batch_seconds += self._decoding * (now - self._began)
         counters.steps += steps
         if self.limits.mixed or not chunks:
-            if memory.prefix is not None and steps > 1:
-                memory.trim(self._step + steps - 1)
-            self._step += steps
-            counters.sequence_steps += self._decoding * steps
-            done: list[tuple[int, LiveRequest]] = []
-            for track in memory.tracks:
-                emitted = track.rhythm.emitted(self._step)
-                counters.tokens += track.count * (emitted - track.emitted)
-                track.emitted, ends = emitted, track.ends
-                while ends and ends[0][0] <= emitted:
-                    end, admission, sequence = heappop(ends)
-                    if sequence.admission == admission:
-                        counters.tokens -= emitted - end  # drafts beyond the end are thrown away
-                        done.append((admission, sequence))
-            if len(done) > 1:
-                done.sort()
-            for _, sequence in done:
-                sequence.generated = sequence.output
-                memory.leave(sequence)
-                self._decoding -= 1
-                self.active -= 1
-                sequence.admission = -1
-                self._notify_finish(sequence, now)
+            self._advance_answers(steps, now)
         if chunks and steps:
             self._chunks = []
             for sequence, tokens in chunks:
                 self._advance_prompt(sequence, tokens * steps, now)
 
+    def _advance_answers(self, steps: int, now: float) -> None:
+        """All decoding sequences take part in so many steps."""
+        counters, memory = self.counters, self._memory
+        if memory.prefix is not None and steps > 1:
+            memory.trim(self._step + steps - 1)
+        self._step += steps
+        counters.sequence_steps += self._decoding * steps
+        made, done = memory.advance(self._step)
+        counters.tokens += made
+        for sequence in done:
+            sequence.generated = sequence.output
+            memory.leave(sequence)
+            self._decoding -= 1
+            self._leave(sequence, now)
+
+    def _leave(self, sequence: LiveRequest, now: float) -> None:
+        """A request has all its tokens."""
+        self.active -= 1
+        sequence.admission = -1
+        self._notify_finish(sequence, now)
+
     def _advance_prompt(self, sequence: LiveRequest, tokens: int, now: float) -> None:
+        """So many tokens of a prompt were read; with the last of them its first answer token is out."""
         self.counters.prefill_tokens += tokens
         self.unread -= tokens
         sequence.prefilled += tokens
@@ -280,18 +269,14 @@ class Replica:
             self._decoding += 1
         else:
             self._memory.unpin(sequence)
-            self.active -= 1
-            sequence.admission = -1
-            self._notify_finish(sequence, now)
+            self._leave(sequence, now)
 
     def _preempt(self) -> bool:
         """Push out the newest requests of the last class until the next step fits. True when there were any."""
         memory, counters, limit = self._memory, self.counters, self.limits.kv_blocks
         before = counters.preemptions
         while memory.used(self._step) > limit:
-            admission, victim = next(line for line in reversed(self._admitted) if line).pop()
-            if victim.admission != admission:
-                continue
+            victim = self._admitted.take_newest()
             if victim.prefill_left:
                 self._prefilling.pop()
             else:
@@ -312,7 +297,7 @@ class Replica:
         while waiting and self.active < limits.batch:
             sequence = waiting[0]
             unread = sequence.prefill_left
-            sequence.admission = self._admissions
+            sequence.admission = self._admitted.next
             taken = memory.take(
                 sequence, limits.kv_blocks - used - (limits.spare_blocks if self.active else 0)
             )
@@ -322,30 +307,19 @@ class Replica:
             waiting.popleft()
             used += taken
             self.active += 1
-            self._admissions += 1
-            self._admitted[sequence.priority].append((sequence.admission, sequence))
+            self._admitted.enter(sequence)
             if unread:
                 self.unread -= unread - sequence.prefill_left  # found in the prefix cache
                 self._prefilling.append(sequence)
             else:
                 self._decoding += 1
-        for line in self._admitted:
-            if len(line) > 4 * self.active + 64:
-                line[:] = [entry for entry in line if entry[1].admission == entry[0]]
+        self._admitted.drop_stale(self.active)
 
     def _begin_segment(self, now: float, preempted: bool) -> None:
         """Start the longest run of steps in which nothing changes."""
         cost, memory = self.cost, self._memory
-        running, place, context = 0, 0.0, 0
-        growths: list[tuple[float, Rhythm]] = []
-        if self.limits.mixed or not self._prefilling:
-            for track in memory.tracks:
-                if count := track.count:
-                    running += count
-                    place += count * track.weight
-                    context += track.offsets + count * track.emitted
-                    growths.append((cost.context_s * count, track.rhythm))
-        first = cost.base_s[ceil(place)] + cost.context_s * context
+        decodes = self.limits.mixed or not self._prefilling
+        running, first, growths = next_step(memory.tracks if decodes else (), cost)
         steps, ramp = (1 << 60), 0.0
         if self._prefilling:
             self._chunks, steps, extra, ramp = cut_chunks(
@@ -373,6 +347,6 @@ class Replica:
 
     def _record(self, now: float) -> None:
         assert self._trace is not None
-        ids = tuple(sequence.index for sequence in self._running())
+        ids = tuple(sequence.index for sequence in self._memory.decoding())
         if not self._trace or self._trace[-1][1] != ids:
             self._trace.append((now, ids))
