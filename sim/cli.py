@@ -9,10 +9,19 @@ import typer
 from typer.core import TyperGroup
 
 from sim.commands import calibrate, fleet, models, money, parity, policy, profiles, questions, rules, sweep
+from sim.commands.usage import is_usage, usage_line
 
 
 class _PlainEnd(TyperGroup):
     """Mistakes of the user end in plain lines on stderr and exit code 2; ours end in the traceback."""
+
+    def make_context(self, *args: Any, **rest: Any) -> Any:
+        try:
+            return super().make_context(*args, **rest)
+        except Exception as error:
+            if not is_usage(error):
+                raise
+            _end(usage_line(error), 2)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -23,6 +32,8 @@ class _PlainEnd(TyperGroup):
             sys.stderr.close()
             raise typer.Exit(0) from None
         except Exception as error:
+            if is_usage(error):
+                _end(usage_line(error), 2)
             if not _is_mistake_of_user(error):
                 raise
             _end(_line(error), 2)

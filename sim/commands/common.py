@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sim.commands.usage import finite
+
 if TYPE_CHECKING:
     from sim.profiles.catalogue import Catalogue
 
@@ -34,6 +36,11 @@ def enough_draws(draws: int | None) -> int | None:
 def draws_option(help: str) -> Any:
     """The option of a number of worlds."""
     return typer.Option("--draws", metavar="N", callback=enough_draws, help=help)
+
+
+def number_option(*names: str, help: str, **rest: Any) -> Any:
+    """The option of a number with or without a fraction, which has to be finite."""
+    return typer.Option(*names, callback=finite, help=help, **rest)
 
 
 Draws = Annotated[int | None, draws_option("Worlds to draw, instead of the scenario's own.")]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from sim.commands.common import Cluster, Json, Profiles, Scenario, ServingJob, catalogue, group
+from sim.commands.common import Cluster, Json, Profiles, Scenario, ServingJob, catalogue, group, number_option
 
 app = group("Fleets with their policies, request by request.")
 
@@ -18,7 +18,8 @@ def fleet(
     job: ServingJob = None,
     cluster: Cluster = None,
     load: Annotated[
-        float, typer.Option(min=0.01, max=5.0, help="Mean load over the highest that the closed form allows.")
+        float,
+        number_option(min=0.01, max=5.0, help="Mean load over the highest that the closed form allows."),
     ] = 0.8,
     requests: Annotated[int, typer.Option(min=10, help="Requests to play.")] = 20_000,
     seed: Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sim.commands.common import AsOf, Json, Profiles, catalogue, draws_option, folder
+from sim.commands.common import AsOf, Json, Profiles, catalogue, draws_option, folder, number_option
 
 app = typer.Typer()
 
@@ -43,10 +43,10 @@ def cost(
     as_of: AsOf = None,
     currency: Annotated[str, typer.Option(metavar="CODE", help="Show costs in this currency.")] = "USD",
     session_requests: Annotated[
-        float | None, typer.Option(min=1, help="Requests of a session, to cost one as a whole.")
+        float | None, number_option(min=1, help="Requests of a session, to cost one as a whole.")
     ] = None,
     served_days: Annotated[
-        float, typer.Option(min=1, help="Days of serving over which tokens bear the training run.")
+        float, number_option(min=1, help="Days of serving over which tokens bear the training run.")
     ] = 365.25,
     draws: Draws = None,
     seed: Seed = None,
@@ -70,13 +70,13 @@ def chip_hour(
     region: Annotated[str, typer.Option(metavar="ID", help="Region it stands in.")],
     under: Annotated[
         float | None,
-        typer.Option(min=0, metavar="USD", help="Also say how much of the distribution lies below."),
+        number_option(min=0, metavar="USD", help="Also say how much of the distribution lies below."),
     ] = None,
     activity: Annotated[
-        float, typer.Option(help="Draw of power, between idle (0) and a training run (1).")
+        float, number_option(help="Draw of power, between idle (0) and a training run (1).")
     ] = 1.0,
     occupancy: Annotated[
-        float, typer.Option(help="Share of the hours paid for in which the chip works.")
+        float, number_option(help="Share of the hours paid for in which the chip works.")
     ] = 1.0,
     as_of: AsOf = None,
     draws: Annotated[int, draws_option("Worlds to draw.")] = 4096,

@@ -20,6 +20,7 @@ from sim.commands.common import (
     ServingJob,
     catalogue,
     folder,
+    number_option,
 )
 
 app = typer.Typer()
@@ -33,7 +34,7 @@ def run(
     out: Annotated[Path | None, folder("Where to write; reports/<id of the scenario> when left out.")] = None,
     precision: Annotated[
         float | None,
-        typer.Option(
+        number_option(
             metavar="SHARE",
             min=1e-4,
             max=0.5,
@@ -137,8 +138,11 @@ def capacity(
     ] = None,
     precision: Annotated[
         float | None,
-        typer.Option(
-            metavar="SHARE", help="Play until the 99th percentile of the first token is known to this share."
+        number_option(
+            metavar="SHARE",
+            min=1e-4,
+            max=0.5,
+            help="Play until the 99th percentile of the first token is known to this share.",
         ),
     ] = None,
     as_of: AsOf = None,

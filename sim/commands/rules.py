@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sim.commands.common import Json, Profiles, catalogue, folder, group
+from sim.commands.common import Json, Profiles, catalogue, folder, group, number_option
 
 app = group("Export rules: what they say of a chip on a date. Not legal advice.")
 
@@ -81,7 +81,7 @@ def design(
         typer.Option(metavar="ID", help="Chip whose memory generation is used; the parent's when left out."),
     ] = "",
     die_area: Annotated[
-        float | None, typer.Option(min=1, help="Most logic area, mm2; the parent's when left out.")
+        float | None, number_option(min=1, help="Most logic area, mm2; the parent's when left out.")
     ] = None,
     stacks: Annotated[
         int | None, typer.Option(min=1, max=64, help="Memory stacks; the parent's when left out.")
