@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def validate_and_show(
     result = maker(cases, catalogue)
     if out is not None:
         write_all(out, _files(result, table.files(cases, None), catalogue, table.preface()))
-    return result.to_json() if as_json else summary_text(result)
+    return result.to_json() if as_json else summary_text(result, cases.name if cases else "")
 
 
 def _files(
@@ -99,11 +100,18 @@ def _pictures(
     }
 
 
-def summary_text(result: ValidationResult) -> str:
-    """Scores by group as aligned text, then rows that cannot be simulated with their reasons."""
+def summary_text(result: ValidationResult, table: str = "") -> str:
+    """Scores by group as aligned text, then rows that are not counted with their reasons.
+
+    Parameters
+    ----------
+    table : str
+        Name of the table where it is not the shipped one.
+    """
     summary = result.summary()
+    seen = f"of {table}" if table else "(no factor fitted to them, but seen while the model was built)"
     lines = [
-        f"{result.kind}: validate rows (no factor fitted to them, but seen while the model was built), weighted",
+        f"{result.kind}: validate rows {seen}, weighted",
         "",
         _line("group"),
     ]
@@ -115,9 +123,21 @@ def summary_text(result: ValidationResult) -> str:
         "",
         *(_score(f"baseline: {name}", scores) for name, scores in summary.get("baselines", {}).items()),
     ]
-    refused = [p for p in result.predictions if p.reason and p.case.use != "context"]
-    lines += ["", *(f"cannot be simulated: {p.case.case_id}: {p.reason}" for p in refused)]
-    return "\n".join(lines).rstrip()
+    return "\n".join([*lines, "", *_uncounted(result)]).rstrip()
+
+
+def _uncounted(result: ValidationResult) -> list[str]:
+    """Rows that no score counts as predicted, each with its reason; those for context in one line."""
+    scored = [p for p in result.predictions if p.case.use != "context"]
+    lines = [f"cannot be simulated: {p.case.case_id}: {p.reason}" for p in scored if p.reason]
+    lines += [f"no published number: {p.case.case_id}" for p in scored if not isfinite(p.case.measured)]
+    context = [p for p in result.predictions if p.case.use == "context"]
+    if context:
+        without = sum(bool(p.reason) for p in context)
+        lines.append(
+            f"rows for context, not counted: {len(context)}, {without} of them not predicted (reasons with --json)"
+        )
+    return lines
 
 
 def _line(*cells: str) -> str:

@@ -15,6 +15,9 @@ from sim.profiles.messages import InputError, Problem
 from sim.units import did_you_mean
 
 THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
+BLANK = frozenset(
+    {"-", "--", "\u2013", "\u2014", "?", "n/a", "na", "null", "tbd", "not published", "unpublished"}
+)
 PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,99}")
 
 
@@ -41,8 +44,9 @@ class Case:
     groups: Mapping[str, str] = field(default_factory=dict)
 
     def text(self, column: str) -> str:
-        """A cell; "" where the table lacks the column."""
-        return (self.row.get(column) or "").strip()
+        """A cell; "" where it holds a word for nothing, or the table lacks the column."""
+        written = (self.row.get(column) or "").strip()
+        return "" if written.lower() in BLANK else written
 
     def number(self, column: str, default: float | None = None) -> float:
         """A number in a cell.
@@ -78,7 +82,7 @@ class Case:
             raise CannotPredict(f"{column} is not given")
         if not PLAIN_ID.fullmatch(written):
             raise CannotPredict(f'{column}: "{written[:60]}" is no id; ids are like h100-sxm')
-        return written
+        return written.lower()
 
     @property
     def case_id(self) -> str:
@@ -92,8 +96,9 @@ class Case:
 
     @property
     def use(self) -> str:
-        """calibrate, validate or context."""
-        return self.text("use").lower() or "validate"
+        """calibrate or context; validate where the cell holds neither."""
+        written = self.text("use").lower()
+        return written if written in ("calibrate", "context") else "validate"
 
     @property
     def weight(self) -> float:
@@ -198,12 +203,18 @@ def read_cases(path: Path, needed: Sequence[str], groups: Callable[[Case], Mappi
         rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise InputError([Problem(f"{path}: not a CSV table: {error}")]) from None
-    for name in needed:
-        if name not in reader.fieldnames:
-            hint = did_you_mean(name, reader.fieldnames)
-            raise InputError([Problem(f"{path}:1: the table needs a column `{name}`{hint}")])
+    if missing := [name for name in needed if name not in reader.fieldnames]:
+        raise InputError([Problem(f"{path}:1: {_missing(missing, reader.fieldnames)}")])
     cases = [Case(row, line) for line, row in rows if any(cell for cell in row.values())]
     return [replace(case, groups=groups(case)) for case in cases]
+
+
+def _missing(names: Sequence[str], known: Sequence[str]) -> str:
+    """All columns that a table lacks, in one line."""
+    if len(names) == 1:
+        return f"the table needs a column `{names[0]}`{did_you_mean(names[0], known)}"
+    hints = ((name, did_you_mean(name, known).removeprefix("; ")) for name in names)
+    return "the table needs " + ", ".join(f"a column `{name}`{hint and f' ({hint})'}" for name, hint in hints)
 
 
 def _text(path: Path) -> str:

@@ -25,6 +25,7 @@ from sim.serving.job import STORED_BYTES, Engine, ServingJob, Targets, Traffic, 
 from sim.serving.traffic import LengthDistribution
 from sim.study.serving import with_host_memory
 from sim.study.validation.scores import CannotPredict, Case
+from sim.study.validation.serving_words import chip_of, filled, tidied
 from sim.study.validation.training_cases import system_of
 
 QUANTITIES = (
@@ -42,6 +43,7 @@ LIMITS = {  # columns that count something: least and most that can be meant
 }  # fmt: skip
 DTYPES = ("weights_dtype", "nonexpert_dtype", "compute_dtype", "kv_dtype")
 _ARITHMETIC = {"w4a8": "int8", "int4": "bf16"}
+_INSTEAD = {"int8": ("fp8",)}  # arithmetic in place of one that the chip has no units for; else 16-bit
 _EIGHT_BIT = ("fp8", "int8", "fp4", "w4a8")
 
 
@@ -59,6 +61,8 @@ class ServingSetting:
     ----------
     speed : mapping of phase to float
         End-to-end factors in place of those in the kernel file; used to fit them.
+    notes : tuple of str
+        What the row left empty and how it was filled.
     """
 
     case: Case
@@ -68,6 +72,7 @@ class ServingSetting:
     rules: EngineRules
     catalogue: Catalogue
     speed: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def ranks_per_chip(self) -> int:
@@ -76,9 +81,25 @@ class ServingSetting:
 
     @property
     def precision(self) -> str:
-        """Arithmetic of the large matrix products."""
+        """Arithmetic of the large matrix products; 16-bit where the chip has no units for the format of the weights."""
+        written, runs = self._written_precision, self.chip.compute.matrix
+        return next((name for name in (written, *_INSTEAD.get(written, ())) if name in runs), "bf16")
+
+    @property
+    def _written_precision(self) -> str:
         written = self.case.text("compute_dtype") or self.case.text("weights_dtype") or "bf16"
         return _ARITHMETIC.get(written, written)
+
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader of the prediction must know: cells that were filled, arithmetic that was replaced."""
+        found = [*self.notes]
+        if not self.case.text("weights_dtype"):
+            found.append(f"weights_dtype not published: {self.precision} taken")
+        if self.precision != self._written_precision:
+            found.append(
+                f"{self.chip.name} has no {self._written_precision} units: computed in {self.precision}"
+            )
+        return tuple(found)
 
     def rule(self, name: str, value: str) -> object:
         """What the table has for a value of its column, on this chip family."""
@@ -140,17 +161,17 @@ def look_up(case: Case, catalogue: Catalogue, rules: EngineRules) -> ServingSett
     CannotPredict
         When one of them is not in the catalogue; the message names the nearest ids.
     """
+    case = tidied(case)
     check_row(case)
-    for column in ("model_id", "chip"):
-        if not case.text(column):
-            raise CannotPredict(f"{column} is not given")
     try:
-        model, chip = catalogue.model(case.text("model_id")), catalogue.chip(case.text("chip"))
+        model, chip = catalogue.model(case.id("model_id")), catalogue.chip(chip_of(case, catalogue))
     except InputError as error:
         raise CannotPredict(error.problems[0].message) from None
     if model.architecture is None:
         raise CannotPredict(f"the architecture of {model.name} is not public")
-    return ServingSetting(case, model, chip, system_of(chip.id, catalogue, case), rules, catalogue)
+    row = filled(case, case.number("ranks_per_chip", float(chip.silicon.ranks)))
+    system = system_of(chip.id, catalogue, case)
+    return ServingSetting(row.case, model, chip, system, rules, catalogue, notes=row.notes)
 
 
 def resolve_ranks(setting: ServingSetting, world: World = MEDIAN) -> tuple[Chip, Network]:
@@ -220,7 +241,7 @@ def _host_time(setting: ServingSetting, overhead: Array, world: World) -> Array:
     host = overhead + (world(late) if case.text("overlap") == "off_no_overlap_scheduler" else 0.0)
     stages = case.number("d_pp", 1.0)
     if stages > 1:  # activations of a decode batch are small: latency decides what the hops take
-        everyone = np.array(case.number("d_tp") * stages)
+        everyone = np.array(case.number("d_tp", 1.0) * stages)
         host = host + stages * point_to_point_time(0.0, everyone, _network(setting, world))
     return host
 
@@ -240,8 +261,6 @@ def _per_replica(setting: ServingSetting, column: str, usual: Array) -> Array:
 
 def _precisions(setting: ServingSetting) -> Precisions:
     case, arithmetic = setting.case, setting.precision
-    if arithmetic not in setting.chip.compute.matrix:
-        raise CannotPredict(f"{setting.chip.name} does not run {arithmetic}")
     stored = case.text("weights_dtype") or arithmetic
     other = case.text("nonexpert_dtype") or ("int8" if stored == "w4a8" else stored)
     cache = case.text("kv_dtype") or "bf16"

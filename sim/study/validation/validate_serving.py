@@ -16,7 +16,15 @@ from sim.profiles.catalogue import Catalogue
 from sim.profiles.engines import EngineRules
 from sim.profiles.messages import InputError
 from sim.quantity import UnknownQuantityError
-from sim.study.validation.cases import CannotPredict, Case, Table, family_of, kind_of, validation_catalogue
+from sim.study.validation.cases import (
+    CannotPredict,
+    Case,
+    Table,
+    family_of,
+    kind_of,
+    validation_catalogue,
+    validation_folder,
+)
 from sim.study.validation.scores import (
     Z80,
     Prediction,
@@ -27,6 +35,7 @@ from sim.study.validation.scores import (
 )
 from sim.study.validation.serving_cases import ServingSetting, look_up, read_engine_rules
 from sim.study.validation.serving_points import measure
+from sim.study.validation.serving_words import tidied
 from sim.study.worlds import sobol_probabilities, world_at
 
 THROUGHPUT = frozenset({"tokens_per_s_per_chip", "total_tokens_per_s_per_chip"})
@@ -57,7 +66,19 @@ def _predict(case: Case, catalogue: Catalogue, rules: EngineRules, draws: int) -
     middle = float(np.ravel(point.value)[0])
     wide = float(np.exp(Z80 * np.hypot(log_spread(setting, draws), model_error(setting))))
     terms = {name: float(np.ravel(np.asarray(value))[0]) for name, value in point.terms.items()}
-    return Prediction(case, middle, middle / wide, middle * wide, note=point.note, breakdown=terms)
+    note = "; ".join(part for part in (point.note, _other_cache(setting, middle)) if part)
+    return Prediction(case, middle, middle / wide, middle * wide, note=note, breakdown=terms)
+
+
+def _other_cache(setting: ServingSetting, middle: float) -> str:
+    """What a narrower cache would give, where the row does not say how wide it is."""
+    case = setting.case
+    if case.text("kv_dtype") or case.text("phase") == "prefill":
+        return ""
+    narrow = replace(setting, case=replace(case, row={**case.row, "kv_dtype": "fp8"}))
+    other = float(np.ravel(measure(narrow).value)[0])
+    same = abs(other / middle - 1.0) < 0.01
+    return "" if same else f"kv_dtype not published: bf16 taken, fp8 gives {other:.4g}"
 
 
 def log_spread(setting: ServingSetting, draws: int = DRAWS) -> float:
@@ -85,6 +106,7 @@ def measured_kind(case: Case) -> str:
 
 def groups_of(case: Case, catalogue: Catalogue) -> Mapping[str, str]:
     """Chip family, phase, dense or mixture of experts, metric, engine."""
+    case = tidied(case)
     metric = case.text("metric")
     name = "throughput" if metric in THROUGHPUT else metric.removesuffix("_ms")
     if name == "ttft":
@@ -99,7 +121,10 @@ def groups_of(case: Case, catalogue: Catalogue) -> Mapping[str, str]:
 
 
 def validate_serving(
-    cases_path: Path | None = None, catalogue: Catalogue | None = None, rules_path: Path | None = None
+    cases_path: Path | None = None,
+    catalogue: Catalogue | None = None,
+    rules_path: Path | None = None,
+    draws: int = DRAWS,
 ) -> ValidationResult:
     """Predict every row of a table of serving results.
 
@@ -111,6 +136,8 @@ def validate_serving(
         Chips, systems and models; by default the shipped ones and those of ``validation/``.
     rules_path : Path, optional
         Engine table; left out: ``engines.yaml`` beside the table, else the shipped one.
+    draws : int
+        Worlds in which each row is computed, for the width of its interval.
 
     Raises
     ------
@@ -119,9 +146,20 @@ def validate_serving(
     """
     table, engines = TABLE.files(cases_path, rules_path)
     known, rules = catalogue or validation_catalogue(), read_engine_rules(engines)
-    cases = TABLE.read(table, lambda case: groups_of(case, known))
-    predictions = tuple(predict(case, known, rules) for case in cases)
-    return ServingValidation("serving", predictions, HEADLINE, _baselines(predictions, known))
+    cases = [tidied(case) for case in TABLE.read(table, lambda case: groups_of(case, known))]
+    predictions = tuple(predict(case, known, rules, draws) for case in cases)
+    return ServingValidation(
+        "serving", predictions, HEADLINE, _baselines(predictions, _fitted(cases, known), known)
+    )
+
+
+def _fitted(cases: Sequence[Case], catalogue: Catalogue) -> list[Case]:
+    """Rows that simple rules may be fitted on: those of the table, or of the shipped one where it has none."""
+    found = [case for case in cases if case.use == "calibrate"]
+    if found:
+        return found
+    shipped = TABLE.read(validation_folder() / TABLE.cases, lambda case: groups_of(case, catalogue))
+    return [case for case in shipped if case.use == "calibrate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,30 +207,36 @@ def rank_correlation(predictions: Sequence[Prediction]) -> float | None:
     found = [
         float(spearmanr([p.predicted for p in rows], [p.case.measured for p in rows]).statistic)
         for rows in jobs.values()
-        if len({p.case.text("chip") for p in rows}) >= 3
+        if len({p.case.text("chip") for p in rows}) >= 3 and len({p.case.measured for p in rows}) > 1
     ]
+    found = [rho for rho in found if np.isfinite(rho)]
     return round(float(np.mean(found)), 3) if found else None
 
 
-def _baselines(predictions: Sequence[Prediction], catalogue: Catalogue) -> dict[str, dict[str, float]]:
+def _baselines(
+    predictions: Sequence[Prediction], fitted: Sequence[Case], catalogue: Catalogue
+) -> dict[str, dict[str, float]]:
     """Two models a step model must beat: tokens per second at a constant share of the matrix peak, one per phase, and one
     for each chip family, kind of model and phase; medians of the calibrate rows."""
-    shares: dict[str, float] = {}
-    for p in predictions:
-        share = _flop_share(p.case, catalogue)
-        if share is not None and p.case.text("metric") in HEADLINE:
-            shares[p.case.key] = share
-    fitted = [p.case for p in predictions if p.case.use == "calibrate" and p.case.key in shares]
+
+    def shares_of(cases: Sequence[Case]) -> dict[str, float]:
+        counted = (
+            (case.key, _flop_share(case, catalogue)) for case in cases if case.text("metric") in HEADLINE
+        )
+        return {key: share for key, share in counted if share is not None}
+
+    shares, known = shares_of([p.case for p in predictions]), shares_of(fitted)
+    fitted = [case for case in fitted if case.key in known]
     names = {
         "constant per phase": lambda case: case.text("phase"),
         "constant per family, kind and phase": lambda case: "|".join(
             (case.groups["family"], case.groups["kind"], case.text("phase"))
         ),
     }
-    common = float(np.median([shares[case.key] for case in fitted])) if fitted else float("nan")
+    common = float(np.median([known[case.key] for case in fitted])) if fitted else float("nan")
     found: dict[str, dict[str, float]] = {}
     for name, key in names.items():
-        constants = median_by_group(shares, fitted, key)
+        constants = median_by_group(known, fitted, key)
         found[name] = {}
         for p in predictions:
             if p.case.key in shares:

@@ -36,7 +36,7 @@ def asked(known, case_id, **changes):
         ({"d_tp": "-1"}, "d_tp"), ({"d_tp": "0"}, "1 to 10000"), ({"d_tp": "eight"}, "a number is expected"),
         ({"d_tp": "nan"}, "d_tp"), ({"isl": "1e30"}, "isl"), ({"osl": "-5"}, "osl"), ({"cached_fraction": "56"}, "0 to 1"),
         ({"kv_dtype": "fp9"}, "one of bf16"), ({"weights_dtype": "1,024"}, "weights_dtype"), ({"chip": "gpu"}, "no chip"),
-        ({"model_id": ""}, "model_id is not given"), ({"n_chips": "0"}, "n_chips"), ({"load_mode": "burst"}, "not modelled"),
+        ({"model_id": ""}, "model_id is not given"), ({"n_chips": "0"}, "n_chips"), ({"load_mode": "burst"}, "not one of"),
         ({"accepted_tokens_per_step": "0"}, "accepted_tokens_per_step"), ({"metric": "joy"}, "joy"),
     ],
 )  # fmt: skip

@@ -58,8 +58,8 @@ def test_rows_of_every_kind_are_predicted(tmp_path):
     [
         ("chip", "h100", "no chip"),
         ("isl", "", "isl is not published"),
-        ("load_mode", "", "is not modelled"),
-        ("compute_dtype", "fp4", "does not run fp4"),
+        ("load_mode", "", "load_mode is not given"),
+        ("load_mode", "slo_max_rate", "no column states the limits"),
     ],
 )
 def test_a_row_that_cannot_be_predicted_says_why(tmp_path, column, value, words):
