@@ -11,6 +11,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, MaxNLocator
 
+from sim.report.charts.rows import margin_for, row_name
 from sim.report.charts.style import (
     FILL,
     GREY,
@@ -28,7 +29,6 @@ from sim.report.charts.style import (
     fitted,
     frame,
     interval_marks,
-    shorten,
     styled,
     text_width,
 )
@@ -44,7 +44,7 @@ def paired_bars(picture: Frame, clusters: tuple[ClusterContent, ClusterContent],
                 labels: Mapping[str, tuple[str, str]], limit: float | None = None) -> None:  # fmt: skip
     """Two zero-based bars per row, labelled at their ends; rows from top to bottom in the order given."""
     names = list(rows)
-    left = min(max(text_width(name, LABEL) for name in names) + 0.1, 0.42 * picture.width)
+    left = margin_for(names, 0.42 * picture.width)
     axes = picture.axes(left, 0.0, picture.width, picture.height - 0.18)
     room = max(text_width(text, SMALL) for pair in labels.values() for text in pair) + 0.08
     top = limit or max(max(pair) for pair in rows.values()) or 1.0
@@ -54,12 +54,11 @@ def paired_bars(picture: Frame, clusters: tuple[ClusterContent, ClusterContent],
     axes.set_xticks([])
     axes.set_yticks([])
     for i, name in enumerate(names):
-        for key, shift, value, text in zip("ab", (-0.19, 0.19), rows[name], labels[name], strict=True):
-            axes.barh(i + shift, value, 0.36, color=FILL[key])
+        for key, shift, value, text in zip("ab", (-0.22, 0.22), rows[name], labels[name], strict=True):
+            axes.barh(i + shift, value, 0.38, color=FILL[key])
             axes.annotate(text, (value, i + shift), xytext=(2.5, 0), textcoords="offset points", va="center",
                           size=SMALL, color=TEXT[key])  # fmt: skip
-        axes.annotate(shorten(name, left - 0.08), (0, i), xycoords=axes.get_yaxis_transform(),
-                      xytext=(-72 * left, 0), textcoords="offset points", va="center", size=LABEL)  # fmt: skip
+        row_name(axes, i, name, left)
     _key(picture, clusters, left)
 
 

@@ -182,7 +182,7 @@ def waterfall(content: ReportContent, job: JobContent) -> Figure:
         "inputs. Hollow: saves."
     )
     picture = frame(content.identity, HALF, body, gap_claim(job, a, b), subtitle)
-    left = min(max(text_width(name, LABEL) for name, _ in steps) + 0.1, 1.3)
+    left = min(max(text_width(name, LABEL) for name, _ in steps) + 0.1, 1.6)
     axes = picture.axes(left, 0.02, HALF, body - 0.02)
     _steps(axes, steps, left, picture)
     words = "; ".join(f"{name} {signed(value)}" for name, value in steps[1:-1])

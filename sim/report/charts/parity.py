@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from sim.report.charts.rows import interval_row, margin_for, row_name, row_value
 from sim.report.charts.style import (
     FILL,
     GREY,
-    INK,
     LABEL,
     RULE,
     SMALL,
+    TEXT,
     WIDE,
     axes_width,
     bare,
     described,
     frame,
-    interval_marks,
-    shorten,
     styled,
     text_width,
     wrap,
@@ -75,7 +73,7 @@ def parity(content: ReportContent, width: float = 4.75) -> Figure:
         row if isinstance(row, str) else row.name if isinstance(row, PaperMetric) else row.label
         for row in rows
     ]
-    left = min(max(text_width(name, LABEL) for name in names) + 0.14, 0.36 * width)
+    left = margin_for(names, 0.36 * width)
     axes = picture.axes(left, 0.22, width - RIGHT, body - 0.2)
     _scale(axes, content)
     axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -143,24 +141,17 @@ def _scale(axes: Axes, content: ReportContent) -> None:
 
 
 def _row(axes: Axes, y: int, row: Row, name: str, left: float) -> None:
-    margin: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "clip_on": False}
-    inches = axes_width(axes)
     if isinstance(row, str):
-        axes.text(-left / inches, y + 0.12, name, size=LABEL, weight="semibold", **margin)
-        axes.plot([-left / inches, 1.0], [y + 0.48, y + 0.48], color=RULE, lw=0.6, clip_on=False,
+        row_name(axes, y + 0.12, name, left, weight="semibold")
+        axes.plot([-left / axes_width(axes), 1.0], [y + 0.48, y + 0.48], color=RULE, lw=0.6, clip_on=False,
                   transform=axes.get_yaxis_transform())  # fmt: skip
-        return
-    paper = isinstance(row, PaperMetric)
-    colour = GREY if paper else INK
-    axes.text(-left / inches, y, shorten(name, left - 0.08), size=LABEL, color=colour, **margin)
-    if isinstance(row, PaperMetric):
+    elif isinstance(row, PaperMetric):
+        row_name(axes, y, name, left, colour=GREY)
         axes.plot([row.equal_count], [y], "D", ms=5, mfc="white", mec=GREY, mew=1.1, zorder=4)
-        value = row.equal_count
+        row_value(axes, y, row.equal_count, RIGHT, colour=GREY)
     else:
-        interval_marks(axes, y, row.equal_count, "a")
-        value = row.equal_count.p50
-    axes.text(1 + RIGHT / inches, y, number(value), size=LABEL, color=colour, ha="right",
-              weight="normal" if paper else "semibold", **margin)  # fmt: skip
+        row_name(axes, y, name, left, size=LABEL if text_width(name, LABEL) <= left - 0.08 else SMALL)
+        interval_row(axes, y, row.equal_count, RIGHT)
 
 
 def _slogan(axes: Axes, count: float, label: str) -> None:
@@ -175,5 +166,5 @@ def _slogan(axes: Axes, count: float, label: str) -> None:
     axes.annotate(
         f"slogan: {number(count) if count >= 1e6 else f'{count:,.0f}'} {label}",
         (count, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 2.5), textcoords="offset points",
-        ha=side, va="bottom", size=LABEL, color="#8f5600", weight="semibold",
+        ha=side, va="bottom", size=LABEL, color=TEXT["b"], weight="semibold",
     )  # fmt: skip

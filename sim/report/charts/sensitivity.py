@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sim.quantity import WEAK_KINDS
+from sim.report.charts.rows import lines_of, stacked
 from sim.report.charts.style import (
     FILL,
     GREY,
@@ -23,7 +24,6 @@ from sim.report.charts.style import (
     bare,
     described,
     frame,
-    shorten,
     styled,
     text_width,
 )
@@ -35,6 +35,7 @@ from sim.report.wording import owner_and_field
 
 HEAD = 0.22  # inch: room for the names of the lines
 ROW = 0.25  # inch: an input with its range beneath
+LEFT = 2.75  # inch: widest margin for names
 APART = 0.02  # share: from here on the headline is marked beside the answer at the medians
 INDEX = 0.95  # inch: the column right of the tornado
 HIGH, LOW = "#59636e", "#c3cad1"
@@ -50,7 +51,10 @@ def tornado(content: ReportContent, sensitivity: Sensitivity, count: int = 10) -
     """The answer with each input at its 10th and 90th percentile, and the share of the spread it explains."""
     a, b = content.clusters
     drivers = list(sensitivity.drivers)[:count]
-    body = ROW * len(drivers) + HEAD
+    left = min(max([*map(_width, drivers), 1.0]) + 0.12, LEFT)
+    blocks = [block(d, left - 0.1) for d in drivers]
+    row = max([ROW, *stacked([len(first) + len(second) for first, second in blocks], ROW, SMALL)])
+    body = row * len(drivers) + HEAD
     claim = tornado_claim(sensitivity)
     headline = _headline(content, sensitivity)
     weak = " †: weak source." if any(d.kind in WEAK_KINDS for d in drivers) else ""
@@ -60,13 +64,11 @@ def tornado(content: ReportContent, sensitivity: Sensitivity, count: int = 10) -
         + (f" Dotted: headline {number(headline)}." if headline else "")
     )
     picture = frame(content.identity, WIDE, body, claim, subtitle)
-    widths = [max(text_width(marked(d), LABEL), text_width(second_line(d, 9.0), SMALL)) for d in drivers]
-    left = min(max([*widths, 1.0]) + 0.12, 2.5)
     indexed = any(d.total_index is not None for d in drivers)
     right = WIDE - (INDEX + 0.14 if indexed else 0.0)
     axes = picture.axes(left, 0.0, right, body - HEAD)
     _swings(axes, sensitivity.median, drivers, headline)
-    _names(picture, drivers, body, left)
+    _names(picture, blocks, body, row)
     _lines(axes, content, sensitivity.median)
     if indexed:
         _indices(picture, axes, drivers, right + 0.14, body)
@@ -125,20 +127,43 @@ def _swings(axes: Axes, median: float, drivers: Sequence[Driver], headline: floa
                           bbox={"fc": "white", "ec": "none", "pad": 0.4})  # fmt: skip
 
 
-def second_line(driver: Driver, width: float) -> str:
-    """What an input belongs to and its range; the former gives way where there is no room for both."""
-    owner, _ = owner_and_field(driver.name)
-    ends = span(driver.input_low, driver.input_high)
-    if not owner:
-        return shorten(ends, width, SMALL)
-    return f"{shorten(owner, width - text_width(' · ' + ends, SMALL), SMALL)} · {ends}"
+def _width(driver: Driver) -> float:
+    """Width of an input with its range beneath, unbroken [inch]."""
+    return max(text_width(marked(driver), LABEL), text_width(" · ".join(_below(driver)), SMALL))
 
 
-def _names(picture: Frame, drivers: Sequence[Driver], body: float, left: float) -> None:
-    for y, d in enumerate(drivers):
-        middle = body - HEAD - ROW * (y + 0.5)
-        picture.text(0, middle + 0.008, shorten(marked(d), left - 0.1), size=LABEL, va="bottom")
-        picture.text(0, middle - 0.002, second_line(d, left - 0.1), size=SMALL, color=GREY, va="top")
+def _below(driver: Driver) -> list[str]:
+    """What an input belongs to, if it is said, and its range."""
+    owner = owner_and_field(driver.name)[0]
+    return [owner] * bool(owner) + [span(driver.input_low, driver.input_high)]
+
+
+def block(driver: Driver, width: float) -> tuple[list[str], list[str]]:
+    """Lines of the name of an input, and lines on what it belongs to and its range; nothing is cut that can break."""
+    below = _below(driver)
+    together = " · ".join(below)
+    if text_width(together, SMALL) <= width:
+        return lines_of(marked(driver), width), [together]
+    return lines_of(marked(driver), width), [
+        line for part in below for line in lines_of(part, width, SMALL, 3)
+    ]
+
+
+def _names(picture: Frame, blocks: Sequence[tuple[list[str], list[str]]], body: float, row: float) -> None:
+    for y, (names, below) in enumerate(blocks):
+        middle = body - HEAD - row * (y + 0.5)
+        line = 0.115
+        top = middle + line * (len(names) + len(below)) / 2
+        picture.text(0, top, "\n".join(names), size=LABEL, va="top", linespacing=1.0)
+        picture.text(
+            0,
+            top - line * len(names) - 0.008,
+            "\n".join(below),
+            size=SMALL,
+            color=GREY,
+            va="top",
+            linespacing=1.08,
+        )
 
 
 def _lines(axes: Axes, content: ReportContent, median: float) -> None:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from sim.report.certainty import convergence_claim, known_errors
+from sim.report.charts.rows import lines_of, stacked
 from sim.report.charts.sensitivity import marked
 from sim.report.charts.style import (
     FILL,
@@ -26,7 +27,6 @@ from sim.report.charts.style import (
     bare,
     described,
     frame,
-    shorten,
     styled,
     text_width,
     wrap,
@@ -62,10 +62,15 @@ def sobol(content: ReportContent, count: int = 10) -> Figure:
     names = {path: (marked(drivers[path]), owner_and_field(drivers[path].name)[0]) for path in ranked}
     widths = [max(text_width(field, LABEL), text_width(owner, SMALL)) for field, owner in names.values()]
     left = min(max([*widths, 0.5]) + 0.15, 2.3)
+    blocks = {
+        path: (lines_of(field, left - 0.1), lines_of(owner, left - 0.1, SMALL) if owner else [])
+        for path, (field, owner) in names.items()
+    }
+    row = max([ROW, *stacked([len(one) + len(two) for one, two in blocks.values()], ROW, SMALL)])
     width = (WIDE - left) / max(len(columns), 1)
     heads = [wrap(s.job_label, width - 0.06, SMALL) for s in columns]
     head = 0.12 * max(len(lines) for lines in heads) + 0.08
-    body = ROW * len(ranked) + head
+    body = row * len(ranked) + head
     picture = frame(content.identity, WIDE, body, claim, subtitle)
     axes = picture.axes(left, 0.0, WIDE, body - head)
     axes.set_xlim(-0.5, len(columns) - 0.5)
@@ -75,12 +80,11 @@ def sobol(content: ReportContent, count: int = 10) -> Figure:
     axes.set_yticks([])
     for y, path in enumerate(ranked):
         axes.axhline(y + 0.5, color=RULE, lw=0.6)
-        field, owner = names[path]
-        middle = body - head - ROW * (y + 0.5)
-        picture.text(
-            0, middle + (0.008 if owner else -0.05), shorten(field, left - 0.1), size=LABEL, va="bottom"
-        )
-        picture.text(0, middle - 0.002, shorten(owner, left - 0.1, SMALL), size=SMALL, color=GREY, va="top")
+        field, owner = blocks[path]
+        top = body - head - row * (y + 0.5) + 0.0575 * (len(field) + len(owner))
+        picture.text(0, top, "\n".join(field), size=LABEL, va="top", linespacing=1.0)
+        picture.text(0, top - 0.115 * len(field) - 0.008, "\n".join(owner), size=SMALL, color=GREY, va="top",
+                     linespacing=1.08)  # fmt: skip
         for x, s in enumerate(columns):
             value = totals.get((s.job_id, path))
             if value is not None:
@@ -128,9 +132,9 @@ def convergence(content: ReportContent, width: float = HALF) -> Figure:
     span = math.log(high / low)
     named = sorted({min(ends), max(ends), ends[0]})  # the best, the worst and the first
     heights = [math.log(error / low) / span for error, _, _ in named]
-    places = apart(heights, 0.115 / (body - 0.39), 0.0, 1.0)
+    places = apart(heights, 0.23 / (body - 0.39), 0.0, 1.0)
     for place, (error, label, colour) in zip(places, named, strict=True):
-        text = shorten(f"{percent(error)} {label}", 1.28, SMALL)
+        text = "\n".join(lines_of(f"{percent(error)} {label}", 1.28, SMALL))
         axes.annotate(text, (1.0, place), xycoords="axes fraction", xytext=(4, 0), textcoords="offset points",
                       va="center", size=SMALL, color=colour)  # fmt: skip
     words = "; ".join(f"{label}: {percent(error)}" for error, label, _ in ends)

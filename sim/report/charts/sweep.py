@@ -9,20 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from sim.report.charts.style import (
-    INK,
-    LABEL,
-    SMALL,
-    WIDE,
-    axes_width,
-    bare,
-    described,
-    frame,
-    interval_marks,
-    shorten,
-    styled,
-    text_width,
-)
+from sim.report.charts.rows import interval_row, margin_for, row_name
+from sim.report.charts.style import WIDE, bare, described, frame, styled
 from sim.report.content import Interval, RunIdentity
 from sim.report.numbers import bounds, number
 
@@ -51,20 +39,16 @@ def parity_over_axis(
     rows = _rows(points, jobs)
     body = sum(HEAD if interval is None else ROW for _, interval in rows) + 0.3
     picture = frame(identity, WIDE, body, _claim(axis, jobs, other), _subtitle(axis, points, jobs, other))
-    left = min(max(text_width(name, LABEL) for name, _ in rows) + 0.14, 0.4 * WIDE)
+    left = margin_for([name for name, _ in rows], 0.4 * WIDE)
     axes = picture.axes(left, 0.2, WIDE - RIGHT, body - 0.04)
     _scale(axes, [interval for _, interval in rows if interval is not None])
     y = 0.0
     for name, interval in rows:
-        y += (HEAD if interval is None else ROW) / 2
-        weight = "semibold" if interval is None else "normal"
-        axes.text(-left / axes_width(axes), y, shorten(name, left - 0.1, LABEL, weight), size=LABEL, weight=weight,
-                  color=INK, va="center", ha="left", transform=axes.get_yaxis_transform())  # fmt: skip
+        height = HEAD if interval is None else ROW
+        row_name(axes, y + height / 2, name, left, weight="semibold" if interval is None else "normal")
         if interval is not None:
-            interval_marks(axes, y, interval, "a")
-            axes.annotate(number(interval.p50), (1, y), xycoords=("axes fraction", "data"), xytext=(4, 0),
-                          textcoords="offset points", size=SMALL, va="center")  # fmt: skip
-        y += (HEAD if interval is None else ROW) / 2
+            interval_row(axes, y + height / 2, interval, RIGHT)
+        y += height
     axes.set_ylim(y, 0)
     told = "; ".join(f"{name} {number(i.p50)} ({bounds(i)})" for name, i in rows if i is not None)
     return described(picture.figure, f"{_claim(axis, jobs, other)}. {told}.")

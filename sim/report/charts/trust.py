@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
+from sim.report.charts.rows import centres, lines_of, margin_for, row_name, stacked
 from sim.report.charts.style import (
     FILL,
     GREY,
     HALF,
     INK,
-    LABEL,
     LIGHT,
     MARKER,
     RULE,
@@ -25,9 +25,7 @@ from sim.report.charts.style import (
     bare,
     described,
     frame,
-    shorten,
     styled,
-    text_width,
 )
 from sim.report.claims import group_claim, scatter_claim
 from sim.report.content import ReportContent, ValidationGroup, ValidationRecord
@@ -101,20 +99,22 @@ def validation_error(content: ReportContent, record: ValidationRecord, width: fl
         "Right: rows, and share inside the 80 % interval."
     )
     groups, baselines = list(record.groups), list(record.baselines)
-    body = ROW * (len(groups) + len(baselines)) + 0.38
-    picture = frame(content.identity, width, body, claim, subtitle)
     rows: list[tuple[ValidationGroup, bool]] = [(g, False) for g in groups] + [(g, True) for g in baselines]
-    left = min(max(text_width(family_name(g.name), LABEL) for g, _ in rows) + 0.1, 1.6)
+    names = [family_name(g.name) for g, _ in rows]
+    left = margin_for(names, 1.6)
+    heights = stacked([len(lines_of(name, left - 0.08)) for name in names], ROW)
+    body = sum(heights) + 0.38
+    picture = frame(content.identity, width, body, claim, subtitle)
     axes = picture.axes(left, 0.22, width - 0.8, body - 0.16)
     top = max(g.p90_error for g, _ in rows)
     axes.set_xlim(0, 1.05 * min(top, 2.0))
-    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_ylim(sum(heights), 0.0)
     bare(axes, keep=["left", "bottom"])
     axes.set_yticks([])
     axes.locator_params(axis="x", nbins=4)
     axes.xaxis.set_major_formatter(lambda x, _: f"{100 * x:.0f} %")
     axes.grid(axis="x")
-    for y, (group, simple) in enumerate(rows):
+    for y, (group, simple) in zip(centres(heights), rows, strict=True):
         _error_row(axes, y, group, simple, left, content)
     picture.text(width - 0.42, body - 0.02, "rows", size=SMALL, color=GREY, ha="right", va="top")
     picture.text(width, body - 0.02, "inside", size=SMALL, color=GREY, ha="right", va="top")
@@ -125,7 +125,7 @@ def validation_error(content: ReportContent, record: ValidationRecord, width: fl
 
 
 def _error_row(
-    axes: Axes, y: int, group: ValidationGroup, simple: bool, left: float, content: ReportContent
+    axes: Axes, y: float, group: ValidationGroup, simple: bool, left: float, content: ReportContent
 ) -> None:
     key = next((c.key for c in content.clusters if c.family and c.family == group.name), "")
     colour = LIGHT if simple else FILL[key] if key else GREY
@@ -144,17 +144,9 @@ def _error_row(
               mec=GREY if simple else "white", mew=0.9, zorder=4, clip_on=False)  # fmt: skip
     inches = axes_width(axes)
     style: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "clip_on": False}
-    name = shorten(family_name(group.name), left - 0.08)
-    weight = "semibold" if y == 0 or key else "normal"
-    axes.text(
-        -left / inches,
-        y,
-        name,
-        size=LABEL,
-        color=TEXT.get(key, GREY if simple else INK),
-        weight=weight,
-        **style,
-    )
+    weight = "semibold" if group.name == "all" or key else "normal"
+    colour = TEXT.get(key, GREY if simple else INK)
+    row_name(axes, y, family_name(group.name), left, weight=weight, colour=colour)
     axes.text(1 + 0.38 / inches, y, f"{group.rows}", size=SMALL, ha="right", color=GREY, **style)
     cover = "–" if (simple and group.coverage == 0) or math.isnan(group.coverage) else percent(group.coverage)
     axes.text(1 + 0.8 / inches, y, cover, size=SMALL, ha="right", color=GREY, **style)

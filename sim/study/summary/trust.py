@@ -30,6 +30,12 @@ METRICS = {
     "ttft_ms": "TTFT, ms",
     "mfu": "MFU",
 }
+LONG = {
+    "moe": "mixture of experts",
+    "dense": "dense model",
+    "both": "prefill and decode together",
+}
+SHORT = {"moe": "MoE", "both": ""}  # in a narrow column
 NAMES = {"moe": "MoE", "both": "prefill and decode together", "tpot": "TPOT"}
 
 
@@ -82,7 +88,7 @@ def independent_score(kind: str) -> ValidationGroup | None:
 
 def _scored(row: Mapping[str, Any]) -> ValidationRow:
     return ValidationRow(
-        row["case_id"], _what(row), _metric(row), row["measured"], row["predicted"], row["low"], row["high"]
+        row["case_id"], _what(row, SHORT), _metric(row), row["measured"], row["predicted"], row["low"], row["high"]
     )
 
 
@@ -107,15 +113,14 @@ def _group(name: str, scores: Mapping[str, Any]) -> ValidationGroup:
     )
 
 
-def _what(row: Mapping[str, Any]) -> str:
+def _what(row: Mapping[str, Any], names: Mapping[str, str] = LONG) -> str:
     """A row in words: chip, software or number format, kind of model, and what was measured."""
-    kind = {"moe": "mixture of experts", "dense": "dense model"}.get(row.get("kind", ""), row.get("kind", ""))
-    phase = row.get("phase", "")
+    kind, phase = row.get("kind", ""), row.get("phase", "")
     words = [
         row["chip"].upper(),
         row.get("engine") or row.get("precision", ""),
-        kind,
-        NAMES.get(phase, phase),
+        names.get(kind, kind),
+        names.get(phase, phase),
     ]
     return ", ".join(word for word in words if word)
 
