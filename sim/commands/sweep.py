@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sim.commands.common import Draws, Profiles, Scenario, Seed, catalogue, folder
+from sim.commands.common import Draws, Json, Profiles, Scenario, Seed, catalogue, folder
 
 app = typer.Typer()
 
@@ -35,6 +35,9 @@ def sweep(
     ] = None,
     keep_draws: Annotated[bool, typer.Option("--keep-draws", help="Also write every draw.")] = False,
     out: Annotated[Path | None, folder("Where to write; reports/<id>-sweep when left out.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the tables of another sweep there.")
+    ] = False,
     profiles: Profiles = None,
 ) -> None:
     """Ask a question again with other values; stop it at any time, the same command goes on."""
@@ -43,8 +46,7 @@ def sweep(
 
     axes = tuple(axis(each) for each in vary or ())
     request = SweepRequest(scenario, axes, draws, seed, workers, cluster, cache or CACHE, keep_draws)
-    for line in sweep_and_write(catalogue(profiles), request, out):
-        print(line)
+    sweep_and_write(catalogue(profiles), request, out, sys.stdout, force=force)
 
 
 @app.command("compare")
@@ -63,6 +65,7 @@ def compare(
     ] = None,
     draws: Draws = None,
     seed: Seed = None,
+    json: Json = False,
     out: Annotated[Path | None, folder("Also write every result there, as comparison.csv.")] = None,
     profiles: Profiles = None,
 ) -> None:
@@ -70,8 +73,8 @@ def compare(
     from sim.notebook import load
     from sim.profiles.messages import InputError, Problem
     from sim.study.sweep.grid import change as parsed
-    from sim.views.compare import compared
-    from sim.views.listing import print_listing
+    from sim.views.compare import show_comparison
+    from sim.views.output import Wanted
 
     if other is None and not change:
         raise InputError(
@@ -79,5 +82,4 @@ def compare(
         )
     changes = dict(parsed(each) for each in change or ())
     first, second = load(one, profiles=profiles or ()), load(other or one, changes, profiles or ())
-    for listing in compared(first, second, draws, seed, out):
-        print_listing(listing, sys.stdout)
+    show_comparison(first, second, draws, seed, sys.stdout, Wanted(json, out))

@@ -118,12 +118,22 @@ class Catalogue:
         kinds = [kind for kind, shelf in SHELVES.items() if shelf.folder == change.folder]
         if not kinds:
             folders = ", ".join(sorted({shelf.folder for shelf in SHELVES.values() if shelf.folder}))
-            raise InputError([Problem(f"{change}: no folder {change.folder}/; there is {folders}")])
+            hint = self._elsewhere(change)
+            raise InputError([Problem(f"{change}: no folder {change.folder}/; {hint or f'there is {folders}'}")])
         found = [kind for kind in kinds if self.path(kind, change.id) is not None]
         if not found:
             ids = sorted({id for kind in kinds for id in self.ids(kind)})
             raise InputError([Problem(f"{change}: {unknown_id(SHELVES[kinds[0]].noun, change.id, ids)}")])
         return found
+
+    def _elsewhere(self, change: Change) -> str:
+        """The path that was meant, where another folder has a file of that id."""
+        folders = dict.fromkeys(
+            shelf.folder for kind, shelf in SHELVES.items() if shelf.folder and self.path(kind, change.id) is not None
+        )
+        field = change.path.split("#", 1)[1]
+        meant = [f"{folder}/{change.id}#{field}" for folder in folders]
+        return f"did you mean {' or '.join(meant)}?" if meant else ""
 
     # --- by kind -------------------------------------------------------------------------------------------
 
@@ -218,6 +228,8 @@ class Catalogue:
         path = Path(path_or_id)
         if path.is_file():
             return path
+        if path.is_dir():
+            raise InputError([Problem(f"{path_or_id}: is a folder, where a file is expected")])
         if path.suffix in (".yaml", ".yml"):
             hint = did_you_mean(path.stem, self.ids(kind))
             raise InputError([Problem(f"{path_or_id}: no such file{hint}")])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from sim.profiles.messages import InputError, Problem
 from sim.study.metrics import Metric, Metrics
@@ -14,17 +15,48 @@ from sim.study.question import Question
 from sim.study.summary.statistics import interval
 from sim.study.sweep.block import Piece, Refused, blocks_for, compute, piece
 
+Vector = NDArray[np.float64]
 COLUMNS = ("job", *Metric._fields, "quantity", "statistic", "value")
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One result of a job in both questions, draw by draw.
+
+    Attributes
+    ----------
+    quantity : "one", "other", "difference" or "ratio"
+    """
+
+    job: str
+    metric: Metric
+    quantity: str
+    values: Vector
+
+
 def compare_questions(one: Question, other: Question, draws: int, seed: int) -> pd.DataFrame:
-    """Every result that both questions have, with its change draw by draw.
+    """Every result that both questions have, with its change draw by draw: quantiles of :func:`changes`.
 
     Returns
     -------
     DataFrame
-        Long: job, cluster, metric, unit, quantity ("one", "other", "difference", "ratio"), statistic, value. Both are
-        drawn from the same worlds, so a question compared with itself differs by zero.
+        Long: job, cluster, metric, unit, quantity ("one", "other", "difference", "ratio"), statistic, value.
+    """
+    return table_of(changes(one, other, draws, seed))
+
+
+def table_of(found: Sequence[Change]) -> pd.DataFrame:
+    """Quantiles of every change."""
+    rows = [
+        (each.job, *each.metric, each.quantity, statistic, value)
+        for each in found
+        for statistic, value in asdict(interval(each.values)).items()
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def changes(one: Question, other: Question, draws: int, seed: int) -> list[Change]:
+    """Every result that both questions have, in each draw. Both see the same worlds, so nothing differs from itself.
 
     Raises
     ------
@@ -37,15 +69,13 @@ def compare_questions(one: Question, other: Question, draws: int, seed: int) -> 
     shared = [(i, theirs[task.job.id]) for i, task in enumerate(one.tasks) if task.job.id in theirs]
     if not shared:
         raise InputError([Problem(f"{one.scenario.id} and {other.scenario.id} have no job in common")])
-    rows = [
-        (one.tasks[i].job.id, *key, name, statistic, value)
+    return [
+        Change(one.tasks[i].job.id, *each)
         for i, j in shared
-        for key, name, values in _compared(
+        for each in _compared(
             _draws(piece(one, i, order, seed), draws), _draws(piece(other, j, order, seed), draws)
         )
-        for statistic, value in asdict(interval(values)).items()
     ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _compared(one: Metrics, other: Metrics) -> Iterator[tuple[Metric, str, np.ndarray]]:

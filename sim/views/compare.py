@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TextIO
 
 import pandas as pd
 
-from sim.notebook import Asked, compare
+from sim.notebook import Asked
 from sim.report.numbers import number, percent
-from sim.report.outputs import write_all
+from sim.study.compare import changes, table_of
+from sim.study.convergence import ends_error
 from sim.study.metrics import Metric
 from sim.views.listing import Listing
+from sim.views.obtained import obtained
+from sim.views.output import View, Wanted, json_text, show
 
 Values = dict[tuple[str, str], float]  # by quantity and statistic
 SHOWN = {
@@ -22,24 +27,62 @@ SHOWN = {
 }
 
 
-def compared(
-    one: Asked, other: Asked, draws: int | None, seed: int | None, out: Path | None
-) -> list[Listing]:
-    """A listing for each job; every result goes to ``comparison.csv`` where a folder is given.
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Two scenarios side by side.
 
-    Raises
-    ------
-    InputError
-        When the two have no job in common.
-    OSError
-        When the folder cannot be written.
+    Attributes
+    ----------
+    table : DataFrame
+        Every result, long.
+    ends_error : float
+        How well the ends of the change in the count that does the same work are known [1].
     """
-    table = compare(one, other, draws, seed)
-    if out is not None:
-        write_all(out, {"comparison.csv": table.to_csv(index=False, lineterminator="\n").encode()})
-    names = {task.job.id: task.label for task in one.question.tasks}
-    found = _values(table)
-    return [_listing(label, found[job], one) for job, label in names.items() if job in found]
+
+    one: Asked
+    table: pd.DataFrame
+    draws: int
+    seed: int
+    ends_error: float
+
+
+def show_comparison(
+    one: Asked, other: Asked, draws: int | None, seed: int | None, to: TextIO, wanted: Wanted
+) -> None:
+    """Print a table for each job; errors as of :func:`sim.views.output.show`."""
+    chosen = one.question.scenario.uncertainty
+    count = chosen.draws if draws is None else draws
+    chosen_seed = chosen.seed if seed is None else seed
+
+    def find() -> Compared:
+        found = changes(one.question, other.question, count, chosen_seed)
+        counts = (
+            each.values for each in found if each.metric.metric == "equal_count" and each.quantity == "ratio"
+        )
+        return Compared(one, table_of(found), count, chosen_seed, ends_error(counts))
+
+    show(to, wanted, find, View(_json, _listings, _files, _headline))
+
+
+def _json(found: Compared) -> str:
+    rows = found.table.to_dict("records")
+    return json_text(
+        {"draws": found.draws, "seed": found.seed, "ends_error": found.ends_error, "changes": rows}
+    )
+
+
+def _files(found: Compared) -> dict[str, bytes]:
+    return {"comparison.csv": found.table.to_csv(index=False, lineterminator="\n").encode()}
+
+
+def _headline(found: Compared) -> Iterator[str]:
+    yield obtained(found.draws, found.seed, found.ends_error)
+
+
+def _listings(found: Compared) -> list[Listing]:
+    names = {task.job.id: task.label for task in found.one.question.tasks}
+    values = _values(found.table)
+    return [_listing(label, values[job], found.one) for job, label in names.items() if job in values]
 
 
 def _values(table: pd.DataFrame) -> dict[str, dict[Metric, Values]]:

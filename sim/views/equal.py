@@ -101,10 +101,8 @@ def _work(found: EqualAnswer) -> str:
     head = f"{a.choice.chips:,} {a.label} do the work of"
     if len(medians) == 1:
         return f"{head} {number(medians[0].p50)} {b.label} ({bounds(medians[0])})."
-    least, most = medians[0].p50, medians[-1].p50
-    return (
-        f"{head} {number(least)} to {number(most)} {b.label}, by job; these are medians, intervals are below."
-    )
+    ends = dict.fromkeys(number(each.p50) for each in (medians[0], medians[-1]))
+    return f"{head} {' to '.join(ends)} {b.label} (medians of {len(medians)} jobs; the intervals are below)."
 
 
 def _table(found: EqualAnswer) -> pd.DataFrame:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io
+import json
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from sim.profiles.catalogue import Catalogue
+from sim.profiles.messages import InputError, Problem
 from sim.report.charts.sweep import parity_over_axis
 from sim.report.content import Interval, RunIdentity
 from sim.report.numbers import number
@@ -26,11 +29,14 @@ from sim.study.sweep.cache import Cache
 from sim.study.sweep.grid import Axis
 from sim.study.sweep.run import Plan, plan_sweep, run_sweep
 from sim.study.sweep.run import Progress as State
-from sim.study.sweep.table import draws_table, failures_table, results_table
+from sim.study.sweep.table import draws_table, ends_error, failures_table, results_table
 from sim.study.sweep.workers import workers
-from sim.views.output import json_text, picture_files
+from sim.views.listing import Listing, print_lines, print_listing
+from sim.views.obtained import obtained
+from sim.views.output import check_folder, json_text, picture_files
 
 CACHE = Path("reports") / ".cache"
+RECORD = "sweep.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,7 @@ class SweepResult:
     results: pd.DataFrame
     failures: pd.DataFrame
     draws: pd.DataFrame | None
+    ends_error: float
 
 
 def sweep(catalogue: Catalogue, request: SweepRequest) -> SweepResult:
@@ -92,20 +99,57 @@ def sweep(catalogue: Catalogue, request: SweepRequest) -> SweepResult:
     with workers(request.workers, request.cluster) as crew, _bar() as tell:
         refused = run_sweep(plan, cache, crew, tell)
     draws = draws_table(plan, cache, refused) if request.keep_draws else None
-    return SweepResult(plan, results_table(plan, cache, refused), failures_table(plan, refused), draws)
+    results, failures = results_table(plan, cache, refused), failures_table(plan, refused)
+    return SweepResult(plan, results, failures, draws, ends_error(plan, cache, refused))
 
 
-def sweep_and_write(catalogue: Catalogue, request: SweepRequest, out: Path | None) -> list[str]:
-    """Sweep, write the tables, and say what came out and where it is."""
+def sweep_and_write(
+    catalogue: Catalogue, request: SweepRequest, out: Path | None, to: TextIO, *, force: bool = False
+) -> None:
+    """Sweep, write the tables, and print the answer at every point.
+
+    Parameters
+    ----------
+    force : bool
+        Replace the tables of another sweep.
+
+    Raises
+    ------
+    InputError
+        When a file or a value is wrong, or the folder holds the tables of another sweep.
+    OSError
+        When a file cannot be written.
+    """
+    directory = out or Path("reports") / f"{catalogue.scenario(request.scenario).id}-sweep"
+    check_folder(directory)
+    command = _command(request)
+    said = earlier_sweep(directory, command)
+    if said and not force:
+        message = f"{directory} holds the tables of {said}; name another folder with --out, or replace them with --force"
+        raise InputError([Problem(message)])
     found = sweep(catalogue, request)
-    directory = out or Path("reports") / f"{found.plan.questions[0].scenario.id}-sweep"
-    write_all(directory, sweep_files(found, _command(request)))
-    return [
-        *_lines(found),
-        "",
-        f"tables {directory}/results.csv (.parquet, .xlsx)",
-        f"chart  {directory}/parity.png",
-    ]
+    files = sweep_files(found, command)
+    write_all(directory, files)
+    for name in {"failures.csv", "draws.parquet"} - set(files):
+        (directory / name).unlink(missing_ok=True)
+    print_lines([obtained(found.plan.draws, found.plan.seed, found.ends_error)], to)
+    print_listing(_listing(found), to)
+    written = [f"tables {directory}/results.csv (.parquet, .xlsx)", f"chart  {directory}/parity.png"]
+    print("\n".join([*written, f"replaced: {said}"] if said else written), file=to)
+
+
+def earlier_sweep(directory: Path, command: str) -> str:
+    """The sweep whose tables are in a folder, by its command; empty where there is none, or the same one.
+
+    A sweep that goes on with more draws is another one: its intervals differ.
+    """
+    if not (directory / RECORD).exists():
+        return "a run (run.json)" if (directory / "run.json").exists() else ""
+    try:
+        found = str(json.loads((directory / RECORD).read_text(encoding="utf-8"))["command"])
+    except (ValueError, KeyError, TypeError):
+        return f"a sweep whose {RECORD} cannot be read"
+    return "" if found == command else f'"{found}"'
 
 
 def sweep_files(found: SweepResult, command: str) -> dict[str, bytes]:
@@ -121,7 +165,7 @@ def sweep_files(found: SweepResult, command: str) -> dict[str, bytes]:
     if len(found.failures):
         files["failures.csv"] = found.failures.to_csv(index=False, lineterminator="\n").encode()
     record = {**asdict(_identity(found.plan, command)), "axes": [asdict(axis) for axis in found.plan.axes]}
-    files["sweep.json"] = json_text(record).encode()
+    files[RECORD] = json_text(record).encode()
     return files
 
 
@@ -186,22 +230,29 @@ def _bar() -> Iterator[Callable[[State], None]]:
         yield tell
 
 
-def _lines(found: SweepResult) -> list[str]:
-    """The answer at every point in a line, then what has none."""
-    plan, b = found.plan, found.plan.questions[0].b.label
+def _listing(found: SweepResult) -> Listing:
+    """The answer at every point, then what has none."""
+    plan = found.plan
+    a, b = plan.questions[0].sides
+    axes = [axis.path for axis in plan.axes]
     table = wide(found.results)
     shown = table[table["metric"] == "equal_count"] if len(table) else table
-    lines = [f"chips of {b} that do the same work: median (90 % interval)"]
     order = [task.job.id for task in plan.questions[0].tasks]
-    for row in sorted(shown.to_dict("records"), key=lambda row: (row["point"], order.index(row["job"]))):
-        values = ", ".join(f"{axis.path}={row[axis.path]}" for axis in plan.axes)
-        lines.append(
-            f"{values or 'as it stands'}: {row['job']} {number(row['p50'])} ({number(row['p05'])} to {number(row['p95'])})"
+    rows = [
+        (
+            *(str(row[path]) for path in axes),
+            str(row["job"]),
+            number(row["p50"]),
+            f"{number(row['p05'])} to {number(row['p95'])}",
         )
-    for row in found.failures.to_dict("records"):
-        values = ", ".join(f"{axis.path}={row[axis.path]}" for axis in plan.axes)
-        lines.append(f"{values or 'as it stands'}: {row['job']} has no answer: {row['reason']}")
-    return lines
+        for row in sorted(shown.to_dict("records"), key=lambda row: (row["point"], order.index(row["job"])))
+    ]
+    notes = [
+        f"{' '.join(['no answer:', str(row['job']), *(f'{path}={row[path]}' for path in axes)])}: {row['reason']}"
+        for row in found.failures.to_dict("records")
+    ]
+    title = f"{b.label} that do the work of {a.label}"
+    return Listing(title, (*axes, "job", "median", "90 % interval"), rows, notes)
 
 
 def _picture(found: SweepResult, identity: RunIdentity) -> bytes:

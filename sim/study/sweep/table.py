@@ -8,6 +8,7 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
+from sim.study.convergence import ends_error as error_of
 from sim.study.metrics import Metric, Metrics
 from sim.study.summary.statistics import interval
 from sim.study.sweep.cache import Cache
@@ -23,6 +24,17 @@ def results_table(plan: Plan, cache: Cache, refused: Mapping[int, str]) -> pd.Da
         for statistic, value in asdict(interval(values)).items()
     ]
     return pd.DataFrame(rows, columns=[*_head(plan), *Metric._fields, "statistic", "value"])
+
+
+def ends_error(plan: Plan, cache: Cache, refused: Mapping[int, str]) -> float:
+    """How well the ends of the counts that do the same work are known, at the worst point [1]."""
+    counts = (
+        values
+        for _, draws in _pieces(plan, cache, refused)
+        for key, values in draws.items()
+        if key.metric == "equal_count"
+    )
+    return error_of(counts)
 
 
 def draws_table(plan: Plan, cache: Cache, refused: Mapping[int, str]) -> pd.DataFrame:
