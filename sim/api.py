@@ -39,8 +39,7 @@ def run_and_report(
     OSError
         When a file cannot be written.
     """
-    if out is not None:
-        check_folder(out)
+    check_folder(out or REPORTS)
     asked = (("draws", draws), ("seed", seed), ("as-of", as_of), ("precision", precision))
     options = [f"--{name} {shlex.quote(str(value))}" for name, value in asked if value is not None]
     command = " ".join(["parity run", shlex.quote(str(scenario)), *options])

@@ -23,7 +23,7 @@ from sim.views.capacity_limits import limit_tables, two_chips_table
 from sim.views.listing import Listing
 from sim.views.obtained import obtained
 from sim.views.output import View, Wanted, command_line, csv_bytes, json_text, picture_files, show
-from sim.views.played import write_played
+from sim.views.played import check_wanted, write_played
 from sim.views.served_day import served_day_tables
 
 PRICED = (
@@ -76,6 +76,8 @@ def show_capacity(
     played: PlayedFiles | None = None,
 ) -> None:
     """Answer, and play what is wanted of the requests; errors as of :func:`sim.views.output.show`."""
+    if played is not None:
+        check_wanted(played.table, played.trace, played.window)
     asked = (request.scenario, request.job, request.cluster, request.demand, request.draws, request.seed)
     question = load_capacity_question(catalogue, *asked, request.as_of)
     view = View(capacity_json, capacity_tables, capacity_files, headline)

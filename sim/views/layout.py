@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from sim.profiles.catalogue import Catalogue
-from sim.profiles.messages import InputError, Problem
 from sim.report.charts.pipeline import Pipeline, pipelines
 from sim.report.numbers import duration, number, percent
 from sim.report.outputs import write_all
 from sim.report.trace import chrome_trace, pipeline_process
 from sim.study.layout_study import LayoutRow, LayoutStudy, load_layout_question, study_layouts
 from sim.views.listing import Listing
-from sim.views.output import View, Wanted, command_line, json_text, picture_files, show
+from sim.views.output import View, Wanted, check_file, command_line, json_text, picture_files, show
 
 DRAWN = 3  # layouts in the picture
 GB = 1e9
@@ -63,8 +62,8 @@ def show_layouts(
     trace: Path | None = None,
 ) -> None:
     """Find layouts, and write a step of the best one; errors as of :func:`sim.views.output.show`."""
-    if trace is not None and trace.is_dir():
-        raise InputError([Problem(f"--trace {trace}: is a folder; name a file in it")])
+    if trace is not None:
+        check_file(trace, "--trace")
     view = View(layouts_json, layout_tables, layout_files)
     study = show(to, Wanted(as_json, out), lambda: find_layouts(catalogue, request), view)
     if trace is not None:

@@ -6,12 +6,13 @@ import csv
 import io
 import json
 import math
-import os
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, Generic, TextIO, TypeVar
 
 from matplotlib.figure import Figure
@@ -130,21 +131,48 @@ def deliver(
         print(f"wrote {path}", file=to)
 
 
-def check_folder(out: Path) -> None:
-    """Refuse a place that cannot be written to before the work, not after it.
+def check_folder(out: Path, option: str = "--out") -> None:
+    """Refuse a place that cannot be written to before the work, not after it: a file is written there and removed.
+
+    Parameters
+    ----------
+    option : str
+        Where the user named the place.
 
     Raises
     ------
     InputError
-        When it is a file or below one, or may not be written to.
+        When it is a file or below one, or nothing can be written in it.
     """
     nearest = next(path for path in (out, *out.absolute().parents) if path.exists())
     if not nearest.is_dir():
-        raise InputError([Problem(f"--out {out}: {shown_path(nearest)} is a file; name a folder")])
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise InputError(
-            [Problem(f"--out {out}: no permission to write in {shown_path(nearest)}; name another folder")]
-        )
+        raise InputError([Problem(f"{option} {out}: {shown_path(nearest)} is a file; name a folder")])
+    missing = [path for path in (out.absolute(), *out.absolute().parents) if not path.exists()]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        why = (error.strerror or "error").lower()
+        message = f"{option} {out}: nothing can be written there ({why}); name another folder"
+        raise InputError([Problem(message)]) from None
+    finally:
+        with suppress(OSError):  # what was not made, or is in use by now
+            for path in missing:
+                path.rmdir()
+
+
+def check_file(path: Path, option: str) -> None:
+    """Refuse a file that cannot be written before the work, not after it.
+
+    Raises
+    ------
+    InputError
+        When it is a folder, or nothing can be written beside it.
+    """
+    if path.is_dir():
+        raise InputError([Problem(f"{option} {path}: is a folder; name a file")])
+    check_folder(path.parent, option)
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> list[Path]:

@@ -17,6 +17,7 @@ from sim.serving.cluster import Watch
 from sim.serving.results import Columns, in_window, lanes
 from sim.study.capacity_question import CapacityQuestion
 from sim.study.played import PlayedUnit, play_question
+from sim.views.output import check_file
 
 SHOWN_S = 60.0  # length of a window that nobody has chosen [s]
 MOST = 20_000  # requests of a window: more than a screen can show, few enough for a browser
@@ -38,11 +39,7 @@ def write_played(
     InputError
         When an option cannot be read, or nothing can be played.
     """
-    if table is not None and table.suffix not in (".parquet", ".csv"):
-        raise InputError([Problem(f"--requests-table: read {table}, where .parquet or .csv is expected")])
-    if window is not None and trace is None:
-        raise InputError([Problem("--window needs --trace FILE, where it is written")])
-    chosen = None if window is None else read_window(window)
+    chosen = check_wanted(table, trace, window)
     with progress(to) as watch:
         played = play_question(question, precision, watch)
     for line in _said(played, precision):
@@ -53,6 +50,24 @@ def write_played(
     if trace is not None:
         write_all(trace.parent, {trace.name: window_trace(question, played.columns, chosen, command)})
         print(f"wrote {trace}", file=to)
+
+
+def check_wanted(table: Path | None, trace: Path | None, window: str | None) -> tuple[float, float] | None:
+    """Refuse what cannot be written before the work, and read the window.
+
+    Raises
+    ------
+    InputError
+        When a file cannot be written, or the window is none.
+    """
+    if table is not None and table.suffix not in (".parquet", ".csv"):
+        raise InputError([Problem(f"--requests-table: read {table}, where .parquet or .csv is expected")])
+    if window is not None and trace is None:
+        raise InputError([Problem("--window needs --trace FILE, where it is written")])
+    for path, option in ((table, "--requests-table"), (trace, "--trace")):
+        if path is not None:
+            check_file(path, option)
+    return None if window is None else read_window(window)
 
 
 def _said(played: PlayedUnit, precision: float | None) -> Iterator[str]:

@@ -20,6 +20,7 @@ from sim.study.validation.cases import Table, validation_catalogue
 from sim.study.validation.page import markdown_page
 from sim.study.validation.pictures import identity_of, pictured
 from sim.study.validation.scores import PAGES, ValidationResult
+from sim.views.output import check_folder
 
 Maker = Callable[[Path | None, Catalogue], ValidationResult]
 
@@ -60,6 +61,8 @@ def validate_and_show(
     InputError
         When the table is missing or lacks a column.
     """
+    if out is not None:
+        check_folder(out)
     maker, table = _makers()[kind]
     catalogue = validation_catalogue(extra)
     result = maker(cases, catalogue)
