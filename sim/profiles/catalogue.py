@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from sim.profiles.changes import Change, changed
-from sim.profiles.economy import Region, RentalSeries
+from sim.profiles.economy import Region
 from sim.profiles.extends import read_extended
 from sim.profiles.fields import Document
 from sim.profiles.files import Loaded, check
@@ -18,6 +18,7 @@ from sim.profiles.hardware import ChipProfile, KernelProfile, SystemProfile
 from sim.profiles.leaves import with_paths
 from sim.profiles.messages import InputError, Location, Problem, dotted, shown_path, unknown_id
 from sim.profiles.model import ModelProfile
+from sim.profiles.price_series import RentalSeries
 from sim.profiles.scenario import Scenario
 from sim.profiles.served import PriceList
 from sim.profiles.shelves import SHELVES, references

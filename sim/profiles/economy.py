@@ -1,22 +1,16 @@
-"""Schemas of economic files: what things cost in a region, and what renting cost when."""
+"""Schema of a region: what things cost in one place."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
-
 from sim.profiles.fields import (
-    Date,
     Document,
     FacilityPrice,
     Id,
-    Money,
     PerTime,
     PowerPrice,
     Ratio,
-    Record,
-    RentalPrice,
     Seconds,
     Share,
 )
@@ -64,94 +58,3 @@ class Region(Document):
     """Factor on chip and server price when bought outside official channels; 1 = none."""
     rents_of: Id | None = None
     """Region whose rents hold here; left out: its own."""
-
-
-class RentalQuote(Record):
-    """One dated rent."""
-
-    date: Date
-    price: RentalPrice
-    basis: str = ""
-    """On demand, one-year contract, ..."""
-    market: bool = True
-    """False: a list price or a teaser that few pay, kept for reference and never used."""
-
-
-class RentalSeries(Document):
-    """What an hour of a chip cost when; dates ascend."""
-
-    kind_of_file: Literal["rental"]
-    chip: Id
-    region: str
-    """Id of the region, or `world`."""
-    quotes: list[RentalQuote] = Field(min_length=1)
-
-
-class ChipQuote(Record):
-    """One dated price of a chip."""
-
-    date: Date
-    price: Money
-    basis: str = ""
-    """List price, contract, dealer quote ..."""
-
-
-class ChipPrices(Document):
-    """What a chip cost before the price that its own file gives; dates ascend."""
-
-    kind_of_file: Literal["chip-price"]
-    chip: Id
-    quotes: list[ChipQuote] = Field(min_length=1)
-
-
-class PartsQuote(Record):
-    """Dated prices of the parts around a chip; those that are not stated are left out."""
-
-    date: Date
-    server: Money | None = None
-    network: Money | None = None
-    storage: Money | None = None
-
-
-class SystemPrices(Document):
-    """What the parts around a chip cost before the prices that the system's own file gives; dates ascend."""
-
-    kind_of_file: Literal["system-price"]
-    system: Id
-    quotes: list[PartsQuote] = Field(min_length=1)
-
-
-class PlaceQuote(Record):
-    """Dated prices of a place; those that are not stated are left out."""
-
-    date: Date
-    electricity: PowerPrice | None = None
-    facility: FacilityPrice | None = None
-    duty: Ratio | None = None
-    revenue_share: Ratio | None = None
-    grey_premium: Ratio | None = None
-
-
-class PlacePrices(Document):
-    """What power, building and border cost before the prices that the region's own file gives; dates ascend."""
-
-    kind_of_file: Literal["place-price"]
-    region: Id
-    quotes: list[PlaceQuote] = Field(min_length=1)
-
-
-class CurrencyQuote(Record):
-    """One dated rate of exchange."""
-
-    date: Date
-    per_usd: Ratio
-    """Units of the currency for one US dollar."""
-
-
-class CurrencySeries(Document):
-    """What a dollar was worth when; dates ascend."""
-
-    kind_of_file: Literal["currency"]
-    currency: str = Field(pattern="^[A-Z]{3}$")
-    """Three letters, as in CNY."""
-    quotes: list[CurrencyQuote] = Field(min_length=1)

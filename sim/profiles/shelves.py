@@ -7,19 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sim.profiles.economy import (
-    ChipPrices,
-    CurrencySeries,
-    PlacePrices,
-    Region,
-    RentalSeries,
-    SystemPrices,
-)
+from sim.profiles.economy import Region
 from sim.profiles.fields import Document
 from sim.profiles.hardware import ChipProfile, KernelProfile, SystemProfile
 from sim.profiles.messages import InputError, Location, Problem
 from sim.profiles.model import ModelProfile
 from sim.profiles.policy import ControlItems, ExportRule
+from sim.profiles.price_series import ChipPrices, CurrencySeries, PlacePrices, RentalSeries, SystemPrices
 from sim.profiles.scenario import Scenario
 from sim.profiles.served import PriceList
 from sim.profiles.supply import Supply

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from sim.profiles.fields import Date, Document, Id, Record, Seconds
-from sim.profiles.supply import Allegation, Branch, Change, Loss
+from sim.profiles.supply_changes import Allegation, Branch, Change, Loss
 
 Metric = Literal["tpp", "fp16", "fp8", "fp4", "bandwidth", "training", "serving", "chips"]
 

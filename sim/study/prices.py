@@ -8,10 +8,11 @@ from typing import cast
 
 from sim.economics.series import NotYetKnownError, last_day, value_as_of
 from sim.profiles.catalogue import Catalogue
-from sim.profiles.economy import ChipPrices, CurrencySeries, PlacePrices, Region, SystemPrices
+from sim.profiles.economy import Region
 from sim.profiles.fields import Document
 from sim.profiles.hardware import ChipProfile, SystemProfile
 from sim.profiles.messages import InputError, Problem
+from sim.profiles.price_series import ChipPrices, CurrencySeries, PlacePrices, SystemPrices
 from sim.profiles.served import PriceList
 from sim.quantity import Quantity
 

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from sim.economics.series import NotYetKnownError, value_as_of
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.changes import Change
-from sim.profiles.economy import Region, RentalQuote, RentalSeries
+from sim.profiles.economy import Region
 from sim.profiles.fields import Document
 from sim.profiles.hardware import ChipProfile, KernelProfile, SystemProfile
 from sim.profiles.leaves import quantities
 from sim.profiles.messages import Location
 from sim.profiles.model import ModelProfile
+from sim.profiles.price_series import RentalQuote, RentalSeries
 from sim.profiles.scenario import ClusterChoice, Job, Scenario
 from sim.profiles.workload import ServingTraffic, TrainingRecipe
 from sim.quantity import Quantity

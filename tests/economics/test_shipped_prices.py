@@ -9,8 +9,8 @@ import pytest
 from sim.economics.ownership import amortised, total
 from sim.economics.series import value_as_of
 from sim.profiles.catalogue import Catalogue
-from sim.profiles.economy import RentalSeries
 from sim.profiles.leaves import quantities
+from sim.profiles.price_series import RentalSeries
 from sim.resolve import resolve_ownership
 from sim.study.money.hour import answer_hour, load_hour
 from sim.study.prices import current_list, exchange_rate, price_lists_of

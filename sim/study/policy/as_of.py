@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from sim.economics.series import last_day
-from sim.profiles.supply import Branch, Change, Supply
+from sim.profiles.supply import Supply
+from sim.profiles.supply_changes import Branch, Change
 from sim.profiles.supply_scenario import PolicyScenario
 from sim.quantity import Quantity
 from sim.study.policy.changes import SERIES_FIELDS

@@ -9,7 +9,8 @@ from pydantic import BaseModel
 
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import Location
-from sim.profiles.supply import Change, Supply, dimension_of
+from sim.profiles.supply import Supply
+from sim.profiles.supply_changes import Change, dimension_of
 from sim.profiles.supply_scenario import PolicyScenario
 from sim.quantity import Quantity
 from sim.units import did_you_mean

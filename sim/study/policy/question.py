@@ -13,7 +13,8 @@ from sim.profiles.leaves import quantities
 from sim.profiles.numbers import DATE
 from sim.profiles.policy import ExportRule
 from sim.profiles.scenario import ClusterChoice, Job
-from sim.profiles.supply import Branch, Change, ChipUse, Loss, Supply
+from sim.profiles.supply import ChipUse, Supply
+from sim.profiles.supply_changes import Branch, Change, Loss
 from sim.profiles.supply_scenario import PolicyScenario
 from sim.quantity import Quantity
 from sim.study.policy.as_of import scenario_as_of, supply_as_of

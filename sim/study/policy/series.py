@@ -20,7 +20,7 @@ from sim.policy.supply_series import (
 )
 from sim.policy.supply_series import Change as Applied
 from sim.profiles.messages import InputError, Problem
-from sim.profiles.supply import Change
+from sim.profiles.supply_changes import Change
 from sim.quantity import Array, Quantity
 from sim.study.policy.changes import Dated, named_series, way_of
 from sim.study.policy.question import Country

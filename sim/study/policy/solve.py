@@ -12,7 +12,7 @@ from sim import units
 from sim.policy.supply_series import Change, decimal_year
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError, Problem
-from sim.profiles.supply import dimension_of
+from sim.profiles.supply_changes import dimension_of
 from sim.study.policy.changes import named_series
 from sim.study.policy.headlines import Headline, headlines, one
 from sim.study.policy.question import PolicyQuestion, load_policy

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.profiles.messages import InputError, Problem
-from sim.profiles.supply import Branch
+from sim.profiles.supply_changes import Branch
 from sim.resolve import World
 from sim.study.policy.question import Group, PolicyQuestion, groups
 from sim.study.worlds import Matrix, sobol_probabilities

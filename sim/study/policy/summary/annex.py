@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.fields import Source
 from sim.profiles.leaves import document_sources
-from sim.profiles.supply import Change, Supply
+from sim.profiles.supply import Supply
+from sim.profiles.supply_changes import Change
 from sim.profiles.supply_scenario import PolicyScenario
 from sim.quantity import WEAK_KINDS
 from sim.report.numbers import span
