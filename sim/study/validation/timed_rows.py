@@ -12,6 +12,8 @@ from sim.study.validation.cases import CannotPredict
 from sim.study.validation.scores import Prediction
 from sim.study.validation.training_cases import Setting, resolve_hardware, resolve_job
 from sim.study.validation.training_layouts import candidate_layouts
+from sim.study.validation.training_rows import stage_layers
+from sim.study.validation.training_words import convention, taken_for_granted
 from sim.study.worlds import sobol_probabilities, world_at
 from sim.training.fit import memory_limit, training_memory
 from sim.training.flops import head_flop_per_token, model_flop_per_token
@@ -54,6 +56,8 @@ def time_of(setting: Setting, draws: int = DRAWS) -> Timed:
     used = np.ravel(training_memory(job, layouts).total)
     fits = used <= float(memory_limit(job, chip.memory_bytes))
     notes = [f"searched: {', '.join(blank)}"] if blank else []
+    notes += taken_for_granted(setting.case)
+    notes += filter(None, [stage_layers(setting.case, setting.model.shape.layers)[1]])
     if not fits.any():
         fits = used <= used.min() * 1.0001
         notes.append(f"needs {used.min() / 1e9:.0f} GB of {float(chip.memory_bytes) / 1e9:.0f} by our count")
@@ -84,23 +88,15 @@ def _in_worlds(setting: Setting, world: World, layouts: Layouts) -> StepTime:
 
 
 def flop_per_token(setting: Setting) -> float:
-    """Model FLOPs per token by the convention of the row.
-
-    Raises
-    ------
-    CannotPredict
-        When the convention is not known.
-    """
+    """Model FLOPs per token by the convention of the row."""
     case, model = setting.case, setting.model.shape
-    convention = case.text("flop_convention")
+    counted = convention(case)
     sequence = case.number("seq_len")
     mtp = case.number("mtp_layers", 0.0) > 0 and "exclude the MTP layer" not in case.text("sim_note")
-    if convention in ("model_causal", "model_full"):
-        return model_flop_per_token(model, sequence, causal=convention == "model_causal", mtp=mtp)
-    if convention == "hardware_full_recompute":
-        whole = model_flop_per_token(model, sequence, causal=False, mtp=mtp)
-        return 4.0 / 3.0 * whole - head_flop_per_token(model) / 3.0
-    raise CannotPredict(f'flop_convention: "{convention}" does not say which FLOPs were counted')
+    if counted != "hardware_full_recompute":
+        return model_flop_per_token(model, sequence, causal=counted == "model_causal", mtp=mtp)
+    whole = model_flop_per_token(model, sequence, causal=False, mtp=mtp)
+    return 4.0 / 3.0 * whole - head_flop_per_token(model) / 3.0
 
 
 def in_metric(timed: Timed, seconds: float) -> float:
@@ -123,7 +119,9 @@ def in_metric(timed: Timed, seconds: float) -> float:
     if metric == "tflops_per_chip":
         return flop_per_token(setting) * rate * setting.dies / 1e12
     if metric == "mfu":
-        return flop_per_token(setting) * rate / (case.number("mfu_peak_tflops") * 1e12)
+        datasheet = setting.chip.compute.matrix["bf16"].median / setting.dies
+        peak = case.number("mfu_peak_tflops", datasheet / 1e12) * 1e12
+        return flop_per_token(setting) * rate / peak
     if metric == "pp_bubble_s":
         parts = timed.step.breakdown
         idle = sum(float(np.ravel(parts[name])[0]) for name in ("bubble", "stage imbalance", "jitter"))

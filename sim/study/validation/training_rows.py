@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sim.physics.memory import FULL, NO_RECOMPUTE, SELECTIVE, Recompute
 from sim.study.validation.cases import CannotPredict, Case
+from sim.study.validation.training_words import schedule_of
 
 LARGEST = {  # of what a table can mean; anything beyond is a slip of the pen, and would take for ever
     "n_chips": 1e7, "seq_len": 1e9, "global_batch_tokens": 1e12, "tp": 1e6, "pp": 1e4, "cp": 1e6, "dp": 1e7, "ep": 1e6,
@@ -121,9 +122,12 @@ def _recomputed_layers(written: str, case: Case, layers: int) -> float:
 def stage_layers(case: Case, layers: int) -> tuple[tuple[int, ...], str]:
     """Decoder layers per pipeline rank as published, and why they are not used.
 
-    From ``7x1+8x14+7x1`` or a Megatron layout string. Empty when blank, and when they do not fit the model or the
-    ranks of the row: then the layers are dealt out evenly.
+    From ``7x1+8x14+7x1`` or a Megatron layout string. A blank cell means equal stages where the layers divide, as the
+    stacks deal them out unless told otherwise; empty where they do not divide, and where the cell does not fit the model
+    or the ranks of the row: then the layers are dealt out as evenly as can be, the head counted as one.
     """
+    if not case.text("layers_per_stage"):
+        return _equal_split(case, layers), ""
     try:
         split = _published_split(case)
     except CannotPredict as refusal:
@@ -137,10 +141,14 @@ def stage_layers(case: Case, layers: int) -> tuple[tuple[int, ...], str]:
     return split, ""
 
 
+def _equal_split(case: Case, layers: int) -> tuple[int, ...]:
+    ranks = int(case.number("pp", 1.0))
+    folded = schedule_of(case) in ("dualpipe", "dualpipev")  # both ends of the model are on one rank
+    return () if ranks == 1 or folded or layers % ranks else (layers // ranks,) * ranks
+
+
 def _published_split(case: Case) -> tuple[int, ...]:
     written = case.text("layers_per_stage")
-    if not written:
-        return ()
     if not LAYER_LIST.fullmatch(written) and not LAYOUT_STRING.fullmatch(written):
         raise CannotPredict(
             f'layers_per_stage: read "{written[:60]}", where 7x1+8x14 or Et|(tt|)*2tL is expected'

@@ -237,3 +237,11 @@ def test_scores_by_hand() -> None:
     assert scored.coverage == pytest.approx(1 / 3 + 1 / 3)
     # A row of weight 0.25 hardly counts.
     assert score([made(100, 105), made(100, 200, "0.25")]).median == pytest.approx(0.05)
+
+
+def test_a_blank_split_means_equal_stages_where_the_layers_divide() -> None:
+    # 76.1 billion parameters, 60 layers over 4 ranks: 15 each, as the scripts of the paper deal them out.
+    assert stage_layers(case("sc21_76.1b", layers_per_stage=""), 60) == ((15, 15, 15, 15), "")
+    # 126 over 16 do not divide: the search deals them out, the head counted as a layer, one less at both ends.
+    assert stage_layers(case("llama405_h100_8k", layers_per_stage=""), 126) == ((), "")
+    assert stage_layers(case("sc21_1.7b"), 24) == ((), "")
