@@ -13,12 +13,14 @@ import pandas as pd
 
 from sim.economics import ownership
 from sim.profiles.catalogue import Catalogue
+from sim.profiles.changes import Change
 from sim.profiles.messages import InputError, Problem
 from sim.report.charts.curve import isocurve as picture
 from sim.report.content import Curve, Interval, RunIdentity
 from sim.report.document import standalone
 from sim.report.figures import Chart, drawing
 from sim.report.numbers import bounds, number
+from sim.quantity import Quantity
 from sim.study.answer import CannotRunError, prepare
 from sim.study.inputs import name_of
 from sim.study.isocurves import grid_of, isocurve, leaf
@@ -26,7 +28,7 @@ from sim.study.question import Question, Task, load_question
 from sim.study.summary.curves import curve_content
 from sim.study.summary.report import inputs_hash
 from sim.study.sweep.block import code_version
-from sim.units import UnitError, did_you_mean, to_base
+from sim.units import UnitError, did_you_mean, format_quantity, to_base
 from sim.views.listing import Listing
 from sim.views.obtained import obtained
 from sim.views.output import View, Wanted, json_text, show
@@ -83,7 +85,7 @@ def show_curve(
         yield obtained(found.curve.draws, seed, found.ends_error, question.as_of or "")
 
     view = View(record, lambda found: [_listing(question, found.curve)], files, headline)
-    show(out, Wanted(as_json, folder), lambda: _curve(question, request, seed), view)
+    show(out, Wanted(as_json, folder), lambda: _curve(catalogue, question, request, seed), view)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +96,13 @@ class _Found:
     ends_error: float
 
 
-def _curve(question: Question, request: CurveRequest, seed: int) -> _Found:
+def _curve(catalogue: Catalogue, question: Question, request: CurveRequest, seed: int) -> _Found:
     task = _task(question, request.job)
     quantity = leaf(question, request.along)
-    ends = [None if text is None else _number(text, quantity.unit) for text in (request.low, request.high)]
+    typed = (("--from", request.low), ("--to", request.high))
+    ends = [None if text is None else _number(option, text, quantity.unit) for option, text in typed]
     values = grid_of(quantity, request.points, ends[0], ends[1])
+    _check_ends(catalogue, request, quantity, (values[0], values[-1]))
     try:
         study = prepare(question, task)
     except CannotRunError as error:
@@ -110,6 +114,28 @@ def _curve(question: Question, request: CurveRequest, seed: int) -> _Found:
     return _Found(curve_content(question, study, found, request.draws), found.ends_error)
 
 
+def _check_ends(
+    catalogue: Catalogue, request: CurveRequest, quantity: Quantity, ends: tuple[float, float]
+) -> None:
+    """Refuse a value that a file could not have.
+
+    Raises
+    ------
+    InputError
+        When the file of the input does not take one of the ends.
+    """
+    typed = {"--from": request.low, "--to": request.high}
+    for (option, text), value in zip(typed.items(), ends, strict=True):
+        said = format_quantity(value, quantity.unit, digits=12).replace(",", "")
+        try:
+            load_question(
+                catalogue.with_changes([Change(quantity.path, said)]), request.scenario, request.as_of
+            )
+        except InputError as error:
+            named = f"{option} {text}" if text is not None else f"{option} (left out, so {said})"
+            raise InputError([Problem(f"{named}: {each.message}") for each in error.problems]) from None
+
+
 def _task(question: Question, job: str | None) -> Task:
     known = {task.job.id: task for task in question.tasks}
     if job is None:
@@ -119,12 +145,12 @@ def _task(question: Question, job: str | None) -> Task:
     return known[job]
 
 
-def _number(text: str, unit: str) -> float:
+def _number(option: str, text: str, unit: str) -> float:
     """A value as it is typed, in base units; a bare number is in the unit of the file."""
     try:
         return to_base(f"{text} {unit}" if unit and _bare(text) else text, unit)
     except UnitError as error:
-        raise InputError([Problem(str(error))]) from None
+        raise InputError([Problem(f"{option}: {error}")]) from None
 
 
 def _bare(text: str) -> bool:

@@ -91,3 +91,20 @@ def test_the_view_as_json_and_files(tmp_path: object) -> None:
     nothing = CurveRequest("h20_vs_h800", SPEED, "chat", draws=4, points=2)
     with pytest.raises(InputError, match="does not depend on it"):
         show_curve(Catalogue(), nothing, io.StringIO())
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "message"),
+    [
+        ("-5 USD", "3 USD", "--from -5 USD: price: value -5 USD is below zero"),
+        ("-5", "3", "--from -5: price: value -5 USD is below zero"),
+        ("nan", "3", "--from: read"),
+        ("1 kUSD", "inf USD", "--to: read"),
+    ],
+)
+def test_what_no_file_may_say_is_refused(low: str, high: str, message: str) -> None:
+    # A price below zero is refused in a file and with --set, so it is here.
+    request = CurveRequest("h20_vs_h800", PRICE, "chat", low, high, 2, draws=20)
+    with pytest.raises(InputError) as refused:
+        show_curve(Catalogue(), request, io.StringIO())
+    assert str(refused.value).startswith(message)
