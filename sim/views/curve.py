@@ -15,12 +15,12 @@ from sim.economics import ownership
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.changes import Change
 from sim.profiles.messages import InputError, Problem
+from sim.quantity import Quantity
 from sim.report.charts.curve import isocurve as picture
 from sim.report.content import Curve, Interval, RunIdentity
 from sim.report.document import standalone
 from sim.report.figures import Chart, drawing
 from sim.report.numbers import bounds, number
-from sim.quantity import Quantity
 from sim.study.answer import CannotRunError, prepare
 from sim.study.inputs import name_of
 from sim.study.isocurves import grid_of, isocurve, leaf
