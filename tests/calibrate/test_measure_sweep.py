@@ -3,7 +3,9 @@
 import importlib.util
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -13,6 +15,7 @@ from sim import cli
 from sim.calibrate.measure import sensors
 from sim.calibrate.measure.plan import Case, case, plan
 from sim.calibrate.measure.sweep import Reading, Unsupported, read_rows, sweep
+from sim.calibrate.measure.torch_backend import TorchBackend
 from sim.calibrate.samples import COLLECTIVES
 from sim.calibrate.tables import read_tables
 
@@ -139,3 +142,47 @@ def test_pytorch_on_the_processor(tmp_path: Path) -> None:
     samples = read_tables([tmp_path / "k.csv"]).samples
     assert {each.family for each in samples} >= {"gemm", "grouped_gemm", "attention_decode", "elementwise"}
     assert all(0 < each.seconds < 1 for each in samples)
+
+
+def backend_whose_kernels_raise(error: Exception, monkeypatch: pytest.MonkeyPatch) -> TorchBackend:
+    def product(case: Case) -> tuple[object, float]:
+        raise error
+
+    backend = TorchBackend.__new__(TorchBackend)
+    backend.torch = SimpleNamespace(inference_mode=nullcontext, __version__="2.4.0")
+    backend.kind = backend.place = "cpu"
+    backend.library = None
+    monkeypatch.setattr(backend, "_gemm", product)
+    return backend
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no kernel\nbacktrace"), NotImplementedError("no kernel")])
+def test_a_kernel_that_pytorch_refuses_is_skipped_with_its_reason(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Unsupported, match=r"^no kernel$"):
+        backend_whose_kernels_raise(error, monkeypatch).measure(CASES[0])
+
+
+def test_a_mistake_of_ours_is_no_missing_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(TypeError):
+        backend_whose_kernels_raise(TypeError("wrong call"), monkeypatch).measure(CASES[0])
+
+
+def test_a_device_that_broke_down_ends_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every kernel after it would fail as well, and a table without them would look whole."""
+
+    def dead() -> None:
+        raise RuntimeError("illegal memory access")
+
+    backend = backend_whose_kernels_raise(RuntimeError("illegal memory access"), monkeypatch)
+    backend.library = SimpleNamespace(synchronize=dead, empty_cache=lambda: None)
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        backend.measure(CASES[0])
+
+
+def test_a_format_that_a_release_lacks_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = backend_whose_kernels_raise(RuntimeError(), monkeypatch)
+    monkeypatch.undo()
+    with pytest.raises(Unsupported, match=r"PyTorch 2\.4\.0 has no _int_mm"):
+        backend.measure(case("gemm", "int8", m=1, n=64, k=64))

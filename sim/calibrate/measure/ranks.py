@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from sim.calibrate.measure.plan import Case
-from sim.calibrate.measure.sweep import Unsupported
+from sim.calibrate.measure.sweep import Unsupported, first_line
 
 LIBRARIES = {"cuda": "nccl", "npu": "hccl", "cpu": "gloo"}
 REPEATS = 5
@@ -68,9 +68,8 @@ def _work(place: str, rank: int, ranks: int, port: int, cases: list[Case], resul
     import torch
     import torch.distributed as distributed
 
-    warnings.simplefilter(
-        "ignore", FutureWarning
-    )  # newer names of the same calls are missing in older releases
+    # Newer names of the same calls are missing in older releases.
+    warnings.simplefilter("ignore", FutureWarning)
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     try:
         if place != "cpu":
@@ -83,8 +82,8 @@ def _work(place: str, rank: int, ranks: int, port: int, cases: list[Case], resul
             if rank == 0:
                 results.put(seconds)
         distributed.destroy_process_group()
-    except Exception as error:  # told to the first process, which reports it as the reason
-        results.put(str(error).strip().splitlines()[0][:90])
+    except (RuntimeError, ValueError) as error:  # how PyTorch refuses: the first process gives the reason
+        results.put(first_line(error))
 
 
 def _call(torch: Any, distributed: Any, place: str, ranks: int, case: Case) -> Callable[[], Any]:

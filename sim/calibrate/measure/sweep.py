@@ -24,6 +24,11 @@ class Unsupported(Exception):
     """The device or its software cannot run a kernel; the message says why."""
 
 
+def first_line(error: Exception) -> str:
+    """The reason without the backtrace that libraries append to it."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:90]
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """A measured kernel: median time [s], core clock [MHz] and power [W] as the vendor's tool prints them."""

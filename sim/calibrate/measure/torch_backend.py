@@ -10,7 +10,7 @@ from typing import Any
 
 from sim.calibrate.measure.plan import Case
 from sim.calibrate.measure.sensors import read_state
-from sim.calibrate.measure.sweep import Reading, Unsupported
+from sim.calibrate.measure.sweep import Reading, Unsupported, first_line
 from sim.profiles.messages import InputError, Problem
 
 Call = Callable[[], Any]
@@ -21,7 +21,7 @@ HINT = (
 COLD = 256e6  # operands of a repeat together exceed every on-chip cache, as weights of a model do [byte]
 MOST_COPIES = 512
 ROUND_S = (
-    0.05  # of one round over all copies; kernels that need longer for so few bytes do not wait for them [s]
+    0.05  # one round over all copies; kernels that need longer for so few bytes do not wait for them [s]
 )
 REPEATS = 5
 REPEAT_S = {"cpu": 0.01}  # of one repeat; short kernels run many times in it [s]
@@ -78,12 +78,16 @@ class TorchBackend:
     # --- timing ------------------------------------------------------------------------------------------------
 
     def measure(self, case: Case) -> Reading:
-        """Median time of a kernel whose operands are not in cache; warm-up first."""
+        """Median time of a kernel whose operands are not in cache; warm-up first.
+
+        Raises
+        ------
+        Unsupported
+            When this chip, or this release of PyTorch, does not run the kernel. Other failures pass through.
+        """
         try:
             with self.torch.inference_mode():
                 return self._timed(self._calls(case))
-        except (RuntimeError, NotImplementedError, TypeError, ValueError, AttributeError) as error:
-            raise Unsupported(str(error).strip().splitlines()[0][:90]) from None
         finally:
             if self.library:
                 self.library.empty_cache()
@@ -148,8 +152,13 @@ class TorchBackend:
             "attention_decode": self._decode,
             "elementwise": self._copy,
         }[case.family]
-        first, held = build(case)
-        first()
+        try:
+            first, held = build(case)
+            first()
+            self._sync()
+        except (RuntimeError, ValueError) as error:  # how PyTorch refuses a kernel, out of memory included
+            self._sync()  # a device that broke down fails here again: then no kernel is to blame, and nothing is skipped
+            raise Unsupported(first_line(error)) from error
         fitting = math.ceil(ROUND_S / max(self._elapsed(first, 1), 1e-9))
         copies = min(MOST_COPIES, fitting, math.ceil(COLD / held))
         return [first, *(build(case)[0] for _ in range(copies - 1))]
@@ -157,21 +166,27 @@ class TorchBackend:
     def _random(self, *shape: int, dtype: Any = None) -> Any:
         return self.torch.randn(*shape, dtype=dtype or self.torch.bfloat16, device=self.place)
 
+    def _needed(self, name: str) -> Any:
+        """A function or a format that older releases lack."""
+        found = getattr(self.torch, name, None)
+        if found is None:
+            raise Unsupported(f"PyTorch {self.torch.__version__} has no {name}")
+        return found
+
     def _gemm(self, case: Case) -> tuple[Call, float]:
         torch, (m, n, k) = self.torch, (case.size(name) for name in "mnk")
         if case.precision == "int8":
+            product = self._needed("_int_mm")
             a = torch.randint(-9, 9, (m, k), dtype=torch.int8, device=self.place)
             b = torch.randint(-9, 9, (n, k), dtype=torch.int8, device=self.place).t()
-            return lambda: torch._int_mm(a, b), float(m * k + n * k)
+            return lambda: product(a, b), float(m * k + n * k)
         if case.precision == "fp8":
             fnuz = self.kind == "rocm" and "gfx94" in torch.cuda.get_device_properties(0).gcnArchName
-            eight = torch.float8_e4m3fnuz if fnuz else torch.float8_e4m3fn
-            x, w, one = (
-                self._random(m, k).to(eight),
-                self._random(n, k).to(eight).t(),
-                torch.ones(1, device=self.place),
-            )
-            return lambda: torch._scaled_mm(x, w, one, one, out_dtype=torch.bfloat16), float(m * k + n * k)
+            product = self._needed("_scaled_mm")
+            eight = self._needed("float8_e4m3fnuz" if fnuz else "float8_e4m3fn")
+            x, w = self._random(m, k).to(eight), self._random(n, k).to(eight).t()
+            one = torch.ones(1, device=self.place)
+            return lambda: product(x, w, one, one, out_dtype=torch.bfloat16), float(m * k + n * k)
         dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}[case.precision]
         left, right = self._random(m, k, dtype=dtype), self._random(n, k, dtype=dtype).t()
         return lambda: left @ right, 2.0 * (m * k + n * k)
