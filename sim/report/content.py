@@ -211,6 +211,19 @@ class Driver:
     kind: str
     total_range: tuple[float, float] | None = None  # 90 % bootstrap intervals of the two indices
     first_range: tuple[float, float] | None = None
+    flips_value: float | None = None  # where it flips, in base units
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """One uncertain input, and where it makes the other cluster the cheaper one."""
+
+    name: str
+    path: str
+    input_low: str  # formatted input at its 10th percentile, with unit
+    input_high: str
+    flips_at: str  # as in Driver
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +234,7 @@ class Sensitivity:
     job_label: str
     median: float  # equal count of B at the median
     drivers: Sequence[Driver]  # largest first
+    cheaper: Sequence[Flip] = ()
 
 
 @dataclass(frozen=True, slots=True)

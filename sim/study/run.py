@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -28,7 +28,7 @@ from sim.study.inputs import named_inputs
 from sim.study.question import Question, Task, load_question
 from sim.study.summary.curves import headline_curves
 from sim.study.summary.report import Findings, inputs_hash, report_content
-from sim.study.summary.sensitivity import Swings, sensitivity, swings
+from sim.study.summary.sensitivity import Swings, cheaper_where, sensitivity, swings
 from sim.study.summary.serving import serving_content
 from sim.study.summary.tables import draws_table, summary_table
 from sim.study.summary.training import training_content
@@ -162,11 +162,13 @@ def _found(work: _Work) -> _Found:
     world = question.world(work.probabilities)
     answer, content = _answered(question, study, world, work.played, seed)
     moved = swings(question, study)
-    draws_of = (work.probabilities, answer.equal)
+    draws_of = (work.probabilities, np.broadcast_to(answer.equal, len(work.probabilities)))
     inputs = named_inputs(question)
     moves = sensitivity(question, study, inputs, moved, draws_of, question.b.choice.chips, seed)
-    curves = headline_curves(question, study, moves, seed) if work.headline else []
-    return answer, content, moved, moves, curves
+    if not work.headline:
+        return answer, content, moved, moves, []
+    moves = replace(moves, cheaper=cheaper_where(question, study, inputs, moved, answer, work.probabilities))
+    return answer, content, moved, moves, headline_curves(question, study, moves, len(work.probabilities), seed)
 
 
 def _is_headline(studies: Sequence[TrainingStudy | ServingStudy], index: int) -> bool:

@@ -11,8 +11,8 @@ from sim.report.content import Convergence, Course
 from sim.study.inputs import NamedInput
 from sim.study.joint import Tie, number_of_case, taken_along
 from sim.study.sensitivity import saltelli_probabilities, sobol_indices
+from sim.study.summary.flips import _by_case, case_tip, number_tip
 from sim.study.summary.origin import _speeds
-from sim.study.summary.sensitivity import GRID, _grid, flips
 from sim.study.worlds import sobol_probabilities
 
 
@@ -42,20 +42,24 @@ def test_two_columns_together_have_the_index_of_their_sum() -> None:
 
 def test_cases_are_looked_at_one_by_one_however_rare() -> None:
     named = contested([0.6, 0.38, 0.02])
-    grid = _grid(named)
-    assert len(grid) == len(GRID)
-    assert sorted({named.at(p) for p in grid}) == ["a", "b", "c"]
-    answers = np.array([30.0 if named.at(p) == "c" else 10.0 for p in grid])
-    assert flips(named, grid, answers, 20.0) == "flips at c"
-    assert flips(named, grid, np.full(len(grid), 10.0), 20.0) == "does not flip in any case"
+    probabilities = sobol_probabilities(256, 2, 1)
+
+    def respond(p: np.ndarray) -> np.ndarray:
+        return 10.0 + 20.0 * (np.asarray(named.quantity.quantile(p[:, 0])) == 2) + p[:, 1]
+
+    medians = _by_case(respond, named, 0, probabilities)
+    assert medians == pytest.approx({"a": 10.5, "b": 10.5, "c": 30.5}, abs=0.02)  # the other input is uniform on 0 to 1
+    assert case_tip(named, medians, 20.0, usual=False).words == "flips at c"
+    assert case_tip(named, dict.fromkeys("abc", 10.0), 20.0, usual=False).words == "does not flip in any case"
 
 
 def test_where_a_number_flips() -> None:
     quantity = Quantity(2.0, low=1.0, high=3.0, distribution="uniform", path="x#y")
     named = NamedInput(quantity, "y", None)
     # From 1 at 5 % to 3 at 95 %: 2.5 lies at 5 % + 0.75 x 90 % = 72.5 %.
-    assert flips(named, GRID, 10 * np.asarray(quantity.quantile(GRID)), 25.0) == "flips at 2.50"
-    assert flips(named, GRID, np.full(len(GRID), 1.0), 25.0) == "does not flip within its range"
+    assert number_tip(named, 0.725).words == "flips at 2.50"
+    assert number_tip(named, 0.725).value == pytest.approx(2.5)
+    assert number_tip(named, None).words == "does not flip within its range"
 
 
 def test_work_by_events_over_closed_form() -> None:

@@ -6,6 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import ndtr, ndtri
 
+from sim.profiles.catalogue import Catalogue
+from sim.resolve import World
+from sim.study.answer import prepare
+from sim.study.inputs import named_inputs
+from sim.study.question import load_question
+from sim.study.summary.flips import count_flips
 from sim.study.tipping import GRID, medians_at, tipping_points
 from sim.study.worlds import sobol_probabilities
 
@@ -60,3 +66,21 @@ def test_worlds_without_an_answer_are_left_out():
     respond = product([0.3, 0.0])
     holes = lambda p: np.where(p[:, 1] > 0.9, np.nan, respond(p))  # noqa: E731
     assert tips(holes, 2, 120.0)[0] == pytest.approx(ndtr(np.log(1.2) / 0.3), abs=0.03)
+
+
+def test_setting_an_input_to_its_tipping_value_turns_the_answer():
+    """What the report says of an input must hold when a reader writes the value into the file: on one side of it the median
+    over all draws lies below the threshold, on the other above."""
+    question, draws = load_question(Catalogue(), "ascend_20k_vs_h100_12k"), 512
+    study, threshold = prepare(question, question.tasks[0]), float(question.b.choice.chips)
+    inputs, probabilities = named_inputs(question), question.points(draws, 1)
+    path = "kernels/ascend-910#speed.training.bf16"
+    column = [named.quantity.path for named in inputs].index(path)
+    counts = np.broadcast_to(study.equal(question.world(probabilities)), draws)
+    tip = count_flips(question, study, inputs, [column], (probabilities, counts), threshold)[0]
+    assert tip.value is not None
+    medians = []
+    for value in (0.96 * tip.value, 1.04 * tip.value):
+        put = World({**question.world(probabilities).values, path: np.full(draws, value)})
+        medians.append(float(np.median(study.equal(put))))
+    assert medians[0] < threshold < medians[1]

@@ -15,13 +15,16 @@ from sim.study.summary.statistics import interval
 from sim.units import format_quantity
 
 POINTS = 5  # of a line in the report
-DRAWS = 64  # of a point
 
 
 def headline_curves(
-    question: Question, study: TrainingStudy | ServingStudy, moved: Sensitivity, seed: int
+    question: Question, study: TrainingStudy | ServingStudy, moved: Sensitivity, draws: int, seed: int
 ) -> list[Curve]:
-    """The count of B along the input that moves a job most, and along the price of A's chip where it is uncertain."""
+    """The count of B along the input that moves a job most, and along the price of A's chip where it is uncertain.
+
+    All draws of the run stand at each point, so that the lines pass through its headlines.
+    """
+    tips = {driver.path: driver.flips_value for driver in moved.drivers}
     paths = [driver.path for driver in moved.drivers if "#branches." not in driver.path][:1]
     price = question.a.chip.price
     if price is not None and price.is_uncertain:
@@ -32,16 +35,26 @@ def headline_curves(
             quantity = leaf(question, path)
         except InputError:  # a number of a price series, which no file holds by this path
             continue
-        curve = isocurve(question, study, quantity, grid_of(quantity, POINTS), DRAWS, seed)
+        curve = isocurve(question, study, quantity, grid_of(quantity, POINTS), draws, seed)
         if curve.moves:
-            found.append(curve_content(question, study, curve, DRAWS))
+            found.append(curve_content(question, study, curve, draws, tips.get(path)))
     return found
 
 
 def curve_content(
-    question: Question, study: TrainingStudy | ServingStudy, curve: IsoCurve, draws: int
+    question: Question,
+    study: TrainingStudy | ServingStudy,
+    curve: IsoCurve,
+    draws: int,
+    tip: float | None = None,
 ) -> Curve:
-    """A line with its values in the unit of the file."""
+    """A line with its values in the unit of the file.
+
+    Parameters
+    ----------
+    tip : float, optional
+        Where the median count passes the threshold, where that has been looked for more finely than between the points.
+    """
     threshold = float(question.b.choice.chips)
     known = not np.isnan(curve.money).all()
     unit = shown(curve.quantity, float(curve.values[0]))[1]
@@ -59,7 +72,9 @@ def curve_content(
         values=[shown(curve.quantity, float(value))[0] for value in curve.values],
         work=[interval(row) for row in curve.work],
         money=[interval(row) for row in curve.money] if known else [],
-        work_at=at(curve.work),
+        work_at=at(curve.work)
+        if tip is None
+        else (at(curve.work)[0], shown(curve.quantity, tip)[0], at(curve.work)[2]),
         money_at=at(curve.money) if known else (None, None, None),
         draws=draws,
     )

@@ -38,6 +38,24 @@ def headlines(question: Question, study: Study, world: World, rows: int) -> dict
     return {name: np.broadcast_to(np.asarray(values, dtype=float), rows) for name, values in named.items()}
 
 
+def cost_ratio(question: Question, study: Study, world: World, rows: int) -> Vector:
+    """Cost of the work on A over that on B in every world (rows,), in the first view known for both; NaN without one."""
+    with np.errstate(all="ignore"):
+        found = metrics(question, study, study.answer(world), rows)
+    return ratio_of_costs(found, rows)
+
+
+def ratio_of_costs(found: Mapping[Metric, Vector], rows: int) -> Vector:
+    """The same, of numbers that are known already."""
+    values = {metric[:2]: each for metric, each in found.items()}
+    for view in VIEWS:
+        a, b = (values.get((key, f"cost_{view}")) for key in ("a", "b"))
+        if a is not None and b is not None and np.isfinite(a).any() and np.isfinite(b).any():
+            with np.errstate(all="ignore"):
+                return np.broadcast_to(np.asarray(a / b, dtype=float), rows)
+    return np.full(rows, np.nan)
+
+
 def _known_cost(found: Mapping[Metric, Vector], key: str) -> Vector | None:
     """The cost in the first view in which it is a number in the first world."""
     for view in VIEWS:

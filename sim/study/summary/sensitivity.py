@@ -8,27 +8,31 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.report.content import Driver, Sensitivity
-from sim.study.answer import ServingStudy, TrainingStudy
+from sim.report.content import Driver, Flip, Sensitivity
+from sim.study.answer import ServingAnswer, ServingStudy, TrainingAnswer, TrainingStudy
 from sim.study.inputs import NamedInput
 from sim.study.joint import taken_along
+from sim.study.metrics import metrics
 from sim.study.question import Question
 from sim.study.sensitivity import (
     rank_correlation,
     saltelli_probabilities,
     sobol_indices,
     sobol_ranges,
-    tipping_point,
 )
-from sim.study.summary.moves import COUNT, exact_numbers, headlines, relative, with_less
+from sim.study.summary.flips import cost_flips, count_flips
+from sim.study.summary.moves import COUNT, exact_numbers, headlines, ratio_of_costs, relative, with_less
 from sim.study.worlds import one_at_a_time, sobol_probabilities
 
 Vector = NDArray[np.float64]
 Study = TrainingStudy | ServingStudy
 SHOWN = 10  # inputs of a tornado
 TOGETHER = 6  # strongest inputs, whose Sobol indices are worked out
+COSTS, LEAST = (
+    6,
+    0.01,
+)  # inputs of which it is asked where they change which is cheaper, and the least they move
 SAMPLES = 256  # rows of each Sobol matrix
-GRID = np.linspace(0.05, 0.95, 19)  # probabilities along which an input is swept for tipping points
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +96,8 @@ def sensitivity(
 
     Parameters
     ----------
-    draws : (probabilities (draws, inputs), answers (draws,))
-        The main draws, for rank correlations.
+    draws : (probabilities (draws, inputs), counts (draws,))
+        The main draws: counts of B that do the work of A.
     threshold : float
         Count of B at which the conclusion flips.
     """
@@ -103,7 +107,7 @@ def sensitivity(
     known = ~np.isnan(draws[1])
     correlation = rank_correlation(draws[0][known][:, order], draws[1][known])
     shares = _shares(question, study, order[:TOGETHER], seed)
-    flips = _tipping(question, study, inputs, order, threshold)
+    flips = count_flips(question, study, inputs, order, draws, threshold)
     drivers = [
         Driver(
             name=inputs[column].name,
@@ -117,13 +121,38 @@ def sensitivity(
             rank_correlation=float(correlation[rank]),
             input_low=inputs[column].at(0.1),
             input_high=inputs[column].at(0.9),
-            flips_at=flips[rank],
+            flips_at=flips[rank].words,
+            flips_value=flips[rank].value,
             source=inputs[column].source_title,
             kind=inputs[column].quantity.kind,
         )
         for rank, column in enumerate(order)
     ]
     return Sensitivity(study.task.job.id, study.task.label, moved.median, drivers)
+
+
+def cheaper_where(
+    question: Question,
+    study: Study,
+    inputs: Sequence[NamedInput],
+    moved: Swings,
+    answer: TrainingAnswer | ServingAnswer,
+    probabilities: Vector,
+) -> list[Flip]:
+    """Where the inputs that move costs most make the other cluster the cheaper one."""
+    rows = len(probabilities)
+    with np.errstate(all="ignore"):
+        costs = ratio_of_costs(metrics(question, study, answer, rows), rows)
+    return cost_flips(question, study, inputs, _movers_of_cost(moved), (probabilities, costs))
+
+
+def _movers_of_cost(moved: Swings) -> list[int]:
+    """Inputs that move the cost on one of the clusters, strongest first."""
+    moves = [values for name, values in moved.others.items() if name.startswith("cost on")]
+    if not moves:
+        return []
+    size = np.nan_to_num(np.sum(moves, axis=0), posinf=1e9)
+    return [int(i) for i in np.argsort(-size)[:COSTS] if size[i] > LEAST]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,37 +197,3 @@ def _with_causes(question: Question, column: int) -> tuple[int, ...]:
     """An input among the dimensions of a draw, with the causes it shares."""
     count = len(question.inputs)
     return (column, *(count + i for i, tie in enumerate(question.ties) if column in tie.columns))
-
-
-def _tipping(
-    question: Question, study: Study, inputs: Sequence[NamedInput], columns: list[int], threshold: float
-) -> list[str]:
-    """Where each input takes the answer across the threshold, those that share its cause with it."""
-    grids = [_grid(inputs[column]) for column in columns]
-    rows = np.full((len(columns) * len(GRID), len(question.inputs)), 0.5)
-    for block, (column, grid) in enumerate(zip(columns, grids, strict=True)):
-        rows[block * len(GRID) : (block + 1) * len(GRID), column] = grid
-    answers = study.equal(question.world(taken_along(rows, question.ties))).reshape(len(columns), len(GRID))
-    return [
-        flips(inputs[column], grid, answer, threshold)
-        for column, grid, answer in zip(columns, grids, answers, strict=True)
-    ]
-
-
-def _grid(named: NamedInput) -> Vector:
-    """Probabilities along which an input is moved; of a contested matter, the middle of each of its cases."""
-    if not named.cases:
-        return GRID
-    ends = np.cumsum([weight for weight, _ in named.quantity.parts])
-    middles = ends - np.diff(ends, prepend=0.0) / 2
-    return np.concatenate([middles, np.full(max(0, len(GRID) - len(middles)), middles[-1])])[: len(GRID)]
-
-
-def flips(named: NamedInput, grid: Vector, answers: Vector, threshold: float) -> str:
-    """Where an input takes the answer across the threshold, in words."""
-    if named.cases:
-        usual = answers[np.argmin(np.abs(grid - 0.5))] >= threshold
-        other = [p for p, answer in zip(grid, answers, strict=True) if (answer >= threshold) != usual]
-        return f"flips at {named.at(other[0])}" if other else "does not flip in any case"
-    place = tipping_point(grid, answers, threshold)
-    return "does not flip within its range" if place is None else f"flips at {named.at(place)}"
