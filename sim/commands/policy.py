@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from sim.commands.common import Draws, Json, Profiles, Seed, catalogue, folder, group
+from sim.commands.common import Draws, Json, Profiles, Seed, catalogue, folder, group, number_option
 
 app = group("What a rule, a quota, a delay or a bottleneck changes.")
 
@@ -22,7 +22,7 @@ Accounts = Annotated[
     ),
 ]
 
-
+Scenario = Annotated[str, typer.Argument(help="Policy scenario: a file, or the id of a shipped one.")]
 AsOf = Annotated[
     str | None,
     typer.Option(
@@ -33,7 +33,7 @@ AsOf = Annotated[
 
 @app.command("run")
 def run(
-    scenario: Annotated[str, typer.Argument(help="Policy scenario: a file, or the id of a shipped one.")],
+    scenario: Scenario,
     draws: Draws = None,
     seed: Seed = None,
     account: Accounts = None,
@@ -43,10 +43,7 @@ def run(
     profiles: Profiles = None,
 ) -> None:
     """Answer the question of a policy scenario and write its report."""
-    from sim.views.policy import PolicyRequest, show_policy
-
-    request = PolicyRequest("run", scenario, None, draws, seed, tuple(account or ()), as_of)
-    show_policy(catalogue(profiles), request, sys.stdout, as_json=json, out=out)
+    _answer(("run", scenario, None, draws, seed, tuple(account or ()), as_of), profiles, json, out)
 
 
 @app.command("compare")
@@ -62,15 +59,18 @@ def compare(
     profiles: Profiles = None,
 ) -> None:
     """Compare two policy scenarios: differences with intervals, what moves them, shifts of dates."""
+    _answer(("compare", a, b, draws, seed, tuple(account or ()), as_of), profiles, json, out)
+
+
+def _answer(typed: tuple[Any, ...], profiles: list[Path] | None, json: bool, out: Path | None) -> None:
     from sim.views.policy import PolicyRequest, show_policy
 
-    request = PolicyRequest("compare", a, b, draws, seed, tuple(account or ()), as_of)
-    show_policy(catalogue(profiles), request, sys.stdout, as_json=json, out=out)
+    show_policy(catalogue(profiles), PolicyRequest(*typed), sys.stdout, as_json=json, out=out)
 
 
 @app.command("solve")
 def solve(
-    scenario: Annotated[str, typer.Argument(help="Policy scenario: a file, or the id of a shipped one.")],
+    scenario: Scenario,
     outcome: Annotated[
         str, typer.Option("--for", metavar="OUTCOME", help="What is bounded: ratio, served, stock:fp8, ...")
     ],
@@ -82,8 +82,8 @@ def solve(
         tuple[str, str],
         typer.Option(metavar="LOW HIGH", help='Range of levels, such as "0 chip/year" "2e6 chip/year".'),
     ],
-    above: Annotated[float | None, typer.Option(help="Bound that the outcome is to stay above.")] = None,
-    below: Annotated[float | None, typer.Option(help="Bound that it is to stay below.")] = None,
+    above: Annotated[float | None, number_option(help="Bound that the outcome is to stay above.")] = None,
+    below: Annotated[float | None, number_option(help="Bound that it is to stay below.")] = None,
     since: Annotated[
         str,
         typer.Option("--from", metavar="DATE", help="First day of the level; of the horizon when left out."),

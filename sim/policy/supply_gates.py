@@ -11,12 +11,12 @@ from sim.policy.supply_series import Matrix
 from sim.quantity import Array
 
 LIMITS = (
-    "vendor supply",
-    "buyers' demand",
     "exporter's licences",
     "importer's approval",
     "quota",
     "volume cap",
+    "vendor supply",
+    "buyers' demand",
 )
 
 
@@ -66,19 +66,13 @@ def admitted(trade: Trade) -> Admitted:
     Notes
     -----
     Each government acts on the same requests: a licence for half of them and an approval for half of them let half
-    pass, not a quarter.
+    pass, not a quarter. Of limits that are equal the first of ``LIMITS`` is named; a gate that is open limits nothing.
     """
     requested = np.minimum(trade.offered, trade.wanted)
-    limits = np.stack(
-        [
-            trade.offered,
-            trade.wanted,
-            trade.export_gate * requested,
-            trade.import_gate * requested,
-            trade.quota,
-            trade.volume_cap,
-        ]
-    )
+    gates = [
+        np.where(gate < 1.0, gate * requested, np.inf) for gate in (trade.export_gate, trade.import_gate)
+    ]
+    limits = np.stack([*gates, trade.quota, trade.volume_cap, trade.offered, trade.wanted])
     return Admitted(limits.min(axis=0), limits.argmin(axis=0))
 
 
@@ -93,34 +87,3 @@ def wanted_at(wanted: Array, landed: Array, reference: Array, elasticity: Array)
     50.0
     """
     return np.asarray(wanted) * (np.asarray(landed) / np.asarray(reference)) ** -np.asarray(elasticity)
-
-
-def landed_cost(price: Array, duty: Array, revenue_share: Array, passed_on: Array, tax: Array = 0.0) -> Array:
-    """What a chip costs the buyer at his door [USD/chip].
-
-    Parameters
-    ----------
-    price : Array
-        Price before any of these [USD/chip].
-    duty, revenue_share : Array
-        Shares of the price that go to the exporting government, as a duty and as a share of revenue.
-    passed_on : Array
-        Share of that burden that the buyer bears; the vendor bears the rest.
-    tax : Array
-        Import tax of the buyer's country that he cannot deduct, on the price with the burden.
-
-    Notes
-    -----
-    To keep its net revenue per chip the vendor would raise the price to ``price x (1 + duty) / (1 - share)``; the buyer
-    bears ``passed_on`` of the rise.
-
-    Examples
-    --------
-    >>> float(landed_cost(27_000.0, 0.25, 0.0, 1.0))
-    33750.0
-    >>> round(float(landed_cost(12_000.0, 0.0, 0.15, 1.0)), 2)
-    14117.65
-    """
-    whole = np.asarray(price) * (1.0 + np.asarray(duty)) / (1.0 - np.asarray(revenue_share))
-    borne = np.asarray(price) + np.asarray(passed_on) * (whole - price)
-    return borne * (1.0 + np.asarray(tax))

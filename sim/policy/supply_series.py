@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.quantity import Array
+from sim.units import YEAR
 
 Matrix = NDArray[np.float64]  # (quarters, draws)
-QUARTER_S = 365.25 * 86400.0 / 4.0
-YEAR_S = 4.0 * QUARTER_S
+QUARTER_S = YEAR / 4.0
 
 
 @dataclass(frozen=True, slots=True)

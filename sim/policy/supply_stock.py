@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sim.quantity import Array
 
 Vector = NDArray[np.float64]
-SITE_LIMITS = ("chips", "power", "network")
+SITE_LIMITS = ("nothing: all work", "power", "network")
 
 
 class Fleet:

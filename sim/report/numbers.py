@@ -80,8 +80,8 @@ def percent(share: float, digits: int = 2, sign: bool = False) -> str:
     >>> percent(0.4567), percent(0.043), percent(1.0), percent(-0.12, sign=True)
     ('46 %', '4.3 %', '100 %', '−12 %')
     """
-    if math.isnan(share):
-        return "unknown"
+    if not math.isfinite(share):
+        return number(share)
     if share != 0 and abs(share) < 0.0005:
         return "0.0 %"
     text = number(100 * share, digits if abs(share) < 0.995 else 3)

@@ -90,7 +90,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Tornado:
-    """What moves an outcome."""
+    """What moves an outcome, counted in ``unit``."""
 
     name: str
     title: str
@@ -98,6 +98,7 @@ class Tornado:
     median: float
     bars: Sequence[Bar]
     is_date: bool = False
+    unit: str = ""
 
 
 Row = tuple[str, ...]

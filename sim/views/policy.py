@@ -14,12 +14,13 @@ from sim.report.policy_content import PolicyContent, Table
 from sim.report.policy_report import policy_files, write_policy_report
 from sim.study.policy.study import PolicyStudy, study_policy
 from sim.study.policy.summary.content import policy_content
+from sim.study.policy.summary.quarters import moved_tables, quarter_table
 from sim.study.policy.summary.record import policy_record, results_table
+from sim.study.policy.summary.results import DELIVERED
 from sim.views.listing import Listing, print_listing
 from sim.views.output import check_folder, json_text, plain
 
 REPORTS = Path("reports")
-SHOWN = ("Outcomes", "By account", "The same", "Value of one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def show_policy(
     if as_json:
         to.write(json_text(record))
         return
-    for listing in policy_listings(content):
+    for listing in policy_listings(study, content):
         print_listing(listing, to)
     for path in paths[:1]:
         print(f"PDF    {path}", file=to)
@@ -111,12 +112,12 @@ def _name(study: PolicyStudy, request: PolicyRequest) -> str:
     return own if request.b is None or study.b is None else f"{own}-against-{study.b.question.scenario.id}"
 
 
-def policy_listings(content: PolicyContent) -> Iterator[Listing]:
-    """The tables that a terminal shows: answers and outcomes."""
+def policy_listings(study: PolicyStudy, content: PolicyContent) -> Iterator[Listing]:
+    """What a terminal shows: answers, what moves them, the course by quarter, outcomes; the report has the rest."""
     yield Listing(content.title, ("",), [(sentence,) for sentence in content.answers], list(content.warnings))
-    for table in content.tables:
-        if table.title.startswith(SHOWN):
-            yield _listing(table)
+    outcomes = [table for table in content.tables if table.title != DELIVERED]
+    for table in (*moved_tables(study), quarter_table(study), *outcomes):
+        yield _listing(table)
 
 
 def _listing(table: Table) -> Listing:

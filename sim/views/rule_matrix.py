@@ -9,10 +9,11 @@ from typing import TextIO
 from sim.profiles.catalogue import Catalogue
 from sim.study.rules.book import RuleBook, load_rules
 from sim.study.rules.classify import Classification, chip_ids, classify_chip
+from sim.study.rules.words import said
 from sim.views.listing import Listing
 from sim.views.output import Wanted, csv_bytes, deliver, json_text
 from sim.views.rule_pictures import matrix_files
-from sim.views.rules import DISCLAIMER, SILENT, classification_record, day, figure_range, said
+from sim.views.rules import DISCLAIMER, SILENT, classification_record, day, figure_range
 
 
 def show_matrix(

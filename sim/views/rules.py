@@ -10,14 +10,16 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from sim.policy.rule_records import NOT_APPLICABLE, NOT_DECIDABLE, NOT_IN_FORCE, OUT_OF_SCOPE, Margin, Result
+from sim.policy.rule_records import NOT_APPLICABLE, NOT_IN_FORCE, OUT_OF_SCOPE, Margin, Result
 from sim.policy.rule_rows import RowAnswer
 from sim.policy.truth import UNKNOWN, Bounds
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError, Problem
 from sim.profiles.policy import ExportRule
+from sim.report.numbers import MINUS
 from sim.study.rules.book import RuleBook, load_rules
 from sim.study.rules.classify import Classification, check_table, classify_chip
+from sim.study.rules.words import said
 from sim.views.listing import Listing, print_listing
 from sim.views.output import Wanted, deliver, json_text
 
@@ -31,23 +33,7 @@ FIGURES = {
     "transistors_bn": "transistors, billions",
     "memory_bandwidth_density": "memory bandwidth density, GB/s/mm2",
 }
-WORDS = {
-    NOT_DECIDABLE: "not decidable from public data",
-    "nac_eligible": "licence exception NAC possible",
-    "fee_15_percent": "15 % of revenue",
-    "duty_25_percent": "25 % duty",
-    "no_duty_under_this_annex": "no duty under this annex",
-    "case_by_case_ndrc": "case by case (NDRC)",
-    "use_anywhere_may_breach_gp10": "use anywhere may breach GP 10",
-    "presumed_3a090a_unless_designer_attests": "presumed 3A090.a unless the designer attests",
-    "licence_required_for_d5_firms_anywhere": "licence required for D:5 firms anywhere",
-}
 SILENT = (NOT_IN_FORCE, OUT_OF_SCOPE, NOT_APPLICABLE)
-
-
-def said(result: str) -> str:
-    """A result in words."""
-    return WORDS.get(result, result.replace("_", " "))
 
 
 def day(text: str | None) -> datetime.date | None:
@@ -127,7 +113,8 @@ def _results(answer: Classification, book: RuleBook, shown: Sequence[Result]) ->
         chance = ", ".join(
             f"{100 * share:.0f} % {said(name)}" for name, share in result.probability.items() if share < 1
         )
-        rows.append((result.rule, said(result.result), result.branch, chance, _standing(document, result)))
+        standing = _standing(document, result)
+        rows.append((result.rule, document.name, said(result.result), result.branch, chance, standing))
     title = f"{answer.facts.name} to {answer.destination} on {answer.date.isoformat()}"
     silent = [r for r in answer.results if r.result in SILENT]
     notes = [
@@ -137,7 +124,8 @@ def _results(answer: Classification, book: RuleBook, shown: Sequence[Result]) ->
         *_alleged(shown, book),
         DISCLAIMER,
     ]
-    return Listing(title, ("rule", "result", "branch", "probability", "standing"), rows, notes)
+    columns = ("rule", "title", "result", "branch", "probability", "standing")
+    return Listing(title, columns, rows, notes)
 
 
 HEADINGS = {
@@ -184,7 +172,8 @@ def _margins(shown: Sequence[Result], book: RuleBook) -> Listing:
             chance = (
                 "" if margin.probability in (None, 0.0, 1.0) else f"{100 * (margin.probability or 0):.0f} %"
             )
-            threshold = f"{FIGURES.get(margin.field, margin.field).partition(',')[0]} {margin.op} {margin.threshold:g}"
+            figure, _, unit = FIGURES.get(margin.field, margin.field).partition(", ")
+            threshold = f"{figure} {margin.op} {margin.threshold:,g} {unit.rpartition(', ')[2]}".rstrip()
             rows.append((result.rule, margin.branch, threshold, _distance(margin), met, chance))
     columns = ("rule", "branch", "test", "figure above the line by", "", "probability")
     return Listing("margin to each threshold", columns, rows)
@@ -192,7 +181,8 @@ def _margins(shown: Sequence[Result], book: RuleBook) -> Listing:
 
 def _distance(margin: Margin) -> str:
     low, high = (
-        f"{100 * end:+.1f} %" if np.isfinite(end) else "unknown" for end in (margin.low, margin.high)
+        f"{100 * end:+.1f} %".replace("-", MINUS) if np.isfinite(end) else "unknown"
+        for end in (margin.low, margin.high)
     )
     return low if low == high else f"{low} to {high}"
 

@@ -6,6 +6,7 @@ import math
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from sim.report.charts.style import (
     FILL,
@@ -29,7 +30,7 @@ from sim.report.charts.style import (
     text_width,
 )
 from sim.report.content import RunIdentity
-from sim.report.numbers import number
+from sim.report.numbers import MINUS, number, scale_of
 from sim.report.policy_content import Binding, Fan, Stack, Tornado
 
 # Kinds that can be told apart in grey: dark to pale, and some with hatches.
@@ -37,6 +38,7 @@ SHADES = (
     ("#12437a", ""), ("#5d88b6", ""), ("#b9cde2", "////"), ("#eda52c", ""), ("#f7d391", "...."), ("#9aa4ae", "xxxx"),
     ("#59636e", ""), ("#8f5600", "\\\\"), ("#dfe3e7", ""), ("#a8442a", ""), ("#e5b8a8", "----"),
 )  # fmt: skip
+NOTHING = ("#eef0f2", "")  # where no input is scarce
 LINE = 0.16  # inch, of a legend
 
 
@@ -150,7 +152,9 @@ def binding(identity: RunIdentity, content: Binding, width: float = WIDE) -> Fig
     lines = 1 + max(line for _, line in _places(names, left, width).values())
     body = (row + gap) * len(content.strips) + 0.27 + LINE * lines
     picture = frame(identity, width, body, content.title, content.subtitle)
-    colours = {name: SHADES[i % len(SHADES)] for i, name in enumerate(names)}
+    scarce = [name for name in names if not name.startswith("nothing")]
+    colours = {name: SHADES[i % len(SHADES)] for i, name in enumerate(scarce)}
+    colours |= {name: NOTHING for name in names if name not in scarce}
     _legend(picture, names, colours, left, body)
     dates = tuple(content.dates)
     for index, strip in enumerate(content.strips):
@@ -212,7 +216,10 @@ def tornado(identity: RunIdentity, content: Tornado, width: float = WIDE) -> Fig
     """The outcome with one input at its 10th and 90th percentile and all others at their median."""
     row, left = 0.285, 2.55
     body = row * len(content.bars) + 0.28
-    picture = frame(identity, width, body, content.title, content.subtitle)
+    factor, word = _scale(content)
+    counted = f"{word} {content.unit}".strip()
+    subtitle = f"{counted[:1].upper()}{counted[1:]}. {content.subtitle}" if counted else content.subtitle
+    picture = frame(identity, width, body, content.title, subtitle)
     axes = picture.axes(left, 0.25, width - 0.1, body)
     ends = [x for bar in content.bars for x in (bar.at_low, bar.at_high) if math.isfinite(x)]
     middle = content.median if math.isfinite(content.median) else max(ends, default=0.0)
@@ -246,10 +253,28 @@ def tornado(identity: RunIdentity, content: Tornado, width: float = WIDE) -> Fig
     axes.axvline(middle, color=INK, lw=0.9, zorder=4)
     bare(axes, keep=("bottom",))
     axes.set_yticks([])
-    axes.xaxis.set_major_formatter(lambda x, _: show(x))
-    axes.locator_params(axis="x", nbins=6)
+    ticks = _ticks(low, high, content.is_date)
+    axes.set_xticks(
+        ticks, [_date(x) if content.is_date else f"{x / factor:,g}".replace("-", MINUS) for x in ticks]
+    )
     words = "; ".join(f"{b.name} {show(b.at_low)} to {show(b.at_high)}" for b in content.bars[:5])
-    return described(picture.figure, f"{content.title}. {content.subtitle} {words}.")
+    return described(picture.figure, f"{content.title}. {subtitle} {words}.")
+
+
+def _scale(content: Tornado) -> tuple[float, str]:
+    """What the axis is divided by, in a word."""
+    return (
+        (1.0, "") if content.is_date else scale_of([x for b in content.bars for x in (b.at_low, b.at_high)])
+    )
+
+
+def _ticks(low: float, high: float, is_date: bool) -> list[float]:
+    """A few round values between the outermost ends of the bars: beyond them the room belongs to the labels."""
+    steps = [1, 2, 3, 6, 10] if is_date else [1, 2, 2.5, 5, 10]
+    unit = 1 / 12 if is_date else 1.0
+    found = [unit * float(x) for x in MaxNLocator(4, steps=steps).tick_values(low / unit, high / unit)]
+    inside = [x for x in found if low - 1e-9 <= x <= high + 1e-9]
+    return inside or [low, high]
 
 
 def _room(content: Tornado, width: float) -> float:

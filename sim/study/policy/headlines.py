@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +27,13 @@ from sim.study.policy.outcomes import (
     teacher_cost,
     volume,
 )
-from sim.study.policy.rates import NAMES, PAPER
+from sim.study.policy.rates import NAMES, PAPER, SIMULATED
 from sim.study.policy.simulate import PolicyResult
+from sim.units import DAY
 
-DAY, TRILLION = 86400.0, 1e12
+TRILLION = 1e12
 Vector = NDArray[np.float64]
-Kind = Literal["amount", "ratio", "date", "money"]
+Kind: TypeAlias = Literal["amount", "ratio", "date", "money"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,10 @@ class Headline:
     kind : str
         Dates are in years and differ in months; ratios and amounts differ by a factor, money by an amount.
     values : (draws,) array
+    first : float
+        Of a date: the earliest there can be, which stands for anything before it.
+    before, never : str
+        Of a date: what is said where it is that early, and where it is infinite.
     """
 
     id: str
@@ -53,6 +58,9 @@ class Headline:
     unit: str
     kind: Kind
     values: Vector
+    first: float = -np.inf
+    before: str = ""
+    never: str = "not by the end"
 
 
 def gap(a: Vector, b: Vector) -> Vector:
@@ -73,11 +81,16 @@ def unit_of(metric: str) -> str:
     Examples
     --------
     >>> unit_of("fp8"), unit_of("training")
-    ('H100 equivalents by dense FP8', 'tokens a day')
+    ('H100 equivalents by dense FP8', 'training tokens a day')
     """
     if metric in PAPER:
         return f"H100 equivalents by {NAMES[metric]}"
-    return "chips" if metric == "chips" else "tokens a day"
+    return {"training": "training tokens a day", "serving": "served tokens a day"}.get(metric, metric)
+
+
+def quoted(metric: str) -> tuple[float, str]:
+    """What one unit of a metric is divided by where it is quoted, and the unit then: tokens go by the trillion."""
+    return (TRILLION, f"trillion {unit_of(metric)}") if metric in SIMULATED else (1.0, unit_of(metric))
 
 
 def quoted_year(result: PolicyResult) -> int:
@@ -131,20 +144,14 @@ def _compute(result: PolicyResult) -> Iterator[Headline]:
     when, place = moment(result), _place(result)
     yield Headline("chips", f"chips at work, {when}", "chips", "amount", result.own.chips()[quarter])
     for metric in show.metrics:
-        unit = result.reference(metric)
-        name = f"compute at work, {when}, {NAMES[metric]}"
-        yield Headline(
-            f"stock:{metric}", name, unit_of(metric), "amount", result.own.stock(metric)[quarter] / unit
-        )
+        scale, unit = quoted(metric)
+        found = result.own.stock(metric)[quarter] / result.reference(metric) / scale
+        yield Headline(f"stock:{metric}", f"compute at work, {when}", unit, "amount", found)
     metric = show.metrics[0]
-    found = result.own.bought(metric)[quarters_of(result, year)].sum(axis=0) / result.reference(metric)
-    yield Headline(
-        f"delivered:{metric}",
-        f"compute delivered in {year}, {NAMES[metric]}",
-        unit_of(metric),
-        "amount",
-        found,
-    )
+    scale, unit = quoted(metric)
+    bought = result.own.bought(metric)[quarters_of(result, year)].sum(axis=0)
+    found = bought / result.reference(metric) / scale
+    yield Headline(f"delivered:{metric}", f"compute delivered in {year}", unit, "amount", found)
     if result.rival is None:
         return
     rival = result.rival.country.supply.name
@@ -160,8 +167,9 @@ def _memory(result: PolicyResult) -> Iterator[Headline]:
     makers = result.question.own.supply.makers
     if not makers:
         return
-    name = f"HBM stops binding for {makers[0].name} ({result.question.start}: no quarter in which it binds)"
-    yield Headline("hbm", name, "date", "date", hbm_stops_binding(result))
+    name = f"HBM stops being the scarce input of {makers[0].name}"
+    first, before, never = result.horizon.start, "never scarce", "still scarce at the end"
+    yield Headline("hbm", name, "date", "date", hbm_stops_binding(result), first, before, never)
 
 
 def moment(result: PolicyResult) -> str:
@@ -185,10 +193,10 @@ def _training(result: PolicyResult) -> Iterator[Headline]:
         return
     run = largest_run(result)
     quarter = quarter_at(result, result.question.scenario.show.date)
+    name = f"{task.model.name} run becomes feasible"
+    first = float(result.horizon.edges[1])
+    yield Headline("feasible", name, "date", "date", feasible_date(result), first, "from the start")
     name = f"largest run of {task.model.name} that can start, {moment(result)}"
-    yield Headline(
-        "feasible", f"{task.model.name} run becomes feasible", "date", "date", feasible_date(result)
-    )
     yield Headline("largest", name, "trillion training tokens", "amount", run.tokens[quarter] / TRILLION)
     name = f"tokens that the same result takes, {moment(result)}"
     yield Headline("needed", name, "trillion training tokens", "amount", run.needed[quarter] / TRILLION)

@@ -13,6 +13,8 @@ from sim.study.policy.outcomes import quarter_at
 from sim.study.policy.simulate import PolicyResult, simulate_policy
 
 Vector = NDArray[np.float64]
+COUNTS = 0.01  # of the compute of the mean chip: what adds less is left out of account
+MEGAWATT = 1e6
 SPREAD = 8  # quarters over which the units come
 STEP = 0.02  # of the input's own level: small enough to be the slope, large enough to be no rounding
 
@@ -25,11 +27,14 @@ class Marginal:
     ----------
     value : (draws,) array
         In the leading metric's own unit per unit of input; zero where the input does not bind.
+    counts : (draws,) array of bool
+        Where that is more than a hundredth of what the mean chip at work does.
     """
 
     name: str
     unit: str
     value: Vector
+    counts: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ def marginals(result: PolicyResult, metric: str) -> list[Marginal]:
     """
     quarter = quarter_at(result, result.question.scenario.show.date)
     before = result.own.stock(metric)[quarter] / result.reference(metric)
+    least = COUNTS * float(np.median(before)) / float(np.median(result.own.chips()[quarter]))
     found = []
     for tried in _tried(result):
         given = _given(result, tried, quarter)
@@ -61,7 +67,7 @@ def marginals(result: PolicyResult, metric: str) -> list[Marginal]:
         )
         after = other.own.stock(metric)[quarter] / result.reference(metric)
         value = np.divide(after - before, given, out=np.zeros_like(given), where=given > 0)
-        found.append(Marginal(tried.name, tried.unit, np.where(np.abs(value) < 1e-9, 0.0, value)))
+        found.append(Marginal(tried.name, tried.unit, value, np.abs(value) > least))
     return found
 
 
@@ -76,7 +82,7 @@ def _given(result: PolicyResult, tried: _Tried, quarter: int) -> Vector:
             allowed = np.minimum(allowed, np.minimum(trade.quota, trade.volume_cap)[spread])
         return np.asarray(STEP * allowed.sum(axis=0))
     if tried.is_stock:
-        return np.asarray(STEP * level[-1] / 1e6)
+        return np.asarray(STEP * level[-1] / MEGAWATT)
     return np.asarray(STEP * level.sum(axis=0) * QUARTER_S)
 
 
@@ -87,14 +93,17 @@ def _first(quarter: int) -> int:
 def _tried(result: PolicyResult) -> Iterator[_Tried]:
     supply = result.question.own.supply
     if supply.memory is not None:
-        yield _Tried("HBM stack (domestic)", "stack", ("memory.domestic",), "memory.domestic")
+        yield _Tried("domestic HBM stack", "stack", ("memory.domestic",), "memory.domestic")
     for maker in supply.makers:
         at = f"makers.{maker.id}"
-        yield _Tried(f"wafer for {maker.name}", "wafer", (f"{at}.wafers",), f"{at}.wafers")
-        yield _Tried(f"package of {maker.name}", "package", (f"{at}.packaging",), f"{at}.packaging")
+        name = maker.name.split(",")[0]
+        yield _Tried(f"wafer for {name}", "wafer", (f"{at}.wafers",), f"{at}.wafers")
+        yield _Tried(f"package of {name}", "package", (f"{at}.packaging",), f"{at}.packaging")
     for each in supply.imports:
         at = f"imports.{each.id}"
         names = (f"{at}.export_gate", f"{at}.quota", f"{at}.volume_cap")
-        yield _Tried(f"{each.name or each.id} licence", "chip", names, f"{at}.export_gate")
-        yield _Tried(f"{each.name or each.id} approval", "chip", (f"{at}.import_gate",), f"{at}.import_gate")
-    yield _Tried("MW of facility power", "MW", ("sites.power",), "sites.power", is_stock=True)
+        yield _Tried(f"licence for {each.name or each.id}", "chip", names, f"{at}.export_gate")
+        yield _Tried(
+            f"import approval for {each.name or each.id}", "chip", (f"{at}.import_gate",), f"{at}.import_gate"
+        )
+    yield _Tried("megawatt of facility power", "MW", ("sites.power",), "sites.power", is_stock=True)

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from sim.economics.landed import landed_chip
 from sim.economics.ownership import total
 from sim.policy.supply_makers import INPUTS
-from sim.policy.supply_series import YEAR_S, Matrix, decimal_year, overlap
+from sim.policy.supply_series import Matrix, decimal_year, overlap
 from sim.profiles.workload import TrainingRecipe
 from sim.study.cluster import resolve_cluster
 from sim.study.policy.resolve import SMUGGLED, Crossing
 from sim.study.policy.simulate import CountryRun, PolicyResult
+from sim.units import HOUR, YEAR
 
 Vector = NDArray[np.float64]
 
@@ -145,7 +146,7 @@ def still_needed(result: PolicyResult) -> Matrix:
     book, horizon = result.own.book, result.horizon
     released = decimal_year(task.model.release_date or result.question.start)
     progress = book("use.frontier_progress", 1.0)
-    known_from = released + book("use.progress_lag", 0.0) / YEAR_S
+    known_from = released + book("use.progress_lag", 0.0) / YEAR
     within = np.stack([overlap(horizon, known_from[q], np.inf)[q] for q in range(horizon.quarters)])
     before = np.clip(horizon.start - known_from, 0.0, None) * np.log(progress[0])
     gained = before + np.cumsum(0.25 * within * np.log(progress), axis=0)
@@ -254,7 +255,7 @@ def _chip_cost(result: PolicyResult, own: CountryRun, quarter: int, pathway: str
     cluster = replace(runs.cluster, ownership=ownership)
     priced = replace(runs, cluster=cluster)
     speed = own.busy(chip)[quarter] * (own.software[quarter] if own.country.use(chip).catching_up else 1.0)
-    hour = np.asarray(total(cluster.cost_blocks(runs.it_power_w)["amortised"])) * 3600.0
+    hour = np.asarray(total(cluster.cost_blocks(runs.it_power_w)["amortised"])) * HOUR
     million = np.asarray(total(priced.output_cost()["amortised"])) / speed
     draws = result.world.draws
     bought = np.asarray(sum(landed_chip(ownership.chip_usd, ownership.border).values()))

@@ -215,10 +215,13 @@ class Group:
     name : str
         Path of the series or of the number.
     members : tuple of Quantity
+    until : str
+        Date from which the series is certain; empty where its last point is not.
     """
 
     name: str
     members: tuple[Quantity, ...]
+    until: str = ""
 
 
 def series_of(path: str) -> str:
@@ -239,13 +242,18 @@ def groups(questions: Iterable[PolicyQuestion]) -> tuple[Group, ...]:
     The points of a series rise and fall together: who is right about 2026 is likely to be right about 2027.
     """
     found: dict[str, dict[str, Quantity]] = {}
+    until: dict[str, str] = {}
     for question in questions:
         for document in question.documents:
             for path, leaf in quantities(document).items():
+                name = series_of(path)
                 if leaf.is_uncertain and _enters(path):
-                    found.setdefault(series_of(path), {})[path] = leaf
+                    found.setdefault(name, {})[path] = leaf
+                    until[name] = ""
+                elif name in found and not until[name]:
+                    until[name] = path.rpartition(".")[2]
     order = sorted(found, key=lambda name: (not name.startswith("policy/"), name))
-    return tuple(Group(name, tuple(found[name].values())) for name in order)
+    return tuple(Group(name, tuple(found[name].values()), until[name]) for name in order)
 
 
 def _enters(path: str) -> bool:

@@ -14,19 +14,19 @@ from sim.quantity import UnknownQuantityError
 from sim.resolve import World
 from sim.study.policy.question import PolicyQuestion
 from sim.study.question import Side
-from sim.study.serving import ServingRuns, run_serving
+from sim.study.serving import ServingPlan, ServingRuns, plan_serving, run_serving
 from sim.study.training import TrainingPlan, plan_training, run_training
 from sim.training.search import NoLayoutError
 
 Vector = NDArray[np.float64]
-DAY = 86400.0
 # Formats in which a chip does work that is counted in the first of them: in that one, or else in the next wider one.
 FORMATS = {
     "fp16": (("bf16", "fp16"),),
     "fp8": (("fp8", "int8"), ("bf16", "fp16")),
     "fp4": (("fp4",), ("fp8", "int8"), ("bf16", "fp16")),
 }
-PAPER = ("tpp", "fp16", "fp8", "fp4", "bandwidth")
+PAPER = ("tpp", "fp16", "fp8", "fp4", "bandwidth")  # from datasheets
+SIMULATED = ("training", "serving")
 NAMES = {
     "tpp": "TPP", "fp16": "dense FP16", "fp8": "dense FP8", "fp4": "dense FP4", "bandwidth": "memory bandwidth",
     "training": "simulated training", "serving": "simulated serving", "chips": "chips",
@@ -41,8 +41,9 @@ class Rates:
     ----------
     warnings : list of str
         Chips that cannot do a job, and why.
-    plans : dict
-        Training layouts by system and chip, found at the median of all inputs; may be shared between worlds.
+    plans, services : dict
+        Training layouts and shapes of serving units by system and chip, found at the median of all inputs; may be shared
+        between worlds.
     """
 
     question: PolicyQuestion
@@ -50,8 +51,13 @@ class Rates:
     draws: int
     warnings: list[str] = field(default_factory=list)
     plans: dict[str, TrainingPlan] = field(default_factory=dict)
+    services: dict[str, ServingPlan] = field(default_factory=dict)
     _known: dict[tuple[str, str], Vector] = field(default_factory=dict)
     _served: dict[str, ServingRuns | None] = field(default_factory=dict)
+
+    def there(self, world: World, draws: int) -> Rates:
+        """Rates of the same question in another world."""
+        return Rates(self.question, world, draws, plans=self.plans, services=self.services)
 
     def __call__(self, side: Side, metric: str) -> Vector:
         """Rate of one chip, (draws,): FLOP/s, byte/s, TPP, tokens/s, or 1 for a count of chips."""
@@ -116,7 +122,9 @@ class Rates:
                 side, choice=ClusterChoice(system=side.system.id, chips=job.chips, region=side.region.id)
             )
             try:
-                self._served[key] = run_serving(sized, task, self.world)
+                if key not in self.services:
+                    self.services[key] = plan_serving(sized, task)
+                self._served[key] = run_serving(self.services[key], self.world)
             except (ValueError, UnknownQuantityError) as error:
                 self.warnings.append(f"{side.chip.name} does not serve {task.model.name}: {error}")
                 self._served[key] = None

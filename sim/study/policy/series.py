@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.policy.supply_series import Change as Applied
 from sim.policy.supply_series import (
-    YEAR_S,
     Horizon,
     Matrix,
     changed,
@@ -18,13 +18,13 @@ from sim.policy.supply_series import (
     overlaid,
     stepped,
 )
-from sim.policy.supply_series import Change as Applied
 from sim.profiles.messages import InputError, Problem
 from sim.profiles.supply_changes import Change
 from sim.quantity import Array, Quantity
 from sim.study.policy.changes import Dated, named_series, way_of
 from sim.study.policy.question import Country
 from sim.study.policy.worlds import PolicyWorld
+from sim.units import YEAR
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Book:
 
     def _applied(self, change: Change, active: NDArray[np.bool_] | bool) -> Applied:
         way = way_of(change)
-        late: Array = 0.0 if change.late is None else np.asarray(self.world.values(change.late)) / YEAR_S
+        late: Array = 0.0 if change.late is None else np.asarray(self.world.values(change.late)) / YEAR
         end = np.inf if change.until is None else decimal_year(change.until)
         value = self.world.values(getattr(change, way))
         return Applied(start=decimal_year(change.date) + late, end=end, active=active, **{way: value})

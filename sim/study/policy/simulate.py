@@ -13,10 +13,11 @@ from sim.policy.supply_series import Change as Applied
 from sim.policy.supply_series import Horizon, Matrix
 from sim.resolve import MEDIAN
 from sim.study.policy.question import Country, PolicyQuestion
-from sim.study.policy.rates import PAPER, Rates
+from sim.study.policy.rates import PAPER, SIMULATED, Rates
 from sim.study.policy.resolve import REMOTE, SMUGGLED, Resolved, horizon_of, resolve_country
 from sim.study.policy.series import Book
 from sim.study.policy.worlds import PolicyWorld
+from sim.units import DAY
 
 PATHWAYS = ("legal", DOMESTIC, PROXY, SMUGGLED, REMOTE)
 Vector = NDArray[np.float64]
@@ -41,7 +42,7 @@ class CountryRun:
     def worth(self, chip: str, metric: str) -> Matrix:
         """Rate of one chip at the end of every quarter, (quarters, draws)."""
         rate = self.rates(self.country.sides[chip], metric)
-        gains = metric in ("training", "serving") and self.country.use(chip).catching_up
+        gains = metric in SIMULATED and self.country.use(chip).catching_up
         busy = self.busy(chip) if metric == "serving" else np.ones(self.book.horizon.shape)
         return rate * busy * (self.software if gains else 1.0)
 
@@ -113,7 +114,7 @@ class PolicyResult:
     def reference(self, metric: str) -> float:
         """What one unit of a metric is: an H100 at its median for datasheet metrics, a token a day for simulated ones."""
         if metric not in PAPER:
-            return 1.0 / 86400.0 if metric in ("training", "serving") else 1.0
+            return 1.0 / DAY if metric in SIMULATED else 1.0
         at_median = Rates(self.question, MEDIAN, 1)
         side = next(iter(self.question.own.sides.values()))
         return float(at_median(replace(side, chip=self.question.reference), metric)[0])

@@ -158,7 +158,7 @@ def _what_moves(
         return [values[0], *(months * gap(values[0], other) for other in values[1:])]
 
     def evaluate(world: PolicyWorld) -> list[Vector]:
-        there = Rates(rates.question, world.values, world.draws, plans=rates.plans)
+        there = rates.there(world.values, world.draws)
         return both([one(simulate_policy(side.question, world, there), id).values for side in sides])
 
     outcomes = [

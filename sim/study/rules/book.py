@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from sim.economics.series import last_day
 from sim.policy.rule_records import Branch, Rule
 from sim.policy.truth import Compare, Every, Not, OneOf, Outcome, Some, Test, names_match
 from sim.profiles.catalogue import Catalogue
@@ -99,7 +100,7 @@ def load_rules(catalogue: Catalogue) -> RuleBook:
     for document in files.values():
         _check_names(catalogue, document, items, files)
     ordered = sorted(files.values(), key=lambda f: (f.effective is None, f.effective or f.announced, f.id))
-    as_of = max((_last_day(f.as_of) for f in files.values() if f.as_of), default=datetime.date(2026, 11, 21))
+    as_of = max(last_day(file.as_of or file.announced) for file in files.values())
     return RuleBook(tuple(plain_rule(f) for f in ordered), {f.id: f for f in ordered}, items, as_of)
 
 
@@ -124,16 +125,6 @@ def _rules_named(condition: Condition | None) -> Iterable[str]:
         yield condition.rule
     for below in (*(condition.all or ()), *(condition.any or ()), condition.not_):
         yield from _rules_named(below)
-
-
-def _last_day(text: str) -> datetime.date:
-    """Last day of a year, a month or a day."""
-    parts = [int(part) for part in text.split("-")]
-    if len(parts) == 3:
-        return datetime.date(*parts)
-    year, month = (parts[0], 12) if len(parts) == 1 else (parts[0], parts[1])
-    following = datetime.date(year + month // 12, month % 12 + 1, 1)
-    return following - datetime.timedelta(days=1)
 
 
 def plain_rule(document: ExportRule) -> Rule:

@@ -103,10 +103,13 @@ def test_the_report_says_from_which_day_a_rule_bears(tmp_path: Path) -> None:
     question = at_median(tmp_path, f"{SHARE}: 'off'").question
     table = rules_table(Catalogue(extra=[tmp_path]), question)
     assert table is not None
+    letter, share = (Catalogue().document("rules", id).name for id in (LETTER, SHARE))
     assert any(
-        row[1] == "2025-04-09" and f"{LETTER} (alleged): licence required" in row[2] for row in table.rows
+        row[1] == "2025-04-09" and f"{letter} (alleged): licence required" in row[2] for row in table.rows
     )
-    assert not any(SHARE in row[2] for row in table.rows)
+    assert not any(share in row[2] for row in table.rows)
+    # The diffusion framework of January 2025 was rescinded on 13 May.
+    assert any(row[1] == "2025-05-13" and "Framework for AI Diffusion" in row[3] for row in table.rows)
 
 
 @pytest.mark.parametrize(

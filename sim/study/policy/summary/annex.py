@@ -11,14 +11,19 @@ from sim.profiles.supply import Supply
 from sim.profiles.supply_changes import Change
 from sim.profiles.supply_scenario import PolicyScenario
 from sim.quantity import WEAK_KINDS
-from sim.report.numbers import span
 from sim.report.policy_content import Table
-from sim.study.inputs import NamedInput
 from sim.study.policy.question import PolicyQuestion
 from sim.study.policy.study import PolicyStudy
-from sim.study.policy.summary.inputs import input_words, outcome_text
+from sim.study.policy.summary.inputs import (
+    group_of,
+    input_words,
+    period_of,
+    range_of,
+    series_words,
+    value_at,
+)
 from sim.study.policy.summary.rules import rules_table, switch_rows
-from sim.study.policy.summary.words import group_at
+from sim.study.policy.summary.words import capital, outcome_text
 
 
 def annex_tables(catalogue: Catalogue, study: PolicyStudy) -> Iterator[Table]:
@@ -40,23 +45,27 @@ def _change_table(catalogue: Catalogue, question: PolicyQuestion, label: str) ->
     rows = list(switch_rows(catalogue, question.scenario.rules))
     for change in question.scenario.changes:
         source = sources.get(change.source)
-        names = change.series if isinstance(change.series, str) else ", ".join(change.series)
+        supply = (
+            question.own.supply if change.country == "own" or not question.rival else question.rival.supply
+        )
+        series = [change.series] if isinstance(change.series, str) else change.series
+        names = "; ".join(capital(series_words(name, supply)) for name in series)
         says = source.title if source else "supposition of this scenario"
         if change.alleged_by:
             says += f"; alleged by {change.alleged_by}"
         period = change.date + (f" to {change.until}" if change.until else "")
         rows.append((period, names, _value(change), change.note, says))
     for loss in question.scenario.losses:
-        share = NamedInput(loss.share, "", None).at(0.5)
+        share = value_at(loss.share, 0.5)
         rows.append(
             (loss.date, loss.of, f"sudden loss of {share}", loss.note, "supposition of this scenario")
         )
     return Table(
         f"Changes: {label}",
         "",
-        ("Date", "Series", "Change", "Meaning", "Source"),
+        ("Date", "What", "Change", "Meaning", "Source"),
         tuple(rows),
-        (0.8, 1.5, 1, 1.5, 1.5),
+        (0.7, 1.2, 1.6, 1.2, 1.4),
         left=True,
     )
 
@@ -64,11 +73,8 @@ def _change_table(catalogue: Catalogue, question: PolicyQuestion, label: str) ->
 def _value(change: Change) -> str:
     for word, quantity in (("to", change.set), ("times", change.times), ("plus", change.plus)):
         if quantity is not None:
-            found = NamedInput(quantity, "", None)
-            text = found.at(0.5)
-            if quantity.is_uncertain:
-                text += f" ({span(found.at(0.05), found.at(0.95))})"
-            return f"{word} {text}"
+            text = value_at(quantity, 0.5)
+            return f"{word} {text} ({range_of(quantity)})" if quantity.is_uncertain else f"{word} {text}"
     return ""
 
 
@@ -98,21 +104,23 @@ def _input_table(study: PolicyStudy) -> Table:
     rows = []
     a, _ = study.headline(study.lead)
     for each in study.moved[1]:
-        group = next((g for g in study.drawn.groups if g.name == each.name), None)
-        if group is None:
+        if each.name.startswith("branch:"):
             continue
+        group = group_of(study, each)
         member = group.members[-1]
         source = sources.get(member.path)
         name, owner = input_words(study, each)
         weak = "†" if member.kind in WEAK_KINDS else ""
-        ends = span(*(group_at(group, p).split(" from ")[0] for p in (0.05, 0.95)))
         moves = f"{outcome_text(a, each.at_low)} to {outcome_text(a, each.at_high)}"
         title = source.title if source else "own assumption"
+        if member.kind == "assumed" and member.note:
+            title = f"own assumption: {member.note}"
+        value = f"{value_at(member, 0.5)} {period_of(group)}".rstrip()
         head = f"{owner}: {name}{weak}"
-        rows.append((head, group_at(group, 0.5), ends, member.kind, title, member.as_of, moves))
+        rows.append((head, value, range_of(member), member.kind, title, member.as_of, moves))
     note = (
-        "Inputs that move the leading outcome most, largest first; for a series its last point. Ranges: 5th to 95th "
-        "percentile. † weak source."
+        "Inputs that move the leading outcome most, largest first; for a series its last uncertain point. Ranges: 5th to "
+        "95th percentile. † analyst, press, arithmetic or assumption. Notes on every number stand in the supply file."
     )
     columns = ("Input", "Value", "Range", "Kind", "Source", "As of", "Moves it from, to")
     return Table("Sources", note, columns, tuple(rows), (1.6, 1.1, 1.1, 0.6, 1.7, 0.6, 1), left=True)

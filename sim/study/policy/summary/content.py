@@ -8,16 +8,22 @@ from importlib.metadata import version
 from sim.profiles.catalogue import Catalogue
 from sim.quantity import WEAK_KINDS
 from sim.report.content import RunIdentity
-from sim.report.numbers import number
 from sim.report.policy_content import Bar, PolicyContent, Tornado
 from sim.study.policy.headlines import Headline
 from sim.study.policy.sensitivity import Moved
 from sim.study.policy.study import PolicyStudy
 from sim.study.policy.summary.annex import annex_tables
 from sim.study.policy.summary.courses import binding, fans, stacks
-from sim.study.policy.summary.inputs import end_text, input_words, outcome_text
+from sim.study.policy.summary.inputs import end_text, group_of, input_words, period_of
 from sim.study.policy.summary.results import result_tables
-from sim.study.policy.summary.words import lead_sentence, short_interval
+from sim.study.policy.summary.words import (
+    label,
+    lead_sentence,
+    outcome_text,
+    shares,
+    short_interval,
+    shown_scale,
+)
 from sim.study.summary.report import inputs_hash
 
 NOT_MODELLED = (
@@ -76,7 +82,7 @@ def _late(study: PolicyStudy) -> Iterator[str]:
 def _scope(study: PolicyStudy) -> str:
     question = study.a.question
     end = question.quarters / 4
-    parts = [f"{question.own.supply.name}, {number(end, 2)} years from {question.start}"]
+    parts = [f"{question.own.supply.name}, {end:g} years from {question.start}"]
     if question.rival:
         parts.append(f"compared with {question.rival.supply.name}")
     if study.drawn.pinned:
@@ -88,11 +94,11 @@ def _scope(study: PolicyStudy) -> str:
 
 
 def _answers(study: PolicyStudy, a: Headline, b: Headline | None) -> Iterator[str]:
-    label = study.b.label if study.b else ""
-    yield lead_sentence(a, b, label)
+    other_label = study.b.label if study.b else ""
+    yield lead_sentence(a, b, other_label)
     for other in _seconds(study):
         mine, theirs = study.headline(other)
-        yield lead_sentence(mine, theirs, label)
+        yield lead_sentence(mine, theirs, other_label)
 
 
 def _seconds(study: PolicyStudy) -> list[str]:
@@ -117,52 +123,44 @@ def _big(study: PolicyStudy) -> Iterator[tuple[str, str, str]]:
     shown = dict.fromkeys([study.lead, *_seconds(study), *(each.id for each in study.a.headlines)])
     for id in list(shown)[:4]:
         a, b = study.headline(id)
-        median, spread = short_interval(a)
-        unit = f", {a.unit}" if a.kind in ("amount", "money") else ""
-        against = ""
-        if b is not None:
-            against = f" · other side {short_interval(b)[0]}"
-        yield f"{a.name}{unit}", median, f"{spread}{against}"
+        scale = shown_scale(a, b)
+        median, spread = short_interval(a, scale)
+        against = "" if b is None or study.b is None else f" · {study.b.label}: {short_interval(b, scale)[0]}"
+        yield label(a), f"{median} {scale[1]}".rstrip(), f"{shares(a) or spread}{against}"
 
 
 def _decides(study: PolicyStudy, a: Headline) -> Iterator[str]:
     _, moved = study.moved
     for each in moved[:3]:
         name, owner = input_words(study, each)
-        low, high = outcome_text(a, each.at_low), outcome_text(a, each.at_high)
-        yield f"{name} ({owner}), from {end_text(study, each, 0)} to {end_text(study, each, 1)}: {low} to {high}."
+        ends = ((end_text(study, each, 0), each.at_low), (end_text(study, each, 1), each.at_high))
+        gives = ", ".join(f"{text} gives {outcome_text(a, value)}" for text, value in ends)
+        yield f"{name} ({owner}): {gives}."
 
 
 def _tornados(study: PolicyStudy, a: Headline) -> Iterator[Tornado]:
-    where = (
-        "One input at its 10th (amber) and 90th percentile (blue), all others at their median. † weak source."
-    )
     if study.moved[1]:
-        yield _tornado(study, "tornado", f"What moves: {a.name}", where, study.moved, a.kind == "date")
+        counted = a.unit if a.kind in ("amount", "money") else ""
+        title = f"What moves: {a.name}"
+        yield _tornado(study, "tornado", title, counted, study.moved, a.kind == "date")
     if study.moved_difference is not None and study.moved_difference[1]:
-        words = "months" if a.kind == "date" else a.unit
-        title = f"What moves the difference between the scenarios: {a.name} ({words})"
-        yield _tornado(study, "tornado-difference", title, where, study.moved_difference, False)
+        counted = "months" if a.kind == "date" else "" if a.kind == "ratio" else a.unit
+        title = f"What moves the difference between the scenarios: {a.name}"
+        yield _tornado(study, "tornado-difference", title, counted, study.moved_difference, False)
 
 
 def _tornado(
-    study: PolicyStudy, name: str, title: str, subtitle: str, moved: tuple[float, list[Moved]], is_date: bool
+    study: PolicyStudy, name: str, title: str, unit: str, moved: tuple[float, list[Moved]], is_date: bool
 ) -> Tornado:
+    where = (
+        "One input at its 10th (amber) and 90th percentile (blue), all others at their median. † weak source."
+    )
     bars = []
     for each in moved[1]:
         words, owner = input_words(study, each)
-        group = next((g for g in study.drawn.groups if g.name == each.name), None)
+        group = None if each.name.startswith("branch:") else group_of(study, each)
         weak = group is None or any(member.kind in WEAK_KINDS for member in group.members)
-        bars.append(
-            Bar(
-                words,
-                owner,
-                each.at_low,
-                each.at_high,
-                end_text(study, each, 0),
-                end_text(study, each, 1),
-                each.correlation,
-                weak,
-            )
-        )
-    return Tornado(name, title, subtitle, moved[0], tuple(bars), is_date)
+        below = ", ".join(part for part in (owner, "" if group is None else period_of(group)) if part)
+        low, high = (end_text(study, each, end) for end in (0, 1))
+        bars.append(Bar(words, below, each.at_low, each.at_high, low, high, each.correlation, weak))
+    return Tornado(name, title, where, moved[0], tuple(bars), is_date, unit)

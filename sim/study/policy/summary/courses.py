@@ -9,18 +9,19 @@ from numpy.typing import NDArray
 
 from sim.policy.supply_gates import LIMITS
 from sim.policy.supply_makers import INPUTS
-from sim.policy.supply_series import Matrix, decimal_year
+from sim.policy.supply_series import Matrix, decimal_year, iso_month
 from sim.policy.supply_stock import SITE_LIMITS
 from sim.report.content import Interval
 from sim.report.numbers import number
 from sim.report.policy_content import Binding, Fan, FanSeries, Stack, Strip
-from sim.study.policy.headlines import DAY, TRILLION, unit_of
-from sim.study.policy.outcomes import demand, feasible_date, largest_run, ratio, served, volume
+from sim.study.policy.headlines import TRILLION, one, unit_of
+from sim.study.policy.outcomes import demand, largest_run, ratio, served, volume
 from sim.study.policy.rates import NAMES, PAPER
 from sim.study.policy.simulate import PolicyResult
 from sim.study.policy.study import PolicyStudy, Scenario
-from sim.study.policy.summary.words import NEVER, when
+from sim.study.policy.summary.words import when
 from sim.study.summary.statistics import interval
+from sim.units import DAY
 
 
 def fan(
@@ -114,8 +115,14 @@ def _run_fan(study: PolicyStudy) -> Fan:
     assert run is not None
     needed = largest_run(study.a.result).needed / TRILLION
     days = run.length.median / DAY
-    date = when(interval(feasible_date(study.a.result)).p50)
-    title = f"{task.model.name} in {number(days, 2)} days: feasible for one developer {_from(date)}"
+    outcome = one(study.a.result, "feasible")
+    middle = interval(outcome.values).p50
+    date = (
+        when(outcome, middle)
+        if middle <= outcome.first or np.isinf(middle)
+        else f"from {iso_month(middle)} on"
+    )
+    title = f"{task.model.name} in {number(days, 2)} days: feasible for one developer {date}"
     subtitle = (
         "Trillion training tokens of its largest run, one kind of chip, log axis. Dashed: what it takes."
     )
@@ -135,10 +142,6 @@ def _volume_fan(study: PolicyStudy, product: str) -> Fan:
     title = f"{border.name or product}: chips that pass the border"
     subtitle = "Thousand chips a quarter. Median, 50 and 90 % of the draws."
     return fan(study, f"volume-{product}", title, subtitle, lambda r: volume(r, product) / 1e3)
-
-
-def _from(date: str) -> str:
-    return date if date == NEVER else f"from {date}"
 
 
 def _served_fan(study: PolicyStudy) -> Fan:

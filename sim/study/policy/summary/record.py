@@ -13,7 +13,7 @@ from sim.report.policy_content import PolicyContent
 from sim.study.policy.headlines import Headline, gap, unit_of
 from sim.study.policy.simulate import CountryRun
 from sim.study.policy.study import PolicyStudy, Scenario
-from sim.study.policy.summary.words import group_at
+from sim.study.policy.summary.inputs import end_text
 from sim.study.summary.statistics import interval
 
 COLUMNS = (
@@ -97,6 +97,7 @@ def policy_record(study: PolicyStudy, content: PolicyContent) -> dict[str, Any]:
                 "input": each.name,
                 "unit": each.unit,
                 "mean": float(each.value.mean()),
+                "share_of_draws": float(each.counts.mean()),
                 **asdict(interval(each.value)),
             }
             for each in study.marginals
@@ -119,7 +120,6 @@ def _outcome(study: PolicyStudy, headline: Headline) -> dict[str, Any]:
 
 
 def _moved(study: PolicyStudy, moved: tuple[float, list[Any]]) -> dict[str, Any]:
-    groups = {group.name: group for group in study.drawn.groups}
     return {
         "median": moved[0],
         "inputs": [
@@ -128,8 +128,8 @@ def _moved(study: PolicyStudy, moved: tuple[float, list[Any]]) -> dict[str, Any]
                 "at_low": each.at_low,
                 "at_high": each.at_high,
                 "rank_correlation": each.correlation,
-                "low": each.low_text or group_at(groups[each.name], 0.1),
-                "high": each.high_text or group_at(groups[each.name], 0.9),
+                "low": end_text(study, each, 0),
+                "high": end_text(study, each, 1),
             }
             for each in moved[1]
         ],

@@ -1,101 +1,128 @@
-"""Policy outcomes and inputs as people read them."""
+"""Policy outcomes as people read them: medians with intervals, dates, differences."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.policy.supply_series import iso_month
 from sim.report.content import Interval
-from sim.report.numbers import bounds, number, percent, signed
-from sim.study.inputs import NamedInput, readable
+from sim.report.numbers import number, percent, plain_number, scale_of, signed, whole_percent
 from sim.study.policy.headlines import Headline, gap
-from sim.study.policy.question import Group, PolicyQuestion
 from sim.study.summary.statistics import interval
 
-Vector = NDArray[np.float64]
-NEVER = "not by the end"
-WORDS = {
-    "grey": "grey market",
-    "makers": "",
-    "imports": "",
-    "sites": "sites",
-    "memory": "HBM",
-    "use": "",
-    "remote": "remote",
-    "wafers": "wafer starts",
-    "yield_share": "yield",
-    "bought_dies": "dies of a foreign foundry",
-    "banked": "stock of stacks",
-    "banked_dies": "die bank",
-    "domestic": "domestic stacks",
-    "foreign": "foreign stacks",
-    "evaded": "stacks against the rules",
-    "export_gate": "licensed share",
-    "import_gate": "approved share",
-    "home_volume": "sales at home",
-    "wanted": "demand",
-    "offered": "vendor supply",
-    "flow": "chips a year",
-    "life": "life of a chip",
-    "chips": "chips",
-    "training_share": "share of the largest developer",
-    "serving_share": "share of chips that serve",
-    "frontier_progress": "progress in algorithms",
-    "progress_lag": "lag in algorithms",
-    "passed_on": "revenue share passed on",
-    "software_growth": "software gains a year",
-    "packaging": "packages a year",
-    "times": "",
-    "set": "",
-    "plus": "",
-    "changes": "",
-    "branches": "",
-    "options": "",
-    "h20": "H20",
-    "h200": "H200",
-    "b30a": "B30A",
-}
+
+def shown_scale(*headlines: Headline | None) -> tuple[float, str]:
+    """Factor and word in which outcomes are written side by side, chosen for the largest median."""
+    found = [each for each in headlines if each is not None and each.kind != "date"]
+    return scale_of([interval(each.values).p50 for each in found])
 
 
-def short_interval(headline: Headline | None) -> tuple[str, str]:
-    """Median, and 90 % interval, as text."""
-    if headline is None:
-        return "", ""
+def short_interval(headline: Headline, scale: tuple[float, str] | None = None) -> tuple[str, str]:
+    """Median, and 90 % interval, as text.
+
+    Parameters
+    ----------
+    scale : (factor, word), optional
+        What the numbers are divided by; the word is left to the heading. Without it they have a word of their own.
+    """
     found = interval(headline.values)
     if headline.kind == "date":
-        return when(found.p50), f"{when(found.p05)} to {when(found.p95)}"
-    return number(found.p50), bounds(found)
+        return when(headline, found.p50), f"{when(headline, found.p05)} to {when(headline, found.p95)}"
+    factor, word = shown_scale(headline) if scale is None else (scale[0], "")
+    median, low, high = (plain_number(x / factor) for x in (found.p50, found.p05, found.p95))
+    return f"{median} {word}".rstrip(), f"{low} to {high} {word}".rstrip()
 
 
-def when(year: float) -> str:
-    """A date as year and month; what does not happen within the horizon says so."""
-    return iso_month(year) if np.isfinite(year) else NEVER
+def cell(headline: Headline, scale: tuple[float, str]) -> str:
+    """Median with its 90 % interval in one cell of a table whose heading has the scale."""
+    if _outside(headline):
+        return shares(headline, "")
+    median, spread = short_interval(headline, scale)
+    return f"{median} ({spread})"
+
+
+def _outside(headline: Headline) -> bool:
+    """Whether the median of a date lies before or beyond the horizon."""
+    middle = interval(headline.values).p50
+    return headline.kind == "date" and (not np.isfinite(middle) or when(headline, middle) == headline.before)
+
+
+def shares(headline: Headline, of: str = " of the draws") -> str:
+    """In which shares of the draws a date lies beyond and before the horizon, and in between; empty for anything else."""
+    if headline.kind != "date":
+        return ""
+    never = float(np.mean(~np.isfinite(headline.values)))
+    before = float(np.mean(headline.values <= headline.first)) if headline.before else 0.0
+    parts = [(headline.never, never), (headline.before, before)]
+    return ", ".join(f"{word} in {whole_percent(share)}{of}" for word, share in parts if share > 0)
+
+
+def label(headline: Headline, word: str = "") -> str:
+    """An outcome with what it is counted in, as the head of a row.
+
+    Examples
+    --------
+    >>> label(Headline("x", "chips at work", "chips", "amount", np.ones(1)), "million")
+    'chips at work [million]'
+    """
+    unit = (
+        "" if headline.kind in ("date", "ratio") or headline.name.startswith(headline.unit) else headline.unit
+    )
+    counted = f"{word} {unit}".strip()
+    return f"{headline.name} [{counted}]" if counted else headline.name
+
+
+def when(headline: Headline, year: float) -> str:
+    """A date of an outcome as year and month; what lies before or beyond the horizon says so."""
+    if not np.isfinite(year):
+        return headline.never
+    return headline.before if headline.before and year <= headline.first else iso_month(year)
+
+
+def outcome_text(headline: Headline, value: float) -> str:
+    """One value of an outcome in words."""
+    return when(headline, value) if headline.kind == "date" else number(value)
 
 
 def difference(a: Headline, b: Headline) -> tuple[str, str]:
     """A against B in the same draws: median and 90 % interval, as text."""
     if a.kind == "date":
-        months = 12.0 * gap(a.values, b.values)
-        found = interval(months)
+        found = interval(12.0 * gap(a.values, b.values))
         if found == Interval(0.0, 0.0, 0.0, 0.0, 0.0):
             return "none", ""
-        return f"{_months(found.p50)}", f"{_months(found.p05)} to {_months(found.p95)}"
+        low, high = _months(found.p05), _months(found.p95)
+        unit = next(
+            (f" months {side}" for side in ("later", "earlier") if low.endswith(f"months {side}")), ""
+        )
+        if unit and high.endswith(unit):
+            low = low.removesuffix(unit)
+        return _months(found.p50), f"{low} to {high}"
     if a.kind == "money" or np.median(b.values) == 0.0:
         found = interval(gap(a.values, b.values))
+        if found == Interval(0.0, 0.0, 0.0, 0.0, 0.0):
+            return "none", ""
         return _signed(found.p50), f"{_signed(found.p05)} to {_signed(found.p95)}"
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(a.values == b.values, 0.0, a.values / b.values - 1.0)
     found = interval(share)
+    if found == Interval(0.0, 0.0, 0.0, 0.0, 0.0):
+        return "none", ""
     return _change(found.p50), f"{_change(found.p05)} to {_change(found.p95)}"
+
+
+def difference_cell(a: Headline, b: Headline) -> str:
+    """The same in one cell."""
+    median, spread = difference(a, b)
+    return f"{median} ({spread})" if spread else median
 
 
 def _months(x: float) -> str:
     if not np.isfinite(x):
-        return "beyond the horizon"
+        return f"{'later' if x > 0 else 'earlier'} by an unknown time"
     if abs(x) < 0.05:
         return "0 months"
     return f"{number(abs(x), 2)} months {'later' if x > 0 else 'earlier'}"
@@ -113,50 +140,32 @@ def _change(share: float) -> str:
     return "0 %" if share == 0 else percent(share, sign=True)
 
 
-def lead_sentence(a: Headline, b: Headline | None, label: str) -> str:
-    """The leading outcome in one sentence."""
-    median, spread = short_interval(a)
-    unit = "" if a.kind in ("date", "ratio") else f" {a.unit}"
-    text = f"{a.name[0].upper()}{a.name[1:]}: {median}{unit} (90 % interval {spread})"
-    if a.kind == "date" and not np.isfinite(a.values).all():
-        text += f"; in {percent(float(np.mean(~np.isfinite(a.values))))} of the draws not within the horizon"
-    if b is None:
-        return text + "."
-    other, other_spread = short_interval(b)
-    gap, gap_spread = difference(a, b)
-    shift = f"{gap}" + (f" ({gap_spread})" if gap_spread else "")
-    return f"{text}. {label[0].upper()}{label[1:]}: {other}{unit} ({other_spread}). Difference in the same draws: {shift}."
+def capital(text: str) -> str:
+    """The text with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
 
 
-# --- inputs ------------------------------------------------------------------------------------------------
+def lead_sentence(a: Headline, b: Headline | None, other: str) -> str:
+    """An outcome in one or two sentences.
 
-
-def input_name(path: str, question: PolicyQuestion) -> tuple[str, str]:
-    """What an input is, and whose.
-
-    Paths of the policy files are put in words; all others read as in the other reports.
+    Parameters
+    ----------
+    other : str
+        Label of the scenario of ``b``.
     """
-    file, field = path.split("#", 1)
-    if file.startswith("policy/"):
-        own = (question.scenario, *(country.supply for country in question.countries))
-        owners = {document.id: document.name for document in own}
-    else:
-        owners = {document.id: document.name for document in question.documents}
-        owner, _, name = readable(path, owners).partition(": ")
-        return name, owner
-    steps = [WORDS.get(step, step.replace("_", " ").replace("-", " ")) for step in field.split(".")]
-    words = [step for step in steps if step]
-    return " ".join(words[-1:] + ([f"({' '.join(words[:-1])})"] if len(words) > 1 else [])), owners.get(
-        file.rsplit("/", 1)[1], file
-    )
+    unit = "" if a.kind in ("date", "ratio") or a.name.startswith(a.unit) else f" {a.unit}"
+    text = f"{capital(a.name)}: {_told(a, unit, '90 % interval ')}."
+    if b is None:
+        return text
+    return f"{text} {capital(other)}: {_told(b)}. Difference in the same draws: {difference_cell(a, b)}."
 
 
-def group_at(group: Group, probability: float) -> str:
-    """An input at a probability: for a series its last point, with the date from which that holds."""
-    member = group.members[-1]
-    text = NamedInput(member, "", None).at(probability)
-    date = re.search(r"\.(\d{4}(?:-\d{2}){0,2})$", member.path)
-    return f"{text} from {date[1]}" if date and len(group.members) > 1 else text
+def _told(headline: Headline, unit: str = "", before: str = "") -> str:
+    if _outside(headline):
+        return shares(headline)
+    median, spread = short_interval(headline)
+    rest = shares(headline)
+    return f"{median}{unit} ({before}{spread})" + (f", {rest}" if rest else "")
 
 
 def account_rows(
@@ -168,5 +177,4 @@ def account_rows(
 
 
 def _only(headline: Headline, chosen: NDArray[np.bool_]) -> Headline:
-    values = headline.values[chosen] if chosen.any() else np.array([np.nan])
-    return Headline(headline.id, headline.name, headline.unit, headline.kind, values)
+    return replace(headline, values=headline.values[chosen] if chosen.any() else np.array([np.nan]))

@@ -29,7 +29,7 @@ from sim.study.policy.simulate import PolicyResult, simulate_policy
 from sim.study.policy.worlds import drawn_world
 from sim.study.question import Side, load_side, uncertain_inputs
 from sim.study.worlds import sobol_probabilities, world_at
-from sim.units import did_you_mean
+from sim.units import HOUR, did_you_mean
 
 Value = float | NDArray[np.float64]
 OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
@@ -204,7 +204,7 @@ class Formulas:
 
     def f_hourly(self, system: str, region: str) -> Value:
         """Owning and running one chip with all around it at full load [USD/chip/hour], over the draws."""
-        return np.asarray(total(self._amortised(system, region))) * 3600.0
+        return np.asarray(total(self._amortised(system, region))) * HOUR
 
     def f_energy_share(self, system: str, region: str) -> Value:
         """Power in the cost of hardware and power, over the draws."""

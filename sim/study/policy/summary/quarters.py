@@ -1,0 +1,113 @@
+"""The course of a policy question quarter by quarter, and what moves it, as tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.policy.supply_gates import LIMITS
+from sim.policy.supply_makers import INPUTS
+from sim.report.numbers import percent, plain_number, scale_of
+from sim.report.policy_content import Table
+from sim.study.policy.headlines import Headline, quoted
+from sim.study.policy.sensitivity import Moved
+from sim.study.policy.simulate import CountryRun
+from sim.study.policy.study import PolicyStudy
+from sim.study.policy.summary.inputs import end_text, input_words
+from sim.study.policy.summary.words import capital, cell, shown_scale, when
+
+SHOWN = 5  # inputs of a tornado in a terminal
+
+
+def quarter_table(study: PolicyStudy) -> Table:
+    """Chips delivered by pathway, compute at work and the scarce input at the end of every quarter of A."""
+    result = study.a.result
+    own, metric = result.own, study.a.question.scenario.show.metrics[0]
+    factor, unit = quoted(metric)
+    stock = own.stock(metric) / result.reference(metric) / factor
+    scale = shown_scale(Headline(metric, "", "", "amount", stock[-1]))
+    ways = [way for way in own.pathways() if own.course.total("arrived", way).any()]
+    scarce = list(_scarce(study, own))
+    rows = []
+    for quarter in range(result.horizon.quarters):
+        chips = [np.median(own.course.total("arrived", way)[quarter]) / 1e3 for way in ways]
+        at_work = Headline(metric, "", "", "amount", stock[quarter])
+        rows.append(
+            (
+                _quarter(float(result.horizon.edges[quarter])),
+                *(f"{each:,.0f}" for each in chips),
+                cell(at_work, scale),
+                *(_most(codes[quarter], names) for _, codes, names in scarce),
+            )
+        )
+    counted = f"{scale[1]} {unit}".strip()
+    note = (
+        f"{capital(study.a.label)}. Delivered in the quarter by pathway: thousand chips, medians, which need not add up. At "
+        f"work at its end, rented abroad included: {counted}, median and 90 % interval. Scarce: what most draws lack, with "
+        "their share."
+    )
+    columns = ("Quarter", *ways, "At work", *(f"Scarce: {name}" for name, _, _ in scarce))
+    return Table("By quarter", note, columns, tuple(rows))
+
+
+def _scarce(study: PolicyStudy, own: CountryRun) -> Iterator[tuple[str, NDArray[np.int64], tuple[str, ...]]]:
+    """Whose input, its codes (quarters, draws), and what they mean: the leading import, or the first maker."""
+    supply, product = own.country.supply, study.a.question.scenario.show.product
+    for border in supply.imports:
+        if border.id == product:
+            yield border.name or border.id, own.resolved.borders[border.id].passed.binding, LIMITS
+    for row, maker in enumerate(supply.makers[:1]):
+        yield maker.name.split(",")[0], own.course.binding[row], INPUTS
+
+
+def _most(codes: NDArray[np.int64], names: Sequence[str]) -> str:
+    counts = np.bincount(codes, minlength=len(names))
+    most = int(counts.argmax())
+    return f"{names[most]} ({percent(counts[most] / len(codes))})"
+
+
+def _quarter(start: float) -> str:
+    """Name of a quarter.
+
+    Examples
+    --------
+    >>> _quarter(2025.75)
+    '2025 Q4'
+    """
+    year = int(start + 1e-6)
+    return f"{year} Q{round((start - year) * 4) + 1}"
+
+
+def moved_tables(study: PolicyStudy) -> Iterator[Table]:
+    """The first bars of the tornados as lines."""
+    a, _ = study.headline(study.lead)
+    yield _moved_table(study, f"What moves it: {a.name}", study.moved, a)
+    if study.b is not None and study.moved_difference is not None:
+        gap = Headline(a.id, a.name, "months" if a.kind == "date" else a.unit, "money", a.values)
+        yield _moved_table(study, "What moves the difference", study.moved_difference, gap)
+
+
+def _moved_table(
+    study: PolicyStudy, title: str, moved: tuple[float, list[Moved]], outcome: Headline
+) -> Table:
+    shown = moved[1][:SHOWN]
+    scale = (
+        (1.0, "") if outcome.kind == "date" else scale_of([x for e in shown for x in (e.at_low, e.at_high)])
+    )
+
+    def text(value: float) -> str:
+        return when(outcome, value) if outcome.kind == "date" else plain_number(value / scale[0])
+
+    rows = []
+    for each in shown:
+        name, owner = input_words(study, each)
+        ends = (end_text(study, each, 0), end_text(study, each, 1))
+        rows.append((f"{name} ({owner})", *ends, text(each.at_low), text(each.at_high)))
+    counted = f"{scale[1]} {outcome.unit if outcome.kind in ('amount', 'money') else ''}".strip()
+    note = f"All other inputs at their median; all of them there: {text(moved[0])}."
+    heads = ("10th percentile", "90th percentile", "Outcome at the 10th", "at the 90th")
+    return Table(
+        f"{title} [{counted}]" if counted else title, note, ("Input", *heads), tuple(rows), left=True
+    )
