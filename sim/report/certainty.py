@@ -37,7 +37,10 @@ def curve_claim(job_label: str, b: str, chips: int, curve: Curve) -> str:
         if at is not None:
             return f"{job_label}: {chips:,} {b} {what} where {field} is {number(at)}{unit}"
     lines = [("the same work takes", curve.work), ("the same money buys", curve.money)]
-    moves = [(abs(counts[-1].p50 - counts[0].p50), what, counts) for what, counts in lines if counts]
+    known = [(what, [each for each in counts if math.isfinite(each.p50)]) for what, counts in lines]
+    moves = [(abs(counts[-1].p50 - counts[0].p50), what, counts) for what, counts in known if counts]
+    if not moves:
+        return f"{job_label}: no count over this range of {field}"
     _, what, counts = max(moves, key=lambda move: move[0])
     return f"{job_label}: {what} {number(counts[0].p50)} to {number(counts[-1].p50)} {b} over this range of {field}"
 
@@ -66,8 +69,15 @@ def _played(content: ReportContent, draws: str) -> str:
 
 def _ends_known(convergence: Convergence) -> str:
     errors = [known_errors(course)[-1][1] for course in convergence.courses if known_errors(course)]
+    answered = any(
+        math.isfinite(value) for course in convergence.courses for row in course.rows for value in row[1:4]
+    )
     if not errors:
-        return "The draws are too few to tell how well the ends of the intervals are known."
+        return (
+            ""
+            if not answered
+            else "The draws are too few to tell how well the ends of the intervals are known."
+        )
     return f"Monte Carlo error of the ends of the intervals: {percent(max(errors))} of the median at most."
 
 
@@ -84,6 +94,8 @@ def headline_origin(content: ReportContent, job: JobContent) -> str:
             f"count {percent(job.origin.gap, sign=True)}" if math.isfinite(job.origin.gap) else "gap unknown"
         )
         played = f"Closed form on {job.origin.closed:,} draws; event engine on {worlds}: {gap} at most"
+    if not math.isfinite(job.equal_count.p05):
+        return f"{played}."
     ends = end_errors(content.convergence, job.id)
     known = (
         f"Monte Carlo error of the ends ±{number(ends[0], 2)} and ±{number(ends[1], 2)} {b}"

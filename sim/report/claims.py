@@ -23,7 +23,7 @@ def parity_claim(content: ReportContent) -> str:
     a, b = content.clusters
     medians = sorted(job.equal_count.p50 for job in content.jobs if not math.isnan(job.equal_count.p50))
     if not medians:
-        return f"No number of {b.label} is known to do the work of {a.chips:,} {a.label}"
+        return f"Neither {a.label} nor {b.label} can do this as promised"
     what = f"{a.chips:,} {a.label} do the work of"
     if number(medians[0]) == number(medians[-1]):
         return f"{what} {number(medians[0])} {b.label}"
@@ -67,7 +67,7 @@ def breakdown_claim(job: JobContent, a: ClusterContent, b: ClusterContent) -> st
         return f"Where the {step} goes"
     (name_a, share_a), (name_b, share_b) = _largest(job.a), _largest(job.b)
     if name_a == name_b:
-        return f"{capital(name_a)} is the largest part of the {step} on both: {percent(share_a)} and {percent(share_b)}"
+        return f"Largest part of the {step} on both: {name_a}, {percent(share_a)} and {percent(share_b)}"
     first = f"On {a.label}, {name_a} is the largest part of the {step} ({percent(share_a)})"
     return f"{first}; on {b.label}, {name_b} ({percent(share_b)})"
 

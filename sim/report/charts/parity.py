@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from sim.report.charts.rows import interval_row, margin_for, row_name, row_value
+from sim.report.charts.rows import LINE, interval_row, margin_for, row_name, row_value
 from sim.report.charts.style import (
     FILL,
     GREY,
@@ -34,7 +34,7 @@ from sim.report.wording import spoken
 RIGHT = 0.5  # inch: the column of medians
 PAGE = 7.3  # inch: what the words of the first page and the rows of this chart share
 LEFT_BOX, RIGHT_BOX, BOX_TEXT = 3.38, 2.8, 8.4  # inch, inch, point: the two boxes below the chart
-LEAST, MOST = 0.2, 0.33  # inch: bounds of the height of a row
+LEAST, MOST = 0.2, 0.38  # inch: bounds of the height of a row
 Row = str | PaperMetric | JobContent
 
 
@@ -77,8 +77,9 @@ def parity(content: ReportContent, width: float = 4.75) -> Figure:
     axes = picture.axes(left, 0.22, width - RIGHT, body - 0.2)
     _scale(axes, content)
     axes.set_ylim(len(rows) - 0.5, -0.5)
+    most = int((body - 0.42) / len(rows) / (LINE * SMALL / 72))  # lines of small print that a row holds
     for y, (row, name) in enumerate(zip(rows, names, strict=True)):
-        _row(axes, y, row, name, left)
+        _row(axes, y, row, name, left, max(most, 1))
     if content.slogan_count:
         _slogan(axes, content.slogan_count, b.label)
     alt = "; ".join(
@@ -140,7 +141,7 @@ def _scale(axes: Axes, content: ReportContent) -> None:
     bare(axes, keep=["bottom"])
 
 
-def _row(axes: Axes, y: int, row: Row, name: str, left: float) -> None:
+def _row(axes: Axes, y: int, row: Row, name: str, left: float, most: int) -> None:
     if isinstance(row, str):
         row_name(axes, y + 0.12, name, left, weight="semibold")
         axes.plot([-left / axes_width(axes), 1.0], [y + 0.48, y + 0.48], color=RULE, lw=0.6, clip_on=False,
@@ -150,7 +151,8 @@ def _row(axes: Axes, y: int, row: Row, name: str, left: float) -> None:
         axes.plot([row.equal_count], [y], "D", ms=5, mfc="white", mec=GREY, mew=1.1, zorder=4)
         row_value(axes, y, row.equal_count, RIGHT, colour=GREY)
     else:
-        row_name(axes, y, name, left, size=LABEL if text_width(name, LABEL) <= left - 0.08 else SMALL)
+        row_name(axes, y, name, left, size=LABEL if text_width(name, LABEL) <= left - 0.08 else SMALL,
+                 most=most)  # fmt: skip
         interval_row(axes, y, row.equal_count, RIGHT)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,9 +38,10 @@ def row_name(
     size: float = LABEL,
     weight: str = "normal",
     colour: str = INK,
+    most: int = 2,
 ) -> None:
-    """A name in the margin of ``left`` inches, in two lines where it needs them."""
-    text = "\n".join(lines_of(name, left - 0.08, size, weight=weight))
+    """A name in the margin of ``left`` inches, in up to ``most`` lines where it needs them."""
+    text = "\n".join(lines_of(name, left - 0.08, size, most, weight))
     style: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "clip_on": False}
     axes.text(
         -left / axes_width(axes), y, text, size=size, weight=weight, color=colour, linespacing=0.98, **style
@@ -52,7 +54,16 @@ def row_value(
     """A value at the right end of the margin of ``right`` inches."""
     style: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "clip_on": False}
     place = 1 + right / axes_width(axes)
-    axes.text(place, y, number(value), size=LABEL, weight=weight, color=colour, ha="right", **style)
+    axes.text(
+        place,
+        y,
+        "–" if math.isnan(value) else number(value),
+        size=LABEL,
+        weight=weight,
+        color=colour,
+        ha="right",
+        **style,
+    )
 
 
 def interval_row(axes: Axes, y: float, interval: Interval, right: float) -> None:

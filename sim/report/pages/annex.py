@@ -30,10 +30,25 @@ def sensitivity_data(content: ReportContent) -> Data:
         "tornados": [f"tornado-{slug(s.job_id)}" for s in ordered if s.drivers],
         "tips": [row for _, row in sorted(tips, key=lambda tip: -tip[0])[:shown]],
         "more": len(tips) - shown,
+        "cheaper": _cheaper_rows(content),
         "correlated": content.correlated,
         "factors": any("speed factor" in d.name for s in content.sensitivities for d in s.drivers),
         "slogan": f"{content.slogan_count:,.0f} {content.clusters[1].label}" if content.slogan_count else "",
     }
+
+
+def _cheaper_rows(content: ReportContent) -> list[list[str]]:
+    """Where each of the inputs that move costs most changes which cluster is the cheaper one."""
+    return [
+        [
+            flip.name + ("†" if flip.kind in WEAK_KINDS else ""),
+            sensitivity.job_label,
+            span(flip.input_low, flip.input_high),
+            flip.flips_at,
+        ]
+        for sensitivity in content.sensitivities
+        for flip in sensitivity.cheaper
+    ]
 
 
 def identity_data(content: ReportContent) -> Data:

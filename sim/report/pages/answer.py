@@ -108,8 +108,9 @@ def _card(title: str, note: str, unit: str, intervals: Sequence[Interval]) -> Da
     rows = []
     for interval in intervals:
         value, _ = cell(interval)
-        if math.isnan(interval.p50):
-            rows.append({"value": value, "range": ""})
+        if not math.isfinite(interval.p50):
+            from_to = "" if math.isnan(interval.p50) or math.isinf(interval.p05) else bounds(interval)
+            rows.append({"value": value, "range": f"90 % interval {from_to}" if from_to else ""})
         else:
             rows.append({"value": f"{value} {unit}", "range": f"90 % interval {bounds(interval)}"})
     return {"title": title, "note": note, "rows": rows}

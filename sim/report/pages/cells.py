@@ -42,7 +42,9 @@ def cell(interval: Interval | None, factor: float = 1.0) -> list[str]:
 
 def dash(interval: Interval) -> str:
     """The 90 % interval as tables show it."""
-    return "" if math.isnan(interval.p50) else f"{number(interval.p05)}–{number(interval.p95)}"
+    if math.isnan(interval.p50) or math.isinf(interval.p05):  # an end without end is said once, by the median
+        return ""
+    return f"{number(interval.p05)}–{number(interval.p95)}"
 
 
 def dates(end: tuple[str, str, str]) -> list[str]:

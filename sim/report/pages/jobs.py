@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from sim.report.certainty import headline_origin
 from sim.report.content import Interval, JobContent, JobSide, ReportContent
 from sim.report.figures import slug
-from sim.report.numbers import number, scale_of
+from sim.report.numbers import number, scale_of, whole_percent
 from sim.report.pages.answer import marked_runs
 from sim.report.pages.cells import Data, cell, dates
 from sim.report.verdicts import job_sentence
@@ -33,7 +33,7 @@ def job_data(content: ReportContent, job: JobContent) -> Data:
                 "label": cluster.label,
                 "layout": side.layout,
                 "reason": capital(side.layout_reason),
-                "verdict": side.verdict,
+                "verdict": f"{capital(side.verdict).rstrip('.')}." if side.verdict else "",
             }
             for cluster, side in ((a, job.a), (b, job.b))
         ],
@@ -93,7 +93,10 @@ def _shares(shares: Mapping[str, float]) -> str:
     """Shares of a twentieth and more, largest first."""
     ranked = sorted(shares.items(), key=lambda item: -item[1])
     return (
-        ", ".join(f"{_SHORT.get(name, name)} {share:.0%}" for name, share in ranked if share >= 0.05) or "–"
+        ", ".join(
+            f"{_SHORT.get(name, name)} {whole_percent(share)}" for name, share in ranked if share >= 0.05
+        )
+        or "–"
     )
 
 

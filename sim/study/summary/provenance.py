@@ -23,7 +23,10 @@ def input_rows(
     """Uncertain inputs that move a headline by ``MATTERS`` or more between their 10th and 90th percentile, largest first."""
     if not swings:
         return []
-    counts = np.stack([swing.size for swing in swings])
+    # Where there is no answer with all inputs at their medians, there is none to move.
+    counts = np.stack(
+        [swing.size if np.isfinite(swing.median) else np.zeros(len(inputs)) for swing in swings]
+    )
     others = {
         f"{name}, {job.label}": values
         for swing, job in zip(swings, jobs, strict=True)

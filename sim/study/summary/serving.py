@@ -31,7 +31,7 @@ def serving_content(question: Question, study: ServingStudy, answer: ServingAnsw
     traffic = study.task.workload
     assert isinstance(traffic, ServingTraffic)
     equal = interval(answer.equal)
-    medians = [run_serving(side, study.task, MEDIAN) for side in question.sides]
+    medians = [run_serving(plan, MEDIAN) for plan in (study.a, study.b)]
     events = [
         serving_events(run, side.label, seed) for run, side in zip(medians, question.sides, strict=True)
     ]

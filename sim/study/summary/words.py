@@ -57,6 +57,9 @@ def unpriced_side(side: Side) -> tuple[str, ...]:
 def _sentence(question: Question, name: str, jobs: Sequence[JobContent], models: dict[str, str]) -> str:
     """For instance "For serving M, 20,000 X do the work of 9,000 Y (90 % interval ...) with chat, of 8,000 with agents"."""
     a, b = question.sides
+    if all(math.isnan(job.equal_count.p50) for job in jobs):
+        users = f" with {listed([_short(job) for job in jobs])}" if jobs[0].kind == "serving" else ""
+        return f"For {name}{users}, neither {a.choice.chips:,} {a.label} nor {b.label} in any number keep the promise."
     training = jobs[0].kind == "training"
     counts = [f"of {_count(job, b.label if i == 0 else '')}" for i, job in enumerate(jobs)]
     cases = [f"for {models[job.id]}" if training else f"with {_short(job)}" for job in jobs]
