@@ -169,7 +169,7 @@ def look_up(case: Case, catalogue: Catalogue, rules: EngineRules) -> ServingSett
         raise CannotPredict(error.problems[0].message) from None
     if model.architecture is None:
         raise CannotPredict(f"the architecture of {model.name} is not public")
-    row = filled(case, case.number("ranks_per_chip", float(chip.silicon.ranks)))
+    row = filled(case, case.number("ranks_per_chip", float(chip.silicon.ranks)), model.weights)
     system = system_of(chip.id, catalogue, case)
     return ServingSetting(row.case, model, chip, system, rules, catalogue, notes=row.notes)
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from sim.profiles.catalogue import Catalogue
+from sim.profiles.model import Weights
+from sim.serving.job import STORED_BYTES
 from sim.study.validation.cases import CannotPredict, Case
 
 UNSAID = frozenset({"", "-", "?", "n/a", "na", "nan", "none", "null", "unknown", "auto", "default"})
@@ -30,6 +32,15 @@ METRICS = {
     "tokens_per_s_per_mw": "tokens_per_s_per_MW", "usd_per_mtok": "usd_per_Mtok",
 }  # fmt: skip
 ENGINES = (("sglang", "sglang"), ("vllm", "vllm"), ("tensorrt", "trtllm"), ("trt", "trtllm"))
+SOURCE = {  # the columns that hold a source as found, and the normalised ones
+    "input_len": "isl", "output_len": "osl", "cache_hit_rate": "cached_fraction", "request_rate": "request_rate_total",
+    "mtp_accept": "accepted_tokens_per_step",
+}  # fmt: skip
+BATCHES = {
+    "total": "concurrency_total",
+    "per_chip": "batch_per_chip",
+    "max_num_seqs": "max_batch_per_instance",
+}
 VARIANTS = {"h20/141g": "h20-3e", "h100-sxm/96g": "h100-96g-500w"}
 
 
@@ -81,16 +92,19 @@ class Filled:
         return Filled(replace(self.case, row={**self.case.row, **cells}), notes)
 
 
-def filled(case: Case, ranks_per_chip: float) -> Filled:
-    """What the cells of a row imply for those left empty: phase, layout, drafts.
+def filled(case: Case, ranks_per_chip: float, released: Weights | None = None) -> Filled:
+    """What the cells of a row imply for those left empty: lengths and load, number formats, phase, layout, drafts.
 
     Parameters
     ----------
     ranks_per_chip : float
         Devices that the engine sees in a package.
+    released : Weights, optional
+        Number formats of the released weights of the model.
     """
     ranks = case.number("n_chips", 0.0) * ranks_per_chip
-    return _drafts(_layout(_old_layout(_phase(Filled(case)), ranks), ranks))
+    row = _phase(_formats(_as_found(Filled(case)), released))
+    return _drafts(_layout(_old_layout(row, ranks), ranks))
 
 
 def chip_of(case: Case, catalogue: Catalogue) -> str:
@@ -102,6 +116,37 @@ def chip_of(case: Case, catalogue: Catalogue) -> str:
     known = set(catalogue.ids("chips"))
     named = (VARIANTS.get(f"{chip}/{variant}", ""), f"{chip}-{variant}", f"{chip}{variant}", variant)
     return next((name for name in named if name in known), chip)
+
+
+def _as_found(row: Filled) -> Filled:
+    """Lengths and load from the columns that hold the source as found, where the normalised ones are empty."""
+    case = row.case
+    pairs = dict(SOURCE)
+    loads = ("concurrency_total", "concurrency_effective", "batch_per_chip", "prefill_tokens_per_batch")
+    if not any(case.text(name) for name in loads) and case.text("batch_scope").lower() in BATCHES:
+        pairs["batch_or_concurrency"] = BATCHES[case.text("batch_scope").lower()]
+    for found, normal in pairs.items():
+        if not case.text(normal) and _positive(case, found):
+            row = row.put(f"{normal} from {found}", **{normal: case.text(found)})
+    return row
+
+
+def _positive(case: Case, column: str) -> bool:
+    try:
+        return case.number(column, 0.0) > 0.0
+    except CannotPredict:
+        return False
+
+
+def _formats(row: Filled, released: Weights | None) -> Filled:
+    """Weights as their makers released them where the row says nothing."""
+    if released is None or row.case.text("weights_dtype") or row.case.text("compute_dtype"):
+        return row
+    large = released.experts or released.linear
+    if large not in STORED_BYTES or released.linear not in STORED_BYTES:
+        return row
+    other = {"nonexpert_dtype": released.linear} if released.experts else {}
+    return row.put(f"weights as released, {large}", weights_dtype=large, **other)
 
 
 def _phase(row: Filled) -> Filled:

@@ -14,6 +14,9 @@ LOADED = "ix-llama-3.3-70b-h200-vllm-tp1-1024-1024-c64-tpot"
 WIDE = "dsprofile-decode"
 SATURATED = "trtllm-llama-3.3-70b-h200-tp1-500-2000"
 PROMPTS = "lmsys-h100-prefill-2048"
+UNLOADED = dict.fromkeys(
+    ("concurrency_total", "concurrency_effective", "batch_per_chip", "batch_or_concurrency"), ""
+)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +53,29 @@ def test_layout_in_the_words_of_the_source_is_understood(known):
     shared = asked(known, WIDE, **own, tp="16", dp="4", ep="16", n_chips="16")
     stated = asked(known, WIDE, d_tp="4", d_dp="4", d_ep="16", n_chips="16")
     assert shared.predicted == pytest.approx(stated.predicted)
+
+
+def test_lengths_and_load_in_the_words_of_the_source_are_understood(known):
+    found = {"isl": "", "osl": "", "concurrency_total": "", "concurrency_effective": "", "batch_per_chip": ""}
+    source = {
+        "input_len": "921.6",
+        "output_len": "921.6",
+        "batch_or_concurrency": "64",
+        "batch_scope": "total",
+    }
+    both = asked(known, LOADED, **found, **source)
+    assert both.predicted == pytest.approx(asked(known, LOADED, concurrency_effective="").predicted)
+    assert "isl from input_len" in both.note
+
+
+def test_weights_are_as_released_where_nothing_is_said(known):
+    """DeepSeek-V3 was released in FP8, gpt-oss with experts in 4 bits and the rest in 16."""
+    plain = asked(known, WIDE, weights_dtype="", compute_dtype="")
+    assert plain.predicted == pytest.approx(asked(known, WIDE).predicted)
+    assert "weights as released, fp8" in plain.note
+    row = "ix-gpt-oss-120b-h100-vllm-tp2-1024-1024-c64-tpot"
+    mixed = asked(known, row, weights_dtype="", nonexpert_dtype="", compute_dtype="")
+    assert mixed.predicted == pytest.approx(asked(known, row).predicted)
 
 
 def test_attention_replicas_follow_from_the_expert_width(known):
@@ -134,7 +160,7 @@ def test_what_does_not_fit_is_said(known):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"osl": ""}, "osl is not published"), ({"concurrency_total": "", "batch_per_chip": ""}, "concurrency_total"),
+        ({"osl": "", "output_len": ""}, "osl is not published"), (UNLOADED, "concurrency_total is not published"),
         ({"load_mode": "slo_max_rate"}, "no column states the limits"), ({"metric": "usd_per_Mtok"}, "it gives"),
         ({"metric": ""}, "metric is not given"), ({"model_id": "gpt-17"}, "no model"),
         ({"load_mode": "single_request", "metric": "ttft_ms", "cached_fraction": "1"}, "no prompt token"),
