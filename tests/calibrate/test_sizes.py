@@ -52,5 +52,5 @@ def test_short_prompts_come_back() -> None:
 
 
 def test_products_that_quantise_their_inputs_are_left_alone() -> None:
-    eight = [Sample("test", "gemm", "fp8", *([1.0] * 5), "library", "x") for _ in range(40)]
+    eight = [Sample("test", "gemm", "fp8", 1.0, 1.0, 1.0, 1.0, 1.0, "library", "x") for _ in range(40)]
     assert fit_sizes(eight, CHIP) == []

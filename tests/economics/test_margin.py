@@ -38,7 +38,7 @@ def test_break_even_is_the_root_of_the_same_cost(fixed, slope, target):
 def test_break_even_draw_by_draw():
     fixed = np.array([10.0, 30.0, 10.0])
     slope = np.array([0.5, 0.5, 0.0])
-    found = break_even(lambda x: fixed + slope * x, 20.0, (0.0, 1.0))
+    found = np.asarray(break_even(lambda x: fixed + slope * x, 20.0, (0.0, 1.0)))
     assert found[:2] == pytest.approx([20.0, -20.0])
     assert np.isnan(found[2])  # the input does not move the cost
     assert reachable(found).tolist() == [True, False, False]

@@ -63,7 +63,10 @@ def test_regions_as_published():
     us, hub, coast = (CATALOGUE.region(id) for id in ("us", "china", "china-coastal"))
     assert us.electricity.value * KWH == pytest.approx(0.091)
     assert hub.electricity.value * KWH == pytest.approx(0.4 / 7.14, rel=0.005)  # 0.4 CNY
-    assert hub.electricity.high < coast.electricity.low
+    highest, lowest = hub.electricity.high, coast.electricity.low
+    assert highest is not None
+    assert lowest is not None
+    assert highest < lowest
     assert coast.hardware_life.value == hub.hardware_life.value == 5 * YEAR
     assert CATALOGUE.region("china-grey").grey_premium.value == 1.5
     assert CATALOGUE.region("china-imported").duty.value == 0.25

@@ -61,7 +61,7 @@ def test_density_of_a_row() -> None:
     assert float(tight.low) == pytest.approx(1912 / 608.5)
     notes: list[str] = []
     wide = row_density("2.91", Bounds.of(2368.0), Bounds.of(200.0), "200", False, notes)
-    assert (float(wide.low), float(wide.high)) == (2.91, pytest.approx(11.84))
+    assert [float(wide.low), float(wide.high)] == pytest.approx([2.91, 11.84])
     assert notes
     assert (
         got(rule="us-2023-3a090", tpp="4000", die_area_mm2="500", die_note="planar 28 nm") == "not_controlled"

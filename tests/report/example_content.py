@@ -376,8 +376,8 @@ def convergence(made: list[JobContent]) -> Convergence:
 
     def row(n: int, job: JobContent, wide: float) -> tuple[int, float, float, float, float, float, float]:
         count = job.equal_count
-        errors = [wide * count.p50 / n**0.5] * 3 if n > 100 else [nan] * 3
-        return (n, count.p05, count.p50, count.p95, *errors)
+        error = wide * count.p50 / n**0.5 if n > 100 else nan
+        return n, count.p05, count.p50, count.p95, error, error, error
 
     return Convergence(
         [

@@ -168,6 +168,6 @@ def test_prompts_go_to_the_replica_with_least_to_read():
 def test_groups_take_turns():
     """Eleven replicas in groups of four: of eleven requests, four, four and three, and no two in a row to one group."""
     route = in_groups(lambda group, serial, request: group[0], 4)
-    firsts = [route(list(range(11)), serial) for serial in range(11)]
+    firsts = [route(list(range(11)), serial, None) for serial in range(11)]
     assert [firsts.count(first) for first in (0, 4, 8)] == [4, 4, 3]
     assert all(now != then for now, then in pairwise(firsts))

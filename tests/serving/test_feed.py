@@ -51,8 +51,8 @@ def same(fed, told):
     horizon=st.sampled_from([None, 0.5]),
 )
 def test_a_feed_is_as_good_as_events(rows, blocks, batch, chunk, mixed, accepted, prefix, split, horizon):
-    gaps, prompts, outputs, paths, _ = zip(*rows, strict=True)
-    gaps = [0.0 if together else gap for gap, (*_, together) in zip(gaps, rows, strict=True)]
+    _, prompts, outputs, paths, _ = zip(*rows, strict=True)
+    gaps = [0.0 if together else gap for gap, *_, together in rows]
     prompt, output = np.array(prompts, np.int32), np.array(outputs, np.int32)
     requests = Requests(np.cumsum(gaps), prompt, output, np.minimum(prompt - 1, 8).astype(np.int32))
     limits = ReplicaLimits(

@@ -126,7 +126,7 @@ def test_shapes_batches_and_draws_broadcast():
     job = serving(V3, H800, overlap_hidden=np.full(7, 0.5), accepted=1.0)
     shape = UnitShape(np.array([1, 2, 8])[:, None], np.array([32, 16, 4])[:, None])
     batch = np.array([1.0, 64.0])[:, None, None]
-    grid = decode_step_time(job, H800, H800_NET, shape, batch, np.full(7, 4096.0)).total_s
+    grid = np.asarray(decode_step_time(job, H800, H800_NET, shape, batch, np.full(7, 4096.0)).total_s)
     assert grid.shape == (2, 3, 7)
     alone = decode_step_time(job, H800, H800_NET, UnitShape(2, 16), 64.0, 4096.0).total_s
     assert grid[1, 1] == pytest.approx(np.broadcast_to(alone, 7))

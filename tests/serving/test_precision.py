@@ -76,7 +76,12 @@ def test_a_run_stops_when_it_knows_enough():
 def test_watching_changes_nothing():
     plan, asked = light(5_000)
     looked = []
-    run = simulate(plan, asked, watch=lambda gone, first: looked.append(gone))
+
+    def look(gone, first):
+        looked.append(gone)
+        return False
+
+    run = simulate(plan, asked, watch=look)
     assert np.array_equal(run.finish_s, simulate(plan, asked).finish_s)
     assert looked[-1] == 5_000
     closed = simulate(plan, asked, clients=4, watch=lambda gone, first: False)

@@ -36,7 +36,8 @@ def one_by_one(prompts, room, tiers=()):
 
 def brute_force(prompts, room):
     """Least recently used, the end of a path before its beginning."""
-    cache, hits = OrderedDict(), []
+    cache: OrderedDict[int, None] = OrderedDict()
+    hits = []
     for ids in prompts:
         known = 0
         while known < len(ids) and ids[known] in cache:

@@ -40,9 +40,11 @@ def run_by_jumps(requests, cost, limits, prefilled=False, **more):
             delay = requests.arrival_s[i] - environment.now
             if delay > 0:
                 yield environment.timeout(delay)
-            row = (requests.prompt[i], requests.output[i], requests.cached[i])
+            prompt, output, cached = (
+                int(column[i]) for column in (requests.prompt, requests.output, requests.cached)
+            )
             further = {name: column[i] for name, column in more.items()}
-            live.append(LiveRequest(i, *(int(value) for value in row), int(prefilled), **further))
+            live.append(LiveRequest(i, prompt, output, cached, int(prefilled), **further))
             replica.submit(live[-1])
         yield environment.timeout(0)
 

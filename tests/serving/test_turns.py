@@ -21,10 +21,10 @@ ROOMY = ReplicaLimits(10_000, 10**9, chunk_tokens=10**9)
 
 def sessions(seed, count=30, tool_s=3.0, rate=2.0):
     rng = np.random.default_rng(seed)
-    lengths = [
-        LengthDistribution(*each) for each in ((6, 0.5, 30), (400, 0.5, 3000), (60, 0.8, 900), (30, 0.8, 400))
-    ]
-    return draw_sessions(AgentHabits(*lengths, tool_s, 8000), poisson_arrivals(rate, count, rng), rng)
+    rounds, prompt = LengthDistribution(6, 0.5, 30), LengthDistribution(400, 0.5, 3000)
+    result, answer = LengthDistribution(60, 0.8, 900), LengthDistribution(30, 0.8, 400)
+    habits = AgentHabits(rounds, prompt, result, answer, tool_s, 8000)
+    return draw_sessions(habits, poisson_arrivals(rate, count, rng), rng)
 
 
 def turns(found):

@@ -95,11 +95,10 @@ def test_a_swing_is_played_up_to_its_peak(pattern):
 def test_sessions_of_a_trace_are_played_in_turns():
     """Rounds wait for the answers before them, and come at the rate of the unit all the same."""
     rng = np.random.default_rng(2)
-    lengths = [
-        LengthDistribution(*each)
-        for each in ((6, 0.5, 30), (2000, 0.5, 9000), (300, 0.8, 2000), (120, 0.8, 900))
-    ]
-    found = draw_sessions(AgentHabits(*lengths, 4.0, 16000), poisson_arrivals(1.0, 200, rng), rng)
+    rounds, prompt = LengthDistribution(6, 0.5, 30), LengthDistribution(2000, 0.5, 9000)
+    result, answer = LengthDistribution(300, 0.8, 2000), LengthDistribution(120, 0.8, 900)
+    habits = AgentHabits(rounds, prompt, result, answer, 4.0, 16000)
+    found = draw_sessions(habits, poisson_arrivals(1.0, 200, rng), rng)
     trace = Trace(found.requests, None, found.follows, found.wait_s)
     traffic = replace(
         CHAT, prompt=LengthDistribution(3000, 0.5, 16000), output=LengthDistribution(160, 0.8, 900)

@@ -4,6 +4,7 @@ import io
 import json
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from sim.profiles.catalogue import Catalogue
@@ -183,7 +184,7 @@ def test_parts_of_the_price_add_up(study):
     runs = run_serving(plan_serving(study.question.side, study.question.task), MEDIAN)
     per_output = float(runs.capacity.input_tokens_per_s[0] / runs.capacity.output_tokens_per_s[0])
     whole, decode, prompt = (
-        sum(float(usd[0]) for usd in cost()["amortised"].values())
+        sum(float(np.ravel(usd)[0]) for usd in cost()["amortised"].values())
         for cost in (runs.output_cost, runs.decode_cost, runs.input_cost)
     )
     assert whole == pytest.approx(decode + per_output * prompt)
