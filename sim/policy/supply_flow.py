@@ -17,7 +17,6 @@ from sim.policy.supply_stock import Fleet
 Vector = NDArray[np.float64]
 Process = Generator[simpy.Event, Any, None]
 DOMESTIC, PROXY = "domestic", "proxy foundry"
-DIE_STORE = 4  # quarters of packaging for which a maker keeps dies, those in the fab included
 # Order of business within a quarter [quarter]: deliveries arrive at its start, then these follow one another.
 FAB, PACK, BORDER, SITE = 0.1, 0.2, 0.3, 0.8
 
@@ -194,9 +193,9 @@ class _Run:
                     self.env.process(self._finish_dies(row, amount, quarter + whole))
 
     def _room(self, row: int, maker: Maker, quarter: int) -> Vector:
-        """Dies that may still be started: nobody keeps more than a year's packaging of its own dies."""
+        """Dies that may still be started before the store and the fab are full."""
         dies, _, _ = maker.per_package(quarter)
-        wanted = DIE_STORE * dies * maker.packaging[quarter]
+        wanted = maker.die_store * dies * maker.packaging[quarter]
         return np.maximum(wanted - self.own_dies[row] - self.in_fab[row], 0.0)
 
     def _finish_dies(self, row: int, amount: Vector, quarter: int) -> Process:
@@ -299,8 +298,8 @@ def simulate(inputs: Inputs) -> Course:
 
     Notes
     -----
-    Every maker begins with dies of its own for one quarter. Chips are conserved: what was there at the start and what was
-    made since is installed, waiting, in transit, failed or retired.
+    Chips are conserved: what was there at the start and what was made since is installed, waiting, in transit, failed or
+    retired.
     """
     quarters, draws = inputs.horizon.shape
     lanes, makers = inputs.lanes, inputs.makers
@@ -310,7 +309,9 @@ def simulate(inputs: Inputs) -> Course:
         inputs,
         env,
         Fleet(len(lanes), quarters, draws, inputs.life, inputs.failing, watts),
-        own_dies=np.array([m.per_package(0)[0] * m.packaging[0] for m in makers]).reshape(len(makers), draws),
+        own_dies=np.array([m.first_dies * m.per_package(0)[0] * m.packaging[0] for m in makers]).reshape(
+            len(makers), draws
+        ),
         bank_dies=np.array([maker.banked_dies for maker in makers]).reshape(len(makers), draws).copy(),
         stacks=np.array(np.broadcast_to(inputs.banked_stacks, draws)),
         transit=np.zeros((len(lanes), draws)),

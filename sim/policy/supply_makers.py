@@ -55,6 +55,9 @@ class Maker:
         Packages that can be finished [chip/quarter].
     build_lead : (quarters, draws) array
         From package to delivered server [quarter].
+    die_store, first_dies : (draws,) array
+        Packaging for which it keeps dies of its own at most, those in the fab included, and has them at the start
+        [quarter].
     """
 
     name: str
@@ -65,6 +68,8 @@ class Maker:
     banked_dies: Vector
     packaging: Matrix
     build_lead: Matrix
+    die_store: Vector
+    first_dies: Vector
 
     def mix(self, quarter: int) -> Vector:
         """Share of each product in the packages of a quarter, (products, draws); sums to one, or is all zero."""
@@ -126,7 +131,7 @@ def pack(
     --------
     >>> ones = np.ones((1, 1))
     >>> product = Product("x", ones, dies=2, stacks=8)
-    >>> maker = Maker("m", (product,), ones, ones, ones, np.zeros(1), 100 * ones, ones)
+    >>> maker = Maker("m", (product,), ones, ones, ones, np.zeros(1), 100 * ones, ones, 4 * ones[0], ones[0])
     >>> done = pack([maker], 0, np.array([[500.0]]), np.array([[40.0]]), np.array([400.0]))
     >>> done.packages.tolist(), INPUTS[done.binding[0, 0]], done.bank_share.tolist()
     ([[50.0]], 'HBM', [[0.4]])

@@ -81,6 +81,10 @@ class MakerFile(Record):
     """Working dies of those on a wafer."""
     fab_lead: dict[Date, Seconds]
     """From wafer start to tested die."""
+    die_store: Seconds | None = None
+    """Own dies are not started beyond what packaging takes in this time, those in the fab included; a year when left out."""
+    first_dies: Seconds | None = None
+    """Own dies at hand at the start, as the time for which packaging has enough; a quarter when left out."""
     banked_dies: Dies | None = None
     """Dies of a foreign foundry at hand at the start."""
     bought_dies: dict[Date, DieFlow] = Field(default_factory=dict)

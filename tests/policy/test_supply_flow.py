@@ -32,6 +32,8 @@ def maker(draws: int = 1, **changes: object) -> Maker:
         banked_dies=np.zeros(draws),
         packaging=flat(100, draws),
         build_lead=flat(1, draws),
+        die_store=np.full(draws, 4.0),
+        first_dies=np.ones(draws),
     )
     return replace(base, **changes)
 
@@ -175,6 +177,23 @@ def test_caps_hold_in_every_draw(seed: int) -> None:
     requested = np.minimum(found.offered, found.wanted)
     assert (flow <= found.export_gate * requested).all()
     assert (flow <= found.import_gate * requested).all()
+
+
+def test_a_gate_is_named_where_nothing_is_offered_behind_it() -> None:
+    passed = admitted(trade(offered=flat(0), export_gate=flat(0)))
+    assert LIMITS[passed.binding[0, 0]] == "exporter's licences"
+    assert LIMITS[admitted(trade(offered=flat(0))).binding[0, 0]] == "vendor supply"
+
+
+def test_dies_at_the_start_and_in_store() -> None:
+    # No wafer is started: 3 quarters of dies for 100 packages a quarter of 2 dies each.
+    dry = maker(dies=flat(0), first_dies=np.full(1, 3.0), build_lead=flat(0))
+    course = simulate(country(makers=(dry,), stacks=flat(10_000)))
+    assert course.total("made", "domestic")[:, 0].tolist() == [100, 100, 100, 0, 0, 0, 0, 0]
+    # Half a quarter in store, fab included: what is started in a quarter is packed in the next.
+    lean = maker(first_dies=np.zeros(1), die_store=np.full(1, 0.5), build_lead=flat(0))
+    made = simulate(country(makers=(lean,), stacks=flat(10_000))).total("made", "domestic")[:, 0]
+    assert made.max() == pytest.approx(50.0)
 
 
 def test_demand_falls_with_the_landed_cost() -> None:

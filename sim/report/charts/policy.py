@@ -39,6 +39,7 @@ SHADES = (
     ("#59636e", ""), ("#8f5600", "\\\\"), ("#dfe3e7", ""), ("#a8442a", ""), ("#e5b8a8", "----"),
 )  # fmt: skip
 NOTHING = ("#eef0f2", "")  # where no input is scarce
+TICK = 0.62  # inch between the ticks of a tornado, at least
 LINE = 0.16  # inch, of a legend
 
 
@@ -253,7 +254,8 @@ def tornado(identity: RunIdentity, content: Tornado, width: float = WIDE) -> Fig
     axes.axvline(middle, color=INK, lw=0.9, zorder=4)
     bare(axes, keep=("bottom",))
     axes.set_yticks([])
-    ticks = _ticks(low, high, content.is_date)
+    inches = (width - 0.1 - left) * (high - low) / (high - low + 2.0 * pad)
+    ticks = _ticks(low, high, content.is_date, max(int(inches / TICK), 1))
     axes.set_xticks(
         ticks, [_date(x) if content.is_date else f"{x / factor:,g}".replace("-", MINUS) for x in ticks]
     )
@@ -268,13 +270,15 @@ def _scale(content: Tornado) -> tuple[float, str]:
     )
 
 
-def _ticks(low: float, high: float, is_date: bool) -> list[float]:
+def _ticks(low: float, high: float, is_date: bool, most: int) -> list[float]:
     """A few round values between the outermost ends of the bars: beyond them the room belongs to the labels."""
     steps = [1, 2, 3, 6, 10] if is_date else [1, 2, 2.5, 5, 10]
     unit = 1 / 12 if is_date else 1.0
-    found = [unit * float(x) for x in MaxNLocator(4, steps=steps).tick_values(low / unit, high / unit)]
+    found = [
+        unit * float(x) for x in MaxNLocator(min(most, 5), steps=steps).tick_values(low / unit, high / unit)
+    ]
     inside = [x for x in found if low - 1e-9 <= x <= high + 1e-9]
-    return inside or [low, high]
+    return inside or [low]
 
 
 def _room(content: Tornado, width: float) -> float:

@@ -51,6 +51,8 @@ class Headline:
         Of a date: the earliest there can be, which stands for anything before it.
     before, never : str
         Of a date: what is said where it is that early, and where it is infinite.
+    line : float
+        Of a ratio: the value at which the answer turns, such as 1 for what is served over what is asked for.
     """
 
     id: str
@@ -61,6 +63,7 @@ class Headline:
     first: float = -np.inf
     before: str = ""
     never: str = "not by the end"
+    line: float = np.nan
 
 
 def gap(a: Vector, b: Vector) -> Vector:
@@ -218,7 +221,8 @@ def _serving(result: PolicyResult) -> Iterator[Headline]:
     )
     if result.question.own.supply.use.demand:
         wanted = demand(result)[quarter] * DAY / TRILLION
-        yield Headline("met", f"served over demand, {moment(result)}", "ratio", "ratio", found / wanted)
+        name = f"served over demand, {moment(result)}"
+        yield Headline("met", name, "ratio", "ratio", found / wanted, line=1.0)
 
 
 def _product(result: PolicyResult) -> Iterator[Headline]:
@@ -253,12 +257,15 @@ def _costs(result: PolicyResult) -> Iterator[Headline]:
     lanes = [(way, chip) for way, chip in (each.split("/") for each in wanted)]
     quarter = quarter_at(result, result.question.scenario.show.date)
     found = chip_costs(result, quarter, lanes)
-    names = [f"{result.own.country.sides[each.chip].chip.name}, {each.pathway}" for each in found]
+    names = [f"{result.own.country.sides[each.chip].chip.name} ({each.pathway})" for each in found]
     for name, each in zip(names, found, strict=True):
         key = f"{each.pathway}/{each.chip}"
-        yield Headline(f"price:{key}", f"{name}: chip bought", "USD/chip", "money", each.purchase)
-        yield Headline(f"cost:{key}", f"{name}: a million output tokens", "USD", "money", each.per_million)
+        yield Headline(f"price:{key}", f"price of a chip, {name}", "USD/chip", "money", each.purchase)
+        yield Headline(
+            f"cost:{key}", f"cost of a million output tokens, {name}", "USD", "money", each.per_million
+        )
     for name, each in zip(names[1:], found[1:], strict=True):
         key = f"{each.pathway}/{each.chip}"
-        text = f"a million output tokens on {names[0]}, over {name}"
-        yield Headline(f"over:{key}", text, "ratio", "ratio", over(found[0].per_million, each.per_million))
+        text = f"cost of output tokens, {names[0]} over {name}"
+        ratios = over(found[0].per_million, each.per_million)
+        yield Headline(f"over:{key}", text, "ratio", "ratio", ratios, line=1.0)

@@ -18,6 +18,7 @@ from sim.profiles.supply import Import, MakerFile
 from sim.study.cluster import resolve_cluster
 from sim.study.policy.question import Country
 from sim.study.policy.series import Book
+from sim.units import YEAR
 
 SMUGGLED, REMOTE = "smuggled", "remote"
 
@@ -127,6 +128,8 @@ def _maker(maker: MakerFile, book: Book) -> Maker:
         banked_dies=book.number(f"{at}.banked_dies"),
         packaging=_per_quarter(book, f"{at}.packaging"),
         build_lead=_quarters(book, f"{at}.build_lead"),
+        die_store=book.number(f"{at}.die_store", YEAR) / QUARTER_S,
+        first_dies=book.number(f"{at}.first_dies", QUARTER_S) / QUARTER_S,
     )
 
 

@@ -107,7 +107,7 @@ def _seconds(study: PolicyStudy) -> list[str]:
     family = study.lead.split(":")[0]
     wanted = {
         "volume": ("landed:",),
-        "over": ("over:", "cost:"),
+        "over": ("cost:",),
         "stock": ("ratio:", "stock:"),
         "ratio": ("bought:", "ratio:"),
         "feasible": ("run-cost", "largest"),
@@ -126,7 +126,11 @@ def _big(study: PolicyStudy) -> Iterator[tuple[str, str, str]]:
         scale = shown_scale(a, b)
         median, spread = short_interval(a, scale)
         against = "" if b is None or study.b is None else f" · {study.b.label}: {short_interval(b, scale)[0]}"
-        yield label(a), f"{median} {scale[1]}".rstrip(), f"{shares(a) or spread}{against}"
+        yield (
+            label(a),
+            f"{median} {scale[1]}".rstrip(),
+            f"{(a.kind == 'date' and shares(a)) or spread}{against}",
+        )
 
 
 def _decides(study: PolicyStudy, a: Headline) -> Iterator[str]:

@@ -52,7 +52,11 @@ def _outside(headline: Headline) -> bool:
 
 
 def shares(headline: Headline, of: str = " of the draws") -> str:
-    """In which shares of the draws a date lies beyond and before the horizon, and in between; empty for anything else."""
+    """In which shares of the draws a date lies beyond and before the horizon, or a ratio above its line; else empty."""
+    if np.isfinite(headline.line):
+        return (
+            f"above {headline.line:g} in {whole_percent(float(np.mean(headline.values > headline.line)))}{of}"
+        )
     if headline.kind != "date":
         return ""
     never = float(np.mean(~np.isfinite(headline.values)))
