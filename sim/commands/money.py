@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from sim.commands.common import AsOf, Json, Profiles, catalogue, draws_option, folder, number_option
+from sim.units import DAY, YEAR
 
 app = typer.Typer()
 
@@ -47,7 +48,7 @@ def cost(
     ] = None,
     served_days: Annotated[
         float, number_option(min=1, help="Days of serving over which tokens bear the training run.")
-    ] = 365.25,
+    ] = YEAR / DAY,
     draws: Draws = None,
     seed: Seed = None,
     json: Json = False,

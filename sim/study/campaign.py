@@ -23,9 +23,9 @@ from sim.training.checkpoints import checkpoint_time
 from sim.training.job import TrainingJob
 from sim.training.ramp import RampStage, ramped_work, run_steps
 from sim.training.step import step_time
+from sim.units import DAY
 
 Vector = NDArray[np.float64]
-DAY = 86400.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from sim.study.money.answers import BreakEvenAnswer, Ladder, SideAnswer
 from sim.study.money.question import MoneyQuestion, Options, direct_money, scenario_money
 from sim.study.money.study import JobMoney, MoneyAnswer, answer_money
 from sim.study.prices import exchange_rate
+from sim.units import DAY, YEAR
 from sim.views.listing import Listing
 from sim.views.money_blocks import VIEWS, block_table
 from sim.views.obtained import obtained
@@ -43,7 +44,7 @@ class CostRequest:
     as_of: str | None = None
     currency: str = "USD"
     session_requests: float | None = None
-    served_days: float = 365.25
+    served_days: float = YEAR / DAY
     draws: int | None = None
     seed: int | None = None
 

@@ -22,6 +22,7 @@ from sim.study.serving import ServingRuns, run_serving
 from sim.study.summary.statistics import finer, gap_steps, interval, median_blocks, typical_parts
 from sim.study.summary.words import unpriced
 from sim.study.two_chips import unplayed
+from sim.units import KWH
 
 WORTH_SAYING = 0.01  # share of the draws without an answer from which on the report says so
 
@@ -96,7 +97,7 @@ def _side(side: Side, runs: ServingRuns, median: ServingRuns, events: ServingEve
             name: t for name, s in median.capacity.decode_terms.items() if (t := float(np.median(s))) > 0
         },
         power_mw=interval(runs.power_w / 1e6),
-        energy=interval(runs.energy_j_per_million / 3.6e6),
+        energy=interval(runs.energy_j_per_million / KWH),
         cost={view: interval(total(blocks)) for view, blocks in outputs.items()},
         cost_blocks={view: median_blocks(blocks) for view, blocks in outputs.items()},
         input_cost={view: interval(total(blocks)) for view, blocks in inputs.items()},

@@ -33,8 +33,8 @@ from sim.study.summary.statistics import (
 from sim.study.summary.words import unpriced
 from sim.study.training import TrainingPlan, TrainingRuns, run_training
 from sim.training.flops import model_flop_per_token
+from sim.units import DAY, GWH
 
-DAY = 86400.0
 WORTH_SAYING = 0.05  # idle chips, or distance from plain proportion, from which on the report says so
 SAMPLES = 400  # wall times handed to the histogram
 
@@ -99,7 +99,7 @@ def _side(plan: TrainingPlan, runs: TrainingRuns, median: TrainingRuns, seed: in
         layout_reason=f"fastest of {found.considered:,} layouts that fit; refused: {found.why_not()}",
         breakdown={name: s for name, s in median_blocks(step.breakdown).items() if s > 0},
         power_mw=interval(runs.power_w[0] / 1e6),
-        energy=interval(np.asarray(runs.goodput.energy_j)[0] / 3.6e12),
+        energy=interval(np.asarray(runs.goodput.energy_j)[0] / GWH),
         cost={view: interval(total(blocks)) for view, blocks in bills.items()},
         cost_blocks={view: median_blocks(blocks) for view, blocks in bills.items()},
         token_cost={view: interval(total(blocks) / millions) for view, blocks in bills.items()},

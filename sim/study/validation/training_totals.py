@@ -29,8 +29,8 @@ from sim.study.validation.timed_rows import model_error, time_of
 from sim.study.validation.training_cases import is_old, look_up, resolve_job, system_of
 from sim.study.worlds import sobol_probabilities, world_at
 from sim.training.goodput import goodput
+from sim.units import DAY, HOUR, KWH
 
-DAY_S, HOUR_S, J_PER_KWH = 86_400.0, 3_600.0, 3.6e6
 TOTALS = ("gpu_hours_total", "wall_days")
 CAMPAIGN = frozenset({*TOTALS, "goodput", "interruptions", "mttf_hours", "energy_kwh"})
 RECIPE = "pretrain-v3"  # whose stops and restarts stand for those of every stack since 2023
@@ -56,7 +56,7 @@ def predict_campaign(case: Case, catalogue: Catalogue, rules: StackRules, draws:
     if metric == "energy_kwh":
         duration_s = _duration(case)
         inputs = [chip.power.idle, chip.power.tdp, chip.power.training, system.power.server]
-        return _from_worlds(case, inputs, lambda w: server_power(chip, system, w) * chips * duration_s / J_PER_KWH, draws,
+        return _from_worlds(case, inputs, lambda w: server_power(chip, system, w) * chips * duration_s / KWH, draws,
                             rules.server_power.median, "chips and servers, without network and cooling")  # fmt: skip
     if metric == "goodput":
         state = parameter_counts(catalogue.model(case.id("model_id")).shape).total * (
@@ -75,12 +75,12 @@ def predict_campaign(case: Case, catalogue: Catalogue, rules: StackRules, draws:
 
     if metric == "mttf_hours":
         return _from_worlds(
-            case, inputs, lambda w: 1.0 / rate(w) / HOUR_S, draws, note="hardware and stack, not users"
+            case, inputs, lambda w: 1.0 / rate(w) / HOUR, draws, note="hardware and stack, not users"
         )
     duration_s = _duration(case)
     expected = float(rate(MEDIAN)) * duration_s
     chance = 1.0 / np.sqrt(expected)  # of a Poisson count
-    note = f"over {duration_s / DAY_S:.3g} days"
+    note = f"over {duration_s / DAY:.3g} days"
     return _from_worlds(case, inputs, lambda w: rate(w) * duration_s, draws, own=chance, note=note)
 
 
@@ -94,7 +94,7 @@ def _predict_total(case: Case, catalogue: Catalogue, rules: StackRules, draws: i
     booked = 0.0 if _is_ideal(case) else rules.booked.median
     own = float(np.sqrt(timed.spread**2 + model_error(setting) ** 2 + booked**2))
     note = f"{timed.note}; {job.steps:,.0f} steps of {timed.seconds:.3g} s"
-    unit = DAY_S if case.text("metric") == "wall_days" else HOUR_S / chips
+    unit = DAY if case.text("metric") == "wall_days" else HOUR / chips
     reliability, inputs = reliability_of(case, catalogue, rules)
     usual = setting.chosen()["goodput"]
 
@@ -184,9 +184,9 @@ def _is_ideal(case: Case) -> bool:
 def _duration(case: Case) -> float:
     """Time that the number is about [s]: a column, or what the note says."""
     if case.text("duration_days"):
-        return DAY_S * case.number("duration_days")
+        return DAY * case.number("duration_days")
     note = case.text("note")
-    units = {"min": 60.0, "h": HOUR_S, "hour": HOUR_S, "day": DAY_S, "week": 7 * DAY_S, "month": 30.4 * DAY_S}
+    units = {"min": 60.0, "h": HOUR, "hour": HOUR, "day": DAY, "week": 7 * DAY, "month": 30.4 * DAY}
     if found := re.search(r"value is per (day|week|month)", note):
         return units[found[1]]
     if found := re.search(r"(?:in|over|run \()\s*(\d+(?:\.\d+)?)[ -](min|h|hour|day|week|month)s?\b", note):
