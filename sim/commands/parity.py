@@ -32,7 +32,7 @@ def equal(
     scenario: Scenario,
     metric: Annotated[
         list[str] | None,
-        typer.Option(help="tpp, bf16, fp8, fp4, int8, bandwidth, capacity, purchase, rent, work, date, cost or power; "
+        typer.Option(help="tpp, bf16, fp8, fp4, int8, bandwidth, capacity, purchase, rent, work, date, cost, power or energy; "
                      "several may be given, all when left out."),
     ] = None,
     job: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only these jobs.")] = None,

@@ -17,6 +17,7 @@ from sim.resolve import World
 from sim.study.answer import ServingAnswer, TrainingAnswer
 from sim.study.campaign import first_day
 from sim.study.cluster import resolve_cluster
+from sim.study.equal_energy import equal_energy
 from sim.study.parity import equal_count
 from sim.study.question import Question
 from sim.study.training import TrainingRuns
@@ -39,6 +40,7 @@ BASES = {
     "date": "same last day",
     "cost": "same money per time",
     "power": "same power",
+    "energy": "same energy for the work",
 }  # fmt: skip
 """Every basis by its key: data sheet, prices, then simulated for each job."""
 
@@ -130,7 +132,7 @@ def _lacking(question: Question, chips: tuple[Chip, Chip], precision: str) -> st
 def job_counts(
     question: Question, job: str, answer: TrainingAnswer | ServingAnswer, view: View = "amortised"
 ) -> Iterator[EqualCount]:
-    """Counts by what both clusters do of a job: same work, same last day, same money, same power.
+    """Counts by what both clusters do of a job: same work, same last day, same money, power and energy.
 
     Parameters
     ----------
@@ -141,6 +143,7 @@ def job_counts(
     -----
     Money and power are those of the chips while they do the job, over the same time; the work that so many B then do may
     be more or less than that of A. Where the count for the same money is above that for the same work, B is the cheaper.
+    Energy is that of the work of A, in its time: see :func:`sim.study.equal_energy.equal_energy`.
     """
     yield EqualCount("work", "job", job, np.asarray(answer.equal))
     if isinstance(answer, TrainingAnswer):
@@ -151,6 +154,7 @@ def job_counts(
         found = np.where(np.isnan(a) | np.isnan(b).any(axis=0), np.nan, equal_count(a, answer.counts, b))
         yield _known(question, job, found)
         yield EqualCount("power", "job", job, equal_count(answer.a.power_w[0], answer.counts, curve.power_w))
+        yield EqualCount("energy", "job", job, equal_energy(answer))
         return
     yield EqualCount("date", "job", job, None, "serving has no last day")
     chips = question.a.choice.chips
@@ -161,6 +165,7 @@ def job_counts(
         chips * np.asarray(answer.a.power_w / answer.a.chips) / np.asarray(answer.b.power_w / answer.b.chips)
     )
     yield EqualCount("power", "job", job, np.broadcast_to(power, draws).astype(float))
+    yield EqualCount("energy", "job", job, np.broadcast_to(equal_energy(answer), draws).astype(float))
 
 
 def _known(question: Question, job: str, count: Vector) -> EqualCount:

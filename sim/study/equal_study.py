@@ -13,7 +13,7 @@ from sim.study.equal import BASES, EqualCount, job_counts, plain_counts
 from sim.study.question import Question, Task
 from sim.units import did_you_mean
 
-SIMULATED = ("work", "date", "cost", "power")
+SIMULATED = ("work", "date", "cost", "power", "energy")
 
 
 @dataclass(frozen=True, slots=True)

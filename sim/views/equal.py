@@ -170,8 +170,9 @@ def _listings(found: EqualAnswer) -> Iterator[Listing]:
     yield Listing(f"{head}: simulated", columns, rows, [
         f"Count (90 % interval); share: of the draws in which it is {own}.",
         *_unknown(simulated),
-        "Money and power: of the chips while they do the job. Where the count for the same money is above that for the "
-        f"same work, {b.label} does the job for less.",
+        "Money and power: of the chips while they do the job. Energy: with the work and the time of "
+        f"{a.label}, idle where the work is done. Where a count for the same money, power or energy is above that for "
+        f"the same work, {b.label} does the job for less of it.",
         *(f"{label}: {reason}" for label, reason in found.refused),
     ])  # fmt: skip
 
