@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -101,6 +101,9 @@ class Chip:
     latent_layers, grouped_prefill : Array
         Factors on it in serving: for latent or compressed attention, and for expert layers with grouped-query attention
         in prefill [1].
+    expert_gather : mapping of precision to Array
+        Bytes that the kernels around an expert product (gather, quantise, scatter) move per routed token and unit of hidden
+        width; tensor parallelism does not divide them [byte].
     memory_activity, waiting_activity : Array
         Power above idle over that under matrix load, while memory binds and while network or launches do [1].
     """
@@ -123,6 +126,7 @@ class Chip:
     grouped_prefill: Array = 1.0
     memory_activity: Array = 1.0
     waiting_activity: Array = 1.0
+    expert_gather: Mapping[str, Array] = field(default_factory=dict)
 
     def curve(self, family: str, precision: str) -> KernelCurve:
         """Kernel curve of a family at a precision; the family's 16-bit curve where that precision has none."""

@@ -178,6 +178,9 @@ class KernelProfile(Document):
     """Small kernels of a layer with latent or compressed attention over those of `layer_overhead`, in decode and prefill."""
     grouped_prefill: Ratio
     """Small kernels of an expert layer with grouped-query attention over `layer_overhead.prefill_moe`."""
+    expert_gather: dict[Precision, Bytes] = {}
+    """Bytes that the kernels around an expert GEMM (gather, quantise, scatter) move per routed token and unit of hidden
+    width. Cutting an expert over ranks does not divide them. A precision that is left out: none."""
     activity: Activity
     """Power of a chip that serves, between idle and sustained matrix load."""
     tensor_exposed: Share | None = None

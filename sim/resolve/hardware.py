@@ -41,6 +41,7 @@ def resolve_chip(profile: ChipProfile, kernels: KernelProfile, world: World = ME
         grouped_prefill=world(kernels.grouped_prefill),
         memory_activity=world(kernels.activity.memory),
         waiting_activity=world(kernels.activity.waiting),
+        expert_gather={precision: world(moved) for precision, moved in kernels.expert_gather.items()},
     )
 
 
