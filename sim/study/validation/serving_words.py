@@ -104,7 +104,7 @@ def filled(case: Case, ranks_per_chip: float, released: Weights | None = None) -
     """
     ranks = case.number("n_chips", 0.0) * ranks_per_chip
     row = _phase(_formats(_as_found(Filled(case)), released))
-    return _drafts(_layout(_old_layout(row, ranks), ranks))
+    return _chips(_drafts(_layout(_old_layout(row, ranks), ranks)), ranks_per_chip)
 
 
 def chip_of(case: Case, catalogue: Catalogue) -> str:
@@ -217,3 +217,16 @@ def _drafts(row: Filled) -> Filled:
     if drafts and not case.text("accepted_tokens_per_step"):
         return row.put("acceptance of drafts not published: none taken")
     return row
+
+
+def _chips(row: Filled, ranks_per_chip: float) -> Filled:
+    """Chips of the layout where the row counts none."""
+    case = row.case
+    pools = {"d": ("d_instances", "d_tp", "d_dp", "d_pp"), "p": ("p_instances", "p_tp", "p_dp")}
+    stated = [columns for pool, columns in pools.items() if case.text(f"{pool}_tp")]
+    if case.text("n_chips") or not stated:
+        return row
+    ranks = sum(math.prod(case.number(column, 1.0) for column in columns) for columns in stated)
+    return row.put(
+        f"n_chips from the layout: {ranks / ranks_per_chip:g}", n_chips=f"{ranks / ranks_per_chip:g}"
+    )

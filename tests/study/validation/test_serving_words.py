@@ -110,6 +110,12 @@ def test_rates_are_per_chip_of_what_is_deployed(known):
     assert asked(known, SATURATED, n_chips="8", d_instances="").predicted == pytest.approx(one.predicted)
 
 
+def test_chips_are_those_of_the_layout_where_none_are_counted(known):
+    found = asked(known, SATURATED, n_chips="")
+    assert found.predicted == pytest.approx(asked(known, SATURATED).predicted)
+    assert "n_chips from the layout: 1" in found.note
+
+
 def test_total_tokens_are_counted_as_the_row_says(known):
     """500 tokens in, 2,000 out: total is 1.25 times the output, input a quarter."""
     one = asked(known, SATURATED).predicted

@@ -57,7 +57,7 @@ def test_rows_of_every_kind_are_predicted(tmp_path):
     ("column", "value", "words"),
     [
         ("chip", "h100", "no chip"),
-        ("n_chips", "", "n_chips is not published"),
+        ("metric", "", "metric is not given"),
         ("load_mode", "", "load_mode is not given"),
         ("load_mode", "slo_max_rate", "no column states the limits"),
     ],
