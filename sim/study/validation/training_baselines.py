@@ -16,9 +16,28 @@ from sim.study.validation.training_rows import global_batch
 from sim.training.flops import model_flop_per_token
 
 
-def baselines(predictions: Sequence[Prediction], catalogue: Catalogue) -> dict[str, dict[str, float]]:
+def baselines(
+    predictions: Sequence[Prediction], fitted_on: Sequence[Prediction], catalogue: Catalogue
+) -> dict[str, dict[str, float]]:
     """Two models a step-time model must beat: a constant utilisation of the 16-bit peak, one for all rows and
-    one for each chip family, precision and kind of model; medians of the calibrate rows."""
+    one for each chip family, precision and kind of model; medians of the rows they are fitted on."""
+    shares, known = _peak_shares(predictions, catalogue), _peak_shares(fitted_on, catalogue)
+    fitted = [p.case for p in fitted_on if p.case.key in known]
+    names = {"one constant": lambda case: "", "constant per family, precision and kind": _group_key}
+    found: dict[str, dict[str, float]] = {}
+    common = float(np.median([known[case.key] for case in fitted])) if fitted else float("nan")
+    for name, key in names.items():
+        constants = median_by_group(known, fitted, key)
+        found[name] = {
+            p.case.key: _at_share(p, constants.get(key(p.case), common) / shares[p.case.key])
+            for p in predictions
+            if p.case.key in shares
+        }
+    return found
+
+
+def _peak_shares(predictions: Sequence[Prediction], catalogue: Catalogue) -> dict[str, float]:
+    """Measured model arithmetic of each row over the 16-bit peak of its chips, where the row tells."""
     shares: dict[str, float] = {}
     for prediction in predictions:
         case = prediction.case
@@ -32,18 +51,7 @@ def baselines(predictions: Sequence[Prediction], catalogue: Catalogue) -> dict[s
         except (CannotPredict, KeyError, UnknownQuantityError, InputError):
             continue
         shares[case.key] = rate * flop / peak
-    fitted = [p.case for p in predictions if p.case.use == "calibrate" and p.case.key in shares]
-    names = {"one constant": lambda case: "", "constant per family, precision and kind": _group_key}
-    found: dict[str, dict[str, float]] = {}
-    common = float(np.median([shares[case.key] for case in fitted])) if fitted else float("nan")
-    for name, key in names.items():
-        constants = median_by_group(shares, fitted, key)
-        found[name] = {
-            p.case.key: _at_share(p, constants.get(key(p.case), common) / shares[p.case.key])
-            for p in predictions
-            if p.case.key in shares
-        }
-    return found
+    return shares
 
 
 def _group_key(case: Case) -> str:

@@ -66,7 +66,10 @@ def groups_of(case: Case, catalogue: Catalogue) -> Mapping[str, str]:
 
 
 def validate_training(
-    cases_path: Path | None = None, catalogue: Catalogue | None = None, rules_path: Path | None = None
+    cases_path: Path | None = None,
+    catalogue: Catalogue | None = None,
+    rules_path: Path | None = None,
+    draws: int = DRAWS,
 ) -> ValidationResult:
     """Predict every row of a table of training runs.
 
@@ -79,6 +82,8 @@ def validate_training(
         Chips, systems and models; by default the shipped ones and those of ``validation/``.
     rules_path : Path, optional
         Software table; left out: ``software.yaml`` beside the table, else the shipped one.
+    draws : int
+        Worlds in which each row is computed, for the width of its interval.
 
     Raises
     ------
@@ -88,5 +93,14 @@ def validate_training(
     table, software = TABLE.files(cases_path, rules_path)
     known, rules = catalogue or validation_catalogue(), read_rules(software)
     cases = TABLE.read(table, lambda case: groups_of(case, known))
-    predictions = tuple(predict(case, known, rules) for case in cases)
-    return ValidationResult("training", predictions, HEADLINE, baselines(predictions, known))
+    predictions = tuple(predict(case, known, rules, draws) for case in cases)
+    fitted = [p for p in predictions if p.case.use == "calibrate"] or _shipped_calibrate_rows(known)
+    return ValidationResult("training", predictions, HEADLINE, baselines(predictions, fitted, known))
+
+
+def _shipped_calibrate_rows(catalogue: Catalogue) -> list[Prediction]:
+    """What simple rules are fitted on for a table that has no calibrate rows."""
+    table, software = TABLE.files(None, None)
+    rules = read_rules(software)
+    cases = TABLE.read(table, lambda case: groups_of(case, catalogue))
+    return [predict(case, catalogue, rules, draws=1) for case in cases if case.use == "calibrate"]
