@@ -8,24 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.physics.chip import Chip, KernelCurve, kernel_time
-from sim.physics.expert_exchange import ExpertGroup, exchange_time
-from sim.physics.ffn_shapes import DenseFeedForward
-from sim.physics.network import Network, all_reduce_time
-from sim.physics.operators import Operator, experts_touched, forward_operators
+from sim.physics.network import Network
+from sim.physics.operators import Operator, forward_operators
+from sim.physics.work import ROUTED
 from sim.serving.job import ServingJob, UnitShape
+from sim.serving.touched import as_routed
+from sim.serving.wires import all_reduces, exchanges
 
 Array = NDArray[np.float64] | float
 
-ROUTED = "routed experts"
-# Popularity of experts at which the share touched is computed: within 2 % of the mean over a lognormal with a deviation
-# of 0.8, for 1 to 8,192 tokens.
-NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(8)
-NODE_WEIGHTS /= NODE_WEIGHTS.sum()
 _GROUPS = {
     "attention core": "attention",
     "indexer": "attention",
     "linear attention": "attention",
-    "routed experts": "experts",
+    ROUTED: "experts",
     "elementwise": "elementwise",
     "logits": "logits",
 }
@@ -126,7 +122,7 @@ def _decode_operators(
         group_tokens=tokens,
         traffic=job.engine.small_kernels,
     )
-    return _as_routed(job, shape, operators, tokens)
+    return as_routed(job, shape, operators, tokens)
 
 
 def _prefill_operators(
@@ -143,40 +139,7 @@ def _prefill_operators(
         group_tokens=tokens,
         traffic=job.engine.small_kernels,
     )
-    return _as_routed(job, shape, operators, tokens)
-
-
-def _as_routed(
-    job: ServingJob, shape: UnitShape, operators: tuple[Operator, ...], tokens: Array
-) -> tuple[Operator, ...]:
-    """The same operators with the experts that ``tokens`` tokens of an instance touch under uneven routing."""
-    moe = job.architecture.moe
-    if moe is None or not np.any(np.asarray(job.engine.expert_popularity) > 0):
-        return operators
-    fewer = _touched_by_few(tokens, moe.active_experts, moe.experts, job.engine.expert_popularity)
-    # Of the experts on a rank the most popular is read in any case, and the busiest rank sets the time.
-    held = np.maximum(moe.experts / shape.expert_ranks, 1.0)
-    share = fewer + (1.0 - fewer) / held
-    return tuple(
-        replace(one, weight_bytes=one.weight_bytes * share, rows=one.rows / share)
-        if one.component == ROUTED
-        else one
-        for one in operators
-    )
-
-
-def _touched_by_few(tokens: Array, top_k: float, experts: float, popularity: Array) -> Array:
-    """Experts touched under lognormal popularity, over those under uniform routing [1].
-
-    Notes
-    -----
-    An expert of popularity x (mean 1) is missed by T tokens with (1 - x k/E)^T; Gauss-Hermite quadrature over lognormal x.
-    """
-    nodes = NODES.reshape(-1, *([1] * max(np.ndim(tokens), np.ndim(popularity))))
-    weight = np.exp(popularity * nodes - np.square(popularity) / 2)
-    missed = np.log1p(-np.minimum(weight * top_k / experts, 1.0 - 1e-9))
-    found = np.tensordot(NODE_WEIGHTS, -np.expm1(tokens * missed), 1)
-    return found / np.maximum(experts_touched(tokens, top_k, experts), 1e-300)
+    return as_routed(job, shape, operators, tokens)
 
 
 def _merged(first: tuple[Operator, ...], second: tuple[Operator, ...]) -> tuple[Operator, ...]:
@@ -257,8 +220,8 @@ def _work(
         # The rows follow from the tokens alone, so they are read ahead while the pass computes.
         terms["look-ups"] = np.maximum(fetched - sum(terms.values()), 0.0)
         bandwidth_bound = bandwidth_bound + terms["look-ups"]
-    reduce_s, reduce_floor = _all_reduces(job, network, shape, tokens)
-    exchange, floor = _exchanges(job, network, shape, exchanged / shape.tp, copies)
+    reduce_s, reduce_floor = all_reduces(job, network, shape, tokens)
+    exchange, floor = exchanges(job, network, shape, exchanged / shape.tp, copies)
     return Work(
         terms, compute_bound, bandwidth_bound, reduce_s, reduce_floor, exchange, floor, edge, flop_s, byte_s
     )
@@ -300,85 +263,3 @@ def _rereads(job: ServingJob, operator: Operator) -> Array:
     if operator.family == "attention_decode":
         return 1.0 + job.engine.draft_rereads * job.engine.drafts
     return 1.0
-
-
-def _all_reduces(job: ServingJob, network: Network, shape: UnitShape, tokens: Array) -> tuple[Array, Array]:
-    """Time of all tensor-parallel all-reduces of a pass, and the part that stays with no bytes [s]."""
-    architecture = job.architecture
-    always = sum(group.layers for group in architecture.attention)
-    always += sum(group.layers for group in architecture.ffn if isinstance(group, DenseFeedForward))
-    # Without data-parallel attention every rank has every token: the experts' results are summed, not
-    # exchanged.
-    count = always + np.where(np.asarray(shape.dp) > 1, 0, architecture.moe_layers)
-    payload = tokens * architecture.hidden * job.precisions.activation_bytes
-    return (
-        count * all_reduce_time(payload, shape.tp, 1.0, network),
-        count * all_reduce_time(0.0 * payload, shape.tp, 1.0, network),
-    )
-
-
-def _exchanges(
-    job: ServingJob, network: Network, shape: UnitShape, tokens: Array, copies: bool
-) -> tuple[Array, Array]:
-    """Time of dispatch and combine of all expert layers, and the part that stays with no bytes [s]."""
-    moe = job.architecture.moe
-    if moe is None:
-        return 0.0, 0.0
-    width, precisions = job.architecture.exchange_width, job.precisions
-    limit = float(moe.routing_limit or np.inf)
-    total: Array = 0.0
-    floor: Array = 0.0
-    for element in (precisions.dispatch_bytes, precisions.combine_bytes):
-        sized = (
-            width * element,
-            moe.active_experts,
-            shape.ranks,
-            limit,
-            job.engine.expert_imbalance,
-            network,
-        )
-        once = copies_time if copies else _routed_time
-        total = total + once(tokens, *sized)
-        floor = floor + once(0.0 * np.asarray(tokens), *sized)
-    used = np.asarray(shape.dp) > 1
-    layers = job.architecture.moe_layers
-    return np.where(used, layers * total, 0.0), np.where(used, layers * floor, 0.0)
-
-
-def _routed_time(
-    tokens: Array,
-    row_bytes: Array,
-    top_k: float,
-    members: Array,
-    limit: float,
-    imbalance: Array,
-    network: Network,
-) -> Array:
-    group = ExpertGroup(top_k, members, 1.0, limit, imbalance)
-    return exchange_time(tokens, row_bytes, group, network)
-
-
-def copies_time(
-    tokens: Array,
-    row_bytes: Array,
-    top_k: float,
-    members: Array,
-    limit: float,
-    imbalance: Array,
-    network: Network,
-) -> Array:
-    """Low-latency dispatch or combine: one message per token and chosen expert, whatever node it is on [s].
-
-    Check: 32 tokens x 7,168 x (1 + 2) B x 9 experts over 50 GB/s are 0.12 ms, 14.8 ms for 2 x 61 layers, the
-    bound of arXiv 2505.09343, section 2.3.2 (which lets dispatch and combine of two micro-batches follow one
-    another).
-    """
-    slowest: Array = 0.0
-    floor: Array = 0.0
-    inner: Array = 1.0
-    for tier, reached in zip(network.tiers, network.reach(members), strict=True):
-        moved = imbalance * tokens * row_bytes * top_k * (reached - inner) / members
-        slowest = np.maximum(slowest, moved / (tier.bandwidth * tier.exchange_efficiency))
-        floor = np.where(reached > inner, tier.exchange_floor_s, floor)
-        inner = reached
-    return slowest + floor

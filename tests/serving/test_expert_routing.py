@@ -12,7 +12,7 @@ from sim.physics.architecture import Engram
 from sim.serving.aggregated import shared_step
 from sim.serving.iteration import decode_step_time, prefill_time
 from sim.serving.job import UnitShape
-from sim.serving.passes import _touched_by_few
+from sim.serving.touched import touched_by_few
 
 
 @pytest.mark.parametrize(("shape", "slower"), [(UnitShape(8, 1), False), (UnitShape(8, 1, 8), True),
@@ -28,14 +28,14 @@ def test_imbalance_slows_only_ranks_that_hold_whole_experts(shape, slower):
 @given(st.floats(1, 1e5), st.integers(1, 8), st.sampled_from([8, 64, 128, 256, 384]), st.floats(0, 1.5))
 def test_uneven_routing_never_touches_more_experts(tokens, top_k, experts, popularity):
     """The share missed is convex in the popularity of an expert, so spreading it out at the same mean misses more."""
-    ratio = float(_touched_by_few(tokens, float(top_k), float(experts), popularity))
+    ratio = float(touched_by_few(tokens, float(top_k), float(experts), popularity))
     assert 0.3 < ratio <= 1 + 1e-9
 
 
 def test_one_token_and_very_many_touch_the_same_whatever_the_popularity():
     """One token uses top_k experts; with enough tokens all are used."""
-    assert float(_touched_by_few(1.0, 8.0, 256.0, 0.8)) == pytest.approx(1.0, abs=1e-6)
-    assert float(_touched_by_few(1e6, 8.0, 256.0, 0.8)) == pytest.approx(1.0, abs=1e-6)
+    assert float(touched_by_few(1.0, 8.0, 256.0, 0.8)) == pytest.approx(1.0, abs=1e-6)
+    assert float(touched_by_few(1e6, 8.0, 256.0, 0.8)) == pytest.approx(1.0, abs=1e-6)
 
 
 @pytest.mark.parametrize(("tokens", "top_k", "experts", "measured"), [(64, 8, 128, 0.94), (32, 8, 128, 0.87),
@@ -45,7 +45,7 @@ def test_touched_experts_against_measured_kernels(tokens, top_k, experts, measur
     """aiconfigurator 0.12.0, fused expert kernels, experts not split: time under power-law 1.2 over balanced routing,
     medians over Hopper and Blackwell. The table's routing is more uneven than the value we use, and time is not bytes:
     below one, and within half of what was measured."""
-    found = float(_touched_by_few(float(tokens), float(top_k), float(experts), 0.8))
+    found = float(touched_by_few(float(tokens), float(top_k), float(experts), 0.8))
     assert found < 1
     assert found == pytest.approx(measured, rel=0.5)
 

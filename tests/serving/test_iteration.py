@@ -14,8 +14,8 @@ from sim.physics.operators import Precisions
 from sim.physics.operators import Traffic as KernelTraffic
 from sim.serving.iteration import decode_step_time, prefill_time
 from sim.serving.job import Engine, ServingJob, Targets, Traffic, UnitShape, as_ranks, serving_precisions
-from sim.serving.passes import copies_time
 from sim.serving.traffic import LengthDistribution
+from sim.serving.wires import copies_time
 
 # DeepSeek-V3, arXiv 2412.19437 section 4.2, and Llama-3-70B, arXiv 2407.21783 table 3.
 V3 = Architecture(
