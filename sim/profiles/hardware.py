@@ -88,6 +88,9 @@ class ChipProfile(Document):
     """One chip as sold: one package."""
 
     vendor: str
+    origin: str = Field(default="", pattern=r"^([A-Z]{2})?$")
+    """Country of the vendor's headquarters by two letters (ISO 3166), for export rules; left out: as the shipped list of
+    makers says of the vendor, else not known."""
     family: Id
     """Family whose software factors and kernel fits it shares: ampere, hopper, h20, blackwell,
     blackwell-ultra, cdna3, cdna4, tpu, gaudi, trainium, ascend-910, ascend-950, china-other."""

@@ -180,3 +180,9 @@ def test_every_chip_is_classified_on_every_day() -> None:
 def test_the_engine_is_plain() -> None:
     results = classify(item(tpp=16000, pd=20), BOOK.rules, DAY, BOOK.groups("cn"))
     assert {each.rule: each.result for each in results}["us-2023-3a090"] == "licence_required"
+
+
+def test_a_maker_that_no_list_knows_may_say_where_it_sits() -> None:
+    assert BOOK.labels("my-chip / My chip", "Me")["origin"] is None
+    assert BOOK.labels("my-chip / My chip", "Me", "CN")["origin"] == "CN"
+    assert BOOK.labels("ascend-910c / Ascend 910C", "Huawei")["origin"] == "CN"

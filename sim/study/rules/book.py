@@ -63,8 +63,8 @@ class RuleBook:
             found |= self._members(entry[1:]) if entry.startswith("@") else {entry}
         return frozenset(found)
 
-    def labels(self, name: str, vendor: str = "") -> dict[str, str | None]:
-        """Vendor, origin and declared status by a name; None where the name tells nothing."""
+    def labels(self, name: str, vendor: str = "", origin: str = "") -> dict[str, str | None]:
+        """Vendor, origin and declared status, from a name where they are not given; None where it tells nothing."""
         maker = next(
             (m for m in self.items.makers if vendor == m.name or any(names_match(name, w) for w in m.words)),
             None,
@@ -72,7 +72,7 @@ class RuleBook:
         declared = self.declared(name)
         return {
             "vendor": vendor or (maker.name if maker else None),
-            "origin": maker.country if maker else None,
+            "origin": origin or (maker.country if maker else None),
             "declared": declared.status if declared else "nothing",
         }
 

@@ -49,6 +49,7 @@ class ChipFacts:
     hbm: bool
     document: Document
     note: str = ""
+    origin: str = ""
 
     @property
     def is_uncertain(self) -> bool:
@@ -87,6 +88,7 @@ def _of_profile(chip: ChipProfile) -> ChipFacts:
     return ChipFacts(
         chip.id, chip.name, chip.vendor, _by_name(chip.compute.matrix), silicon.die_area, chip.memory.bandwidth,
         silicon.io_bandwidth, silicon.transistors, silicon.datacenter, "hbm" in chip.memory.type.lower(), chip,
+        origin=chip.origin,
     )  # fmt: skip
 
 
@@ -107,7 +109,7 @@ def item_of(facts: ChipFacts, book: RuleBook) -> tuple[Item, Item]:
     Item
         The same figures in ``DRAWS`` draws. All peaks of a chip move together: they share a clock.
     """
-    labels = book.labels(f"{facts.id} / {facts.name}", facts.vendor)
+    labels = book.labels(f"{facts.id} / {facts.name}", facts.vendor, facts.origin)
     labels |= {"chip": f"{facts.id} / {facts.name}", "kind": "processor"}
     declared = book.declared(f"{facts.id} / {facts.name}")
     notes = [facts.note] if facts.note else []
