@@ -120,7 +120,9 @@ class Catalogue:
         if not kinds:
             folders = ", ".join(sorted({shelf.folder for shelf in SHELVES.values() if shelf.folder}))
             hint = self._elsewhere(change)
-            raise InputError([Problem(f"{change}: no folder {change.folder}/; {hint or f'there is {folders}'}")])
+            raise InputError(
+                [Problem(f"{change}: no folder {change.folder}/; {hint or f'there is {folders}'}")]
+            )
         found = [kind for kind in kinds if self.path(kind, change.id) is not None]
         if not found:
             ids = sorted({id for kind in kinds for id in self.ids(kind)})
@@ -130,7 +132,9 @@ class Catalogue:
     def _elsewhere(self, change: Change) -> str:
         """The path that was meant, where another folder has a file of that id."""
         folders = dict.fromkeys(
-            shelf.folder for kind, shelf in SHELVES.items() if shelf.folder and self.path(kind, change.id) is not None
+            shelf.folder
+            for kind, shelf in SHELVES.items()
+            if shelf.folder and self.path(kind, change.id) is not None
         )
         field = change.path.split("#", 1)[1]
         meant = [f"{folder}/{change.id}#{field}" for folder in folders]

@@ -181,7 +181,7 @@ class KernelProfile(Document):
     """Small kernels of a layer with latent or compressed attention over those of `layer_overhead`, in decode and prefill."""
     grouped_prefill: Ratio
     """Small kernels of an expert layer with grouped-query attention over `layer_overhead.prefill_moe`."""
-    expert_gather: dict[Precision, Bytes] = {}
+    expert_gather: dict[Precision, Bytes] = Field(default_factory=dict)
     """Bytes that the kernels around an expert GEMM (gather, quantise, scatter) move per routed token and unit of hidden
     width. Cutting an expert over ranks does not divide them. A precision that is left out: none."""
     activity: Activity
