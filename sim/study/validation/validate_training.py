@@ -94,7 +94,8 @@ def validate_training(
     known, rules = catalogue or validation_catalogue(), read_rules(software)
     cases = TABLE.read(table, lambda case: groups_of(case, known))
     predictions = tuple(predict(case, known, rules, draws) for case in cases)
-    fitted = [p for p in predictions if p.case.use == "calibrate"] or _shipped_calibrate_rows(known)
+    done = [p for p in predictions if p.case.use == "calibrate" and np.isfinite(p.error)]
+    fitted = done or _shipped_calibrate_rows(known)
     return ValidationResult("training", predictions, HEADLINE, baselines(predictions, fitted, known))
 
 
