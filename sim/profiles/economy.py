@@ -58,3 +58,5 @@ class Region(Document):
     """Factor on chip and server price when bought outside official channels; 1 = none."""
     rents_of: Id | None = None
     """Region whose rents hold here; left out: its own."""
+    country: Literal["cn"] | None = None
+    """Country by two letters, where export rules ask for it: chips from abroad are then checked against them."""

@@ -50,6 +50,7 @@ def headline(answer: HourAnswer) -> Iterator[str]:
         line += f"; below {answer.question.under_usd:g} USD in {percent(answer.under[view])} of the draws"
     yield f"{line}."
     yield obtained(run.draws, run.seed, answer.ends_error, run.as_of)
+    yield from (f"Note: {note}" for note in answer.notes)
 
 
 def hour_tables(answer: HourAnswer) -> Iterator[Listing]:
@@ -97,7 +98,7 @@ def _notes(answer: HourAnswer) -> list[str]:
             f"Owning costs as much as renting when the chip works in {percent(answer.rent_occupancy.p50)} of the hours, in "
             f"{percent(answer.rent_occupancy_share)} of the draws; in the others owning costs more than the rent even then."
         )
-    return [*notes, *answer.notes]
+    return notes
 
 
 def _blocks(answer: HourAnswer) -> Listing:

@@ -20,6 +20,7 @@ from sim.report.content import Interval, RunIdentity
 from sim.study.cluster import resolve_cluster
 from sim.study.convergence import ends_error
 from sim.study.inputs import readable
+from sim.study.placed import place_notes
 from sim.study.prices import checked_date
 from sim.study.question import Side, load_side, uncertain_inputs
 from sim.study.sensitivity import rank_correlation
@@ -157,7 +158,7 @@ def answer_hour(catalogue: Catalogue, question: HourQuestion, command: str = "")
         interval(even[possible]) if possible.any() else None,
         float(np.mean(possible)),
         _drivers(side, inputs, probabilities, sums["amortised"]),
-        unpriced_side(side),
+        (*place_notes(catalogue, side, question.as_of), *unpriced_side(side)),
         ends_error([next(sums[view] for view in VIEWS if view in sums and not np.isnan(sums[view]).all())]),
         RunIdentity(
             version("chip-parity"), command, question.seed, question.draws, 0, inputs_hash(files), files,
