@@ -11,7 +11,7 @@ from sim.profiles.catalogue import Catalogue
 from sim.report.numbers import number, percent
 from sim.study.policy.headlines import Headline
 from sim.study.policy.solve import Solution, Wanted, solve_policy
-from sim.study.policy.summary.words import short_interval
+from sim.study.policy.summary.words import label, short_interval
 from sim.study.summary.statistics import interval
 from sim.views.listing import Listing, print_listing
 from sim.views.output import json_text, plain
@@ -37,18 +37,14 @@ def show_solution(
     print_listing(Listing(sentence(found), ("",), [(each,) for each in _says(found)]), to)
     rows = [(percent(share), _level(found, found.kept_in(share))) for share in SHARES]
     print_listing(Listing("Level that keeps it, by the share of the draws", ("draws", "level"), rows), to)
-    print_listing(Listing(_name(found.at_low), ("level", "median and 90 % interval"), list(_ends(found))), to)
+    print_listing(Listing(label(found.at_low), ("level", "median and 90 % interval"), list(_ends(found))), to)
 
 
 def sentence(found: Solution) -> str:
     """What was asked, as one sentence."""
     side = "above" if found.wanted.above else "below"
     since = found.wanted.since or found.question.start
-    return f"{_name(found.at_low)}: {side} {number(found.wanted.bound, 3)} by {found.wanted.series} from {since} on"
-
-
-def _name(headline: Headline) -> str:
-    return f"{headline.name} [{headline.unit}]"
+    return f"{label(found.at_low)}: {side} {number(found.wanted.bound, 3)} by {found.wanted.series} from {since} on"
 
 
 def _level(found: Solution, level: float | None) -> str:

@@ -30,7 +30,7 @@ FIGURES = {
     "dram_bw_gbs": "DRAM bandwidth, GB/s",
     "io_bw_gbs": "I/O bandwidth, both ways, GB/s",
     "dram_plus_io_bw_gbs": "DRAM and I/O, GB/s",
-    "transistors_bn": "transistors, billions",
+    "transistors_bn": "transistors, billion",
     "memory_bandwidth_density": "memory bandwidth density, GB/s/mm2",
 }
 SILENT = (NOT_IN_FORCE, OUT_OF_SCOPE, NOT_APPLICABLE)
@@ -115,7 +115,7 @@ def _results(answer: Classification, book: RuleBook, shown: Sequence[Result]) ->
         )
         standing = _standing(document, result)
         rows.append((result.rule, document.name, said(result.result), result.branch, chance, standing))
-    title = f"{answer.facts.name} to {answer.destination} on {answer.date.isoformat()}"
+    title = f"{answer.facts.name} to {answer.destination.upper()} on {answer.date.isoformat()}"
     silent = [r for r in answer.results if r.result in SILENT]
     notes = [
         *_in_short(shown, book),
@@ -151,7 +151,7 @@ def _in_short(shown: Sequence[Result], book: RuleBook) -> list[str]:
 
 
 def _standing(document: ExportRule, result: Result) -> str:
-    words = document.standing.replace("_", " ")
+    words = said(document.standing)
     if result.in_force is None:
         words = "not verified whether in force"
     elif document.solidity == "press" or document.alleged_by:
@@ -282,7 +282,7 @@ def show_rules(catalogue: Catalogue, to: TextIO, *, as_json: bool = False) -> No
         to.write(json_text({"rules": found}))
         return
     rows = [
-        (f.id, f.effective or "-", f.ended or "", f.standing, f.solidity, f.name, f.instrument)
+        (f.id, f.effective or "-", f.ended or "", said(f.standing), said(f.solidity), f.name, f.instrument)
         for f in book.files.values()
     ]
     columns = ("id", "from", "until (not on)", "standing", "known from", "name", "instrument")

@@ -116,7 +116,7 @@ def _input_table(study: PolicyStudy) -> Table:
         if member.kind == "assumed" and member.note:
             title = f"own assumption: {member.note}"
         value = f"{value_at(member, 0.5)} {period_of(group)}".rstrip()
-        head = f"{owner}: {name}{weak}"
+        head = f"{capital(name)}{weak} ({owner})"
         rows.append((head, value, range_of(member), member.kind, title, member.as_of, moves))
     note = (
         "Inputs that move the leading outcome most, largest first; for a series its last uncertain point. Ranges: 5th to "

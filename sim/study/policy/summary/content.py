@@ -15,6 +15,7 @@ from sim.study.policy.study import PolicyStudy
 from sim.study.policy.summary.annex import annex_tables
 from sim.study.policy.summary.courses import binding, fans, stacks
 from sim.study.policy.summary.inputs import end_text, group_of, input_words, period_of
+from sim.study.policy.summary.quarters import course_sentences
 from sim.study.policy.summary.results import result_tables
 from sim.study.policy.summary.words import (
     label,
@@ -99,6 +100,8 @@ def _answers(study: PolicyStudy, a: Headline, b: Headline | None) -> Iterator[st
     for other in _seconds(study):
         mine, theirs = study.headline(other)
         yield lead_sentence(mine, theirs, other_label)
+    if study.a.question.scenario.show.outcome in ("stock", "hbm"):
+        yield from course_sentences(study)
 
 
 def _seconds(study: PolicyStudy) -> list[str]:

@@ -7,17 +7,22 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from sim.policy.supply_flow import PROXY
 from sim.policy.supply_gates import LIMITS
 from sim.policy.supply_makers import INPUTS
-from sim.report.numbers import percent, plain_number, scale_of
+from sim.report.numbers import plain_number, scale_of, whole_percent
 from sim.report.policy_content import Table
-from sim.study.policy.headlines import Headline, quoted
+from sim.study.policy.headlines import Headline, moment, quoted
+from sim.study.policy.outcomes import quarter_at
+from sim.study.policy.resolve import SMUGGLED
 from sim.study.policy.sensitivity import Moved
 from sim.study.policy.simulate import CountryRun
 from sim.study.policy.study import PolicyStudy
 from sim.study.policy.summary.inputs import end_text, input_words
 from sim.study.policy.summary.words import capital, cell, shown_scale, when
 
+ALLEGED = {SMUGGLED, PROXY}
+LEAST = 0.005  # share below which a pathway or an input is not named
 SHOWN = 5  # inputs of a tornado in a terminal
 
 
@@ -62,10 +67,34 @@ def _scarce(study: PolicyStudy, own: CountryRun) -> Iterator[tuple[str, NDArray[
         yield maker.name.split(",")[0], own.course.binding[row], INPUTS
 
 
+def course_sentences(study: PolicyStudy) -> Iterator[str]:
+    """Which pathway brings how much of the compute at work at the date shown, and which input is then scarce."""
+    result = study.a.result
+    own, show = result.own, study.a.question.scenario.show
+    quarter = quarter_at(result, show.date)
+    whole = own.stock(show.metrics[0])[quarter]
+    parts = {way: own.stock(show.metrics[0], way)[quarter] / whole for way in own.pathways()}
+    ranked = sorted(parts.items(), key=lambda each: -float(np.median(each[1])))
+    told = ", ".join(f"{way} {_share(values)}" for way, values in ranked if np.median(values) >= LEAST)
+    if len(ranked) > 1:
+        alleged = "; smuggling and the proxy foundry are alleged" if ALLEGED & set(parts) else ""
+        yield f"By pathway, {moment(result)}: {told}; medians with 90 % intervals{alleged}."
+    for name, codes, names in _scarce(study, own):
+        counts = np.bincount(codes[quarter], minlength=len(names)) / len(codes[quarter])
+        ranked_inputs = [i for i in np.argsort(-counts, kind="stable") if counts[i] >= LEAST]
+        inputs = ", ".join(f"{names[i]} in {whole_percent(float(counts[i]))}" for i in ranked_inputs)
+        yield f"Scarce for {name} in {_quarter(float(result.horizon.edges[quarter]))}: {inputs} of the draws."
+
+
+def _share(values: NDArray[np.float64]) -> str:
+    low, middle, high = (float(x) for x in np.quantile(values, (0.05, 0.5, 0.95)))
+    return f"{whole_percent(middle)} ({100 * low:.0f} to {whole_percent(high)})"
+
+
 def _most(codes: NDArray[np.int64], names: Sequence[str]) -> str:
     counts = np.bincount(codes, minlength=len(names))
     most = int(counts.argmax())
-    return f"{names[most]} ({percent(counts[most] / len(codes))})"
+    return f"{names[most]} ({whole_percent(counts[most] / len(codes))})"
 
 
 def _quarter(start: float) -> str:
