@@ -10,44 +10,17 @@ from numpy.typing import NDArray
 
 from sim.layout.layouts import RECOMPUTE, SCHEDULES, Ints, Layouts
 
-_SMOOTH = np.array(
-    [
-        n
-        for n in range(1, 129)
-        if all(
-            n % prime
-            for prime in (
-                11,
-                13,
-                17,
-                19,
-                23,
-                29,
-                31,
-                37,
-                41,
-                43,
-                47,
-                53,
-                59,
-                61,
-                67,
-                71,
-                73,
-                79,
-                83,
-                89,
-                97,
-                101,
-                103,
-                107,
-                109,
-                113,
-                127,
-            )
-        )
-    ]
-)
+
+def _has_small_factors(number: int) -> bool:
+    """Whether no prime above 7 divides it."""
+    for prime in (2, 3, 5, 7):
+        while number % prime == 0:
+            number //= prime
+    return number == 1
+
+
+# Pipeline stages that are tried.
+STAGES = np.array([number for number in range(1, 129) if _has_small_factors(number)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +148,7 @@ def _degrees(
     """Degrees whose products fit, with the number of combinations turned away per reason."""
     rejected: dict[str, int] = {}
     tensor = _powers(min(domain, shape.heads, chips))
-    stages = _SMOOTH[shape.layers >= _SMOOTH]
+    stages = STAGES[shape.layers >= STAGES]
     context = _powers(max(1.0, shape.sequence / options.context_tokens))
     divisors = np.array(
         [n for n in range(1, shape.experts + 1) if shape.experts % n == 0] or [1], dtype=np.int64

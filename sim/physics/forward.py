@@ -108,9 +108,8 @@ def _matrix_operator(part: Matrices, hidden: float, batch: _Batch, job: _Job) ->
         return plain
     tokens = batch.group_tokens
     busy = part.copies * experts_touched(tokens, part.uses, part.copies)
-    rows = np.divide(
-        tokens * part.uses, busy, out=np.ones_like(busy), where=busy > 0
-    )  # one row before the first
+    one_row = np.ones_like(busy)  # where no expert is touched
+    rows = np.divide(tokens * part.uses, busy, out=one_row, where=busy > 0)
     return replace(
         plain,
         family="grouped_gemm",

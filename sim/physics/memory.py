@@ -18,9 +18,8 @@ from sim.physics.ffn_shapes import MixtureOfExperts
 from sim.physics.weights import drafter_matrices, layer_matrices
 
 Array = NDArray[np.float64] | float
-SCORE_BYTES = (
-    2.0 + 2.0 + 1.0
-)  # softmax input and output in 16 bit, dropout mask (arXiv 2205.05198, section 4.1)
+# Softmax input and output in 16 bit, dropout mask (arXiv 2205.05198, section 4.1).
+SCORE_BYTES = 2.0 + 2.0 + 1.0
 LOGIT_BYTES = 2.0 + 4.0  # a 16-bit logit and the FP32 copy that the loss turns into its gradient
 
 

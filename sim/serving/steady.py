@@ -91,9 +91,8 @@ def aggregated_balance(
     batch = _largest(fits, np.minimum(limit, clients))
     step, rate, first = at(batch)
     waiting = np.where(np.isfinite(clients), np.maximum(clients - batch - rate * first, 0.0) / rate, 0.0)
-    waiting = np.where(
-        batch < 0.999 * np.minimum(limit, clients), 0.0, waiting
-    )  # below the limit nobody waits
+    below_limit = batch < 0.999 * np.minimum(limit, clients)  # nobody waits there
+    waiting = np.where(below_limit, 0.0, waiting)
     terms = dict(step.decode.terms) | {"prompts": step.mean_s - step.decode.total_s}
     return Balance(rate, batch, first + waiting, step.mean_s / accepted, terms)
 

@@ -25,10 +25,10 @@ from sim.serving.unit_result import UnitRun
 from sim.serving.unit_traffic import Pace, measured_pace, unit_requests, unit_residents
 
 Array = NDArray[np.float64] | float
-BLOCK = 16
+BLOCK = 16  # tokens of a cache block, as engines use by default
 SLICE = 1000.0  # residents at least of a part of an instance that stands for all of it
 CROWD = 400.0  # residents at least, on as many instances as that takes: a fleet evens out what one small unit cannot
-MOST_INSTANCES = 64
+MOST_INSTANCES = 64  # of them; more would only make a run longer
 READ = 200.0  # prompts that each prefill replica reads at least, within the longest run
 RESIDENCES = 3.0  # length of a run in mean stays, from a warm start
 

@@ -20,9 +20,8 @@ HINT = (
 )
 COLD = 256e6  # operands of a repeat together exceed every on-chip cache, as weights of a model do [byte]
 MOST_COPIES = 512
-ROUND_S = (
-    0.05  # one round over all copies; kernels that need longer for so few bytes do not wait for them [s]
-)
+# Of one round over all copies; kernels that need longer for so few bytes do not wait for them [s].
+ROUND_S = 0.05
 REPEATS = 5
 REPEAT_S = {"cpu": 0.01}  # of one repeat; short kernels run many times in it [s]
 DEFAULT_REPEAT_S = 0.03
