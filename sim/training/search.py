@@ -114,12 +114,7 @@ def search(
             f"no layout of the job fits on {chips:,} x {chip.name}: {reasons or 'no legal layout'}"
             + _leanest(job, chip, found.layouts)
         )
-    seconds = np.concatenate(
-        [
-            step_time(job, chip, network, layouts.select(slice(start, start + BLOCK))).total[:, 0]
-            for start in range(0, len(layouts), BLOCK)
-        ]
-    )
+    seconds = np.concatenate([step_time(job, chip, network, block).total[:, 0] for block in _blocks(layouts)])
     best = np.argsort(seconds, kind="stable")[:top]
     return SearchResult(layouts.select(best), seconds[best], chips, len(layouts), dict(rejected))
 
@@ -168,11 +163,18 @@ def _that_fit(
     job: TrainingJob, chip: Chip, layouts: Layouts, rejected: Counter[str]
 ) -> tuple[Layouts, Counter[str]]:
     """Layouts within the device memory, and the others counted by what fills it."""
-    if len(layouts) == 0:
-        return layouts, rejected
-    memory = training_memory(job, layouts)
-    fits = np.ravel(np.broadcast_to(memory.total <= memory_limit(job, chip.memory_bytes), (len(layouts), 1)))
-    if not fits.all():
-        for part, count in Counter(fill(memory)[~fits].tolist()).items():
-            rejected[f"memory ({part})"] += count
-    return layouts.select(fits), rejected
+    limit = memory_limit(job, chip.memory_bytes)
+    kept = [np.zeros(0, dtype=bool)]
+    for block in _blocks(layouts):
+        memory = training_memory(job, block)
+        fits = np.ravel(np.broadcast_to(memory.total <= limit, (len(block), 1)))
+        if not fits.all():
+            for part, count in Counter(fill(memory)[~fits].tolist()).items():
+                rejected[f"memory ({part})"] += count
+        kept.append(fits)
+    return layouts.select(np.concatenate(kept)), rejected
+
+
+def _blocks(layouts: Layouts) -> list[Layouts]:
+    """The same in parts that the cache holds."""
+    return [layouts.select(slice(start, start + BLOCK)) for start in range(0, len(layouts), BLOCK)]
