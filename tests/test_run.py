@@ -120,7 +120,7 @@ def results(first: Path) -> pd.DataFrame:
 
 
 def value(
-    results: pd.DataFrame, job: str, metric: str, statistic: str = "p50", cluster: str = "H20 vs H100"
+    results: pd.DataFrame, job: str, metric: str, statistic: str = "p50", cluster: str = "a/b"
 ) -> float:
     chosen = results.query(
         "job == @job and metric == @metric and statistic == @statistic and cluster == @cluster"
@@ -155,10 +155,13 @@ def test_the_terminal_says_the_answer_and_where_it_is(first: Path, results: pd.D
 
 
 def test_tables_hold_what_their_columns_say(first: Path, results: pd.DataFrame) -> None:
-    assert list(results) == ["scenario", "cluster", "job", "metric", "unit", "statistic", "value"]
+    assert list(results) == ["scenario", "job", "cluster", "label", "metric", "unit", "statistic", "value"]
     assert set(results["statistic"]) == {"p05", "p25", "p50", "p75", "p95"}
     assert set(results["scenario"]) == {"small"}
-    assert set(results["cluster"]) == {"H20", "H100", "H20 vs H100"}
+    labels = {"a": "H20", "b": "H100", "a/b": "H20 vs H100"}
+    assert results.groupby("cluster")["label"].unique().map(list).to_dict() == {
+        k: [v] for k, v in labels.items()
+    }
     assert not results.duplicated(["cluster", "job", "metric", "statistic"]).any()
     assert results["unit"].notna().all()
     pd.testing.assert_frame_equal(results, pd.read_parquet(first / "out" / "results.parquet"))
@@ -168,35 +171,52 @@ def test_tables_hold_what_their_columns_say(first: Path, results: pd.DataFrame) 
 
 def test_quantiles_are_those_of_the_draws(first: Path, results: pd.DataFrame) -> None:
     draws = pd.read_parquet(first / "out" / "draws.parquet")
-    assert list(draws) == ["scenario", "job", "metric", "unit", "draw", "value"]
-    for job in ("train", "chat"):
-        for metric in ("equal_count", "speed_ratio"):
-            values = draws.query("job == @job and metric == @metric")["value"]
-            assert len(values) == 8
-            assert value(results, job, metric) == pytest.approx(np.median(values))
-            assert value(results, job, metric, "p95") == pytest.approx(np.quantile(values, 0.95))
+    assert list(draws) == ["scenario", "job", "cluster", "label", "metric", "unit", "draw", "value"]
+    keys = ["job", "cluster", "label", "metric", "unit"]
+    every = draws.groupby(keys)["value"]
+    assert (every.size() == 8).all()
+    for level, statistic in ((0.5, "p50"), (0.95, "p95")):
+        found = results[results["statistic"] == statistic].set_index(keys)["value"]
+        pd.testing.assert_series_equal(every.quantile(level).sort_index(), found.sort_index())
+
+
+def test_the_first_page_can_be_made_of_the_draws(first: Path) -> None:
+    # Cost, power and last day of every job: the numbers of page 1, and how they hang together.
+    draws = pd.read_parquet(first / "out" / "draws.parquet")
+    wide = draws.pivot(index=["job", "cluster", "draw"], columns="metric", values="value")
+    train = wide.loc["train"].drop(index="a/b")
+    # Both clusters start on 1 December 2026, which is day 20,788 after 1 January 1970.
+    assert (pd.Timestamp("2026-12-01") - pd.Timestamp("1970-01-01")).days == 20_788
+    np.testing.assert_allclose(train["end_date"], 20_788 + train["wall_time"])
+    # Mean power over the length of the run is its energy: MW x days x 24 h = MWh.
+    np.testing.assert_allclose(train["energy"] * 1e3, train["power"] * train["wall_time"] * 24)
+    # 14.8T tokens: a run is 14.8 million times a million tokens.
+    np.testing.assert_allclose(train["cost_amortised"], 14.8e6 * train["token_cost_amortised"])
+    assert (
+        wide.loc["chat"].drop(index="a/b")[["cost_amortised", "power", "throughput"]].notna().all(axis=None)
+    )
 
 
 def test_draws_hold_together(first: Path) -> None:
     draws = pd.read_parquet(first / "out" / "draws.parquet").pivot(
-        index=["job", "draw"], columns="metric", values="value"
+        index=["job", "draw"], columns=["cluster", "metric"], values="value"
     )
-    np.testing.assert_allclose(draws["speed_ratio"], draws["throughput_a"] / draws["throughput_b"])
+    ratio = draws["a/b"]["speed_ratio"]
+    np.testing.assert_allclose(ratio, draws["a"]["throughput"] / draws["b"]["throughput"])
     # A fleet that serves grows by whole units that all do the same.
-    chat = draws.loc["chat"]
-    np.testing.assert_allclose(chat["equal_count"], 256 * chat["speed_ratio"])
+    np.testing.assert_allclose(draws["a/b"]["equal_count"].loc["chat"], 256 * ratio.loc["chat"])
 
 
 def test_money_and_energy_by_hand(results: pd.DataFrame) -> None:
     # Energy of a run is its mean power times its length; median of a product against product of medians.
-    days, megawatts = (value(results, "train", name, cluster="H100") for name in ("wall_days", "power_mw"))
-    assert value(results, "train", "energy", cluster="H100") == pytest.approx(
+    days, megawatts = (value(results, "train", name, cluster="b") for name in ("wall_time", "power"))
+    assert value(results, "train", "energy", cluster="b") == pytest.approx(
         megawatts * days * 24 / 1e3, rel=0.15
     )
     # 256 H100 at 0.7 kW with 0.5 kW around each and a PUE of 1.2 draw at most 0.37 MW.
     assert 0.1 < megawatts < 0.45
     # Tokens over tokens per second are seconds: 14.8T tokens.
-    speed = value(results, "train", "throughput", cluster="H100")
+    speed = value(results, "train", "throughput", cluster="b")
     assert days == pytest.approx(14.8e12 / speed / 86_400, rel=0.05)
     # Six times the active parameters (3.3B of 30B) per token, at best the whole FP8 peak of 256 x 1,979 TFLOP/s.
     assert speed < 256 * 1_979e12 / (6 * 3.0e9)
@@ -495,10 +515,10 @@ def test_a_chip_without_a_price(tmp_path: Path, typed: Typed, monkeypatch: pytes
     assert "what owning it costs is unknown, for want of price in chips/tpu-v5p.yaml" in done.stdout
     results = pd.read_csv(tmp_path / "out" / "results.csv")
     assert results.query("metric == 'equal_count'")["value"].notna().all()
-    tpu = results.query("cluster == 'TPU v5p'").set_index(["metric", "statistic"])["value"]
+    tpu = results.query("label == 'TPU v5p'").set_index(["metric", "statistic"])["value"]
     assert tpu.loc[["cost_amortised", "cost_acquisition"]].isna().all()
     assert tpu.loc["cost_rental"].notna().all()  # it is rented out, and the rent is known
-    assert results.query("cluster == 'H100' and metric == 'cost_amortised'")["value"].notna().all()
+    assert results.query("label == 'H100' and metric == 'cost_amortised'")["value"].notna().all()
 
 
 def test_a_promise_nobody_can_keep(typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

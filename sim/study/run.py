@@ -25,6 +25,7 @@ from sim.study.answer import (
 )
 from sim.study.convergence import Stopping, draws_needed
 from sim.study.inputs import named_inputs
+from sim.study.metrics import metrics
 from sim.study.question import Question, Task, load_question
 from sim.study.summary.curves import headline_curves
 from sim.study.summary.report import Findings, inputs_hash, report_content
@@ -49,9 +50,9 @@ class ScenarioRun:
     content : ReportContent
         What the report says.
     summary : DataFrame
-        Quantiles in long form: scenario, cluster, job, metric, unit, statistic, value.
+        Quantiles in long form: scenario, job, cluster, label, metric, unit, statistic, value.
     draws : DataFrame
-        Every draw in long form: scenario, job, metric, unit, draw, value.
+        Every draw in long form: the same with draw in the place of statistic.
     """
 
     content: ReportContent
@@ -122,7 +123,11 @@ def run_scenario(
     identity = _identity(catalogue, question, command, drawn, len(played))
     report = report_content(question, world, findings, inputs, identity, _validation(question))
     progress("done", 1.0)
-    return ScenarioRun(report, summary_table(report), draws_table(question, findings.answers))
+    results = [
+        (study.task.job.id, metrics(question, study, answer, drawn.draws))
+        for study, answer in zip(studies, findings.answers, strict=True)
+    ]
+    return ScenarioRun(report, summary_table(question, results), draws_table(question, results))
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +173,13 @@ def _found(work: _Work) -> _Found:
     if not work.headline:
         return answer, content, moved, moves, []
     moves = replace(moves, cheaper=cheaper_where(question, study, inputs, moved, answer, work.probabilities))
-    return answer, content, moved, moves, headline_curves(question, study, moves, len(work.probabilities), seed)
+    return (
+        answer,
+        content,
+        moved,
+        moves,
+        headline_curves(question, study, moves, len(work.probabilities), seed),
+    )
 
 
 def _is_headline(studies: Sequence[TrainingStudy | ServingStudy], index: int) -> bool:

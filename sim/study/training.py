@@ -16,6 +16,7 @@ from sim.study.campaign import Crew, campaign_plan, deliveries, run_time, scale_
 from sim.study.cluster import Cluster, resolve_cluster
 from sim.study.question import Side, Task
 from sim.training.campaign_plan import CampaignPlan
+from sim.training.flops import model_flop_per_token
 from sim.training.goodput import Goodput, goodput
 from sim.training.job import TrainingJob
 from sim.training.search import SearchResult, search
@@ -132,6 +133,14 @@ def run_training(plan: TrainingPlan, world: World) -> TrainingRuns:
         tokens_per_s=np.asarray(job.tokens / course.wall_s),
         power_w=np.asarray(course.energy_j / course.wall_s),
     )  # fmt: skip
+
+
+def model_flop_utilisation(runs: TrainingRuns, chips: int) -> Vector:
+    """Model FLOP (causal attention) while training over the dense BF16 peak of all chips, at the first count [1]."""
+    job = runs.job
+    per_token = model_flop_per_token(job.architecture, job.sequence, causal=True, mtp=job.mtp)
+    peak = chips * np.asarray(runs.cluster.chip.matrix_peak["bf16"])
+    return np.asarray(per_token * job.global_batch / runs.step_s[0] / peak)
 
 
 def _weeks(

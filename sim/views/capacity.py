@@ -18,6 +18,7 @@ from sim.report.numbers import bounds, duration, number, percent
 from sim.study.capacity_question import load_capacity_question
 from sim.study.capacity_study import CapacityStudy, study_capacity, whole_units
 from sim.study.events import LOAD
+from sim.study.metrics import Metric, metric
 from sim.views.capacity_cost import cost_table
 from sim.views.capacity_limits import limit_tables, two_chips_table
 from sim.views.listing import Listing
@@ -92,8 +93,12 @@ def show_capacity(
 
 
 def capacity_files(study: CapacityStudy) -> dict[str, bytes]:
-    """Record, frontier as table and, where anything is served, as picture."""
-    files = {"capacity.json": capacity_json(study).encode(), "frontier.csv": _frontier_csv(study)}
+    """Record, long table, frontier as table and, where anything is served, as picture."""
+    files = {
+        "capacity.json": capacity_json(study).encode(),
+        "capacity.csv": capacity_csv(study),
+        "frontier.csv": _frontier_csv(study),
+    }
     if len(study.at_median.frontier) < 2:
         return files
     question = study.question
@@ -113,6 +118,42 @@ def capacity_files(study: CapacityStudy) -> dict[str, bytes]:
         traffic.targets.tpot.median,
     )
     return files | picture_files("frontier", draw)
+
+
+def capacity_csv(study: CapacityStudy) -> bytes:
+    """Long table of what is served and what it costs; docs/tables.md says what stands in its columns."""
+    question = study.question
+    columns = ("job", "cluster", "label", "metric", "unit", "statistic", "value")
+    head = question.task.job.id, question.side.key, question.side.label
+    rows = (
+        (head[0], key.cluster, head[2], key.metric, key.unit, *statistic)
+        for key, found in _metrics(study)
+        for statistic in asdict(found).items()
+    )
+    return csv_bytes(columns, rows)
+
+
+def _metrics(study: CapacityStudy) -> Iterator[tuple[Metric, Interval]]:
+    key, served, needed, money = study.question.side.key, study.served, study.needed, study.money
+    yield metric(key, "requests_per_chip"), served.requests_per_s
+    yield metric(key, "throughput_per_chip"), served.output_tokens_per_s
+    yield metric(key, "ttft"), served.ttft_s
+    yield metric(key, "tpot"), served.tpot_s
+    yield metric(key, "prefill_share"), served.prefill_share
+    yield metric(key, "chips"), needed.chips
+    yield metric(key, "unit_chips"), needed.unit_chips
+    yield metric(key, "tokens_per_day"), needed.tokens_per_day
+    yield metric(key, "energy"), money.energy_kwh
+    yield metric(key, "input_energy"), money.prompt_energy_kwh
+    costs = {
+        "cost": money.cost,
+        "input_cost": money.input_cost,
+        "hit_cost": money.hit_cost,
+        "decode_cost": money.decode_cost,
+    }
+    yield from (
+        (metric(key, name, view), found) for name, views in costs.items() for view, found in views.items()
+    )
 
 
 def _frontier_csv(study: CapacityStudy) -> bytes:

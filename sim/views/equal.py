@@ -17,8 +17,10 @@ from sim.report.numbers import bounds, number, whole_percent
 from sim.report.wording import listed
 from sim.study.equal import BASES, EqualCount
 from sim.study.equal_study import SIMULATED, EqualAnswer, equal_answer
+from sim.study.metrics import BOTH, UNITS
 from sim.study.question import load_question
 from sim.study.summary.statistics import interval
+from sim.study.summary.tables import labels
 from sim.views.listing import Listing
 from sim.views.obtained import obtained
 from sim.views.output import View, Wanted, json_text, show
@@ -27,6 +29,9 @@ COLUMNS = (
     "scenario",
     "group",
     "job",
+    "cluster",
+    "label",
+    "metric",
     "basis",
     "unit",
     "p05",
@@ -107,12 +112,16 @@ def _work(found: EqualAnswer) -> str:
 
 def _table(found: EqualAnswer) -> pd.DataFrame:
     rows = []
+    label = labels(found.question)[BOTH]
     for each in found.counts:
         levels = [math.nan] * 5 if each.count is None else list(asdict(interval(each.count)).values())
-        unit = f"chip {found.question.b.label}"
+        metric = "equal_count" if each.basis == "work" else f"equal_{each.basis}"
         share = each.at_least(found.question.b.choice.chips)
         rows.append(
-            (found.question.scenario.id, each.group, each.job, each.basis, unit, *levels, share, each.why)
+            (
+                *(found.question.scenario.id, each.group, each.job, BOTH, label, metric, each.basis),
+                *(UNITS["equal_count"], *levels, share, each.why),
+            )
         )
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -152,24 +161,14 @@ def _listings(found: EqualAnswer) -> Iterator[Listing]:
     if plain:
         rows: list[tuple[str, ...]] = [(each.name, *_cells(each), _share(found, each)) for each in plain]
         yield Listing(f"{head}: on paper and by price", ("measure", "count", "90 % interval", own), rows)
-    simulated = [each for each in found.counts if each.job]
-    bases = [
-        basis
-        for basis in SIMULATED
-        if any(each.basis == basis and each.count is not None for each in simulated)
-    ]
-    if not bases:
+    simulated = [each for each in found.counts if each.job and each.count is not None]
+    if not simulated:
         return
-    labels = {task.job.id: task.label for task in found.question.tasks}
-    by_place = {(each.job, each.basis): each for each in simulated}
-    rows = [
-        (labels[job], *(cell for basis in bases for cell in _short(found, by_place.get((job, basis)))))
-        for job in dict.fromkeys(each.job for each in simulated)
-    ]
-    columns = ("job", *(name for basis in bases for name in (BASES[basis], "share")))
-    yield Listing(f"{head}: simulated", columns, rows, [
-        f"Count (90 % interval); share: of the draws in which it is {own}.",
-        *_unknown(simulated),
+    names = {task.job.id: task.label for task in found.question.tasks}
+    rows = [(names[each.job], each.name, *_cells(each), _share(found, each)) for each in simulated]
+    yield Listing(f"{head}: simulated", ("job", "measure", "count", "90 % interval", own), rows, [
+        f"{own}: share of the draws in which the count is.",
+        *_unknown(found),
         "Money and power: of the chips while they do the job. Energy: with the work and the time of "
         f"{a.label}, idle where the work is done. Where a count for the same money, power or energy is above that for "
         f"the same work, {b.label} does the job for less of it.",
@@ -177,9 +176,9 @@ def _listings(found: EqualAnswer) -> Iterator[Listing]:
     ])  # fmt: skip
 
 
-def _unknown(simulated: Sequence[EqualCount]) -> list[str]:
+def _unknown(found: EqualAnswer) -> list[str]:
     """Why a count by money is missing from the table."""
-    missing = {each.why for each in simulated if each.basis == "cost" and each.count is None}
+    missing = {each.why for each in found.counts if each.basis == "cost" and each.count is None}
     return [f"{BASES['cost'].capitalize()}: {why}." for why in sorted(missing)]
 
 
@@ -188,13 +187,6 @@ def _cells(each: EqualCount) -> tuple[str, str]:
         return "–", each.why
     found = interval(each.count)
     return number(found.p50), bounds(found) if found.p95 > found.p05 else ""
-
-
-def _short(found: EqualAnswer, each: EqualCount | None) -> tuple[str, str]:
-    if each is None or each.count is None:
-        return "–", ""
-    middle, ends = _cells(each)
-    return f"{middle} ({ends})" if ends else middle, _share(found, each)
 
 
 def _share(found: EqualAnswer, each: EqualCount) -> str:

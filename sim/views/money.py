@@ -14,6 +14,7 @@ from sim.profiles.scenario import ClusterChoice
 from sim.report.content import Interval
 from sim.report.numbers import bounds, number, percent, scaled, whole_percent
 from sim.report.wording import listed, view_name
+from sim.study.metrics import OF_A_RUN, metric
 from sim.study.money.answers import BreakEvenAnswer, Ladder, SideAnswer
 from sim.study.money.question import MoneyQuestion, Options, direct_money, scenario_money
 from sim.study.money.study import JobMoney, MoneyAnswer, answer_money
@@ -113,6 +114,7 @@ def headline(answer: MoneyAnswer, currency: str = "USD", rate: float = 1.0) -> I
     errors = [job.ends_error for job in answer.jobs if job.view]
     worst = max(errors, key=lambda error: math.inf if math.isnan(error) else error, default=math.nan)
     yield obtained(run.draws, run.seed, worst, run.as_of)
+    yield from (f"Note: {note}" for note in answer.notes)
 
 
 def _costs(job: JobMoney, currency: str, rate: float) -> str:
@@ -164,13 +166,15 @@ def cost_tables(answer: MoneyAnswer, currency: str = "USD", rate: float = 1.0) -
 def _ladders(job: JobMoney, currency: str, rate: float) -> Listing:
     """Every cost of the job, the clusters side by side."""
     kinds = {(each.what, each.unit): None for side in job.sides for each in side.ladders}
+    short = {unit: unit.partition(" tokens")[0].replace(" per million output", "/million").replace(" per million", "/million")
+             for _, unit in kinds}  # fmt: skip
     rows = []
     for what, unit in kinds:
         found = [next((each for each in side.ladders if each.what == what), None) for side in job.sides]
         views = [view for view in VIEWS if any(each is not None and view in each.views for each in found)]
         for view in views:
             cells = ["" if each is None else _cell(each.views.get(view), rate) for each in found]
-            rows.append((what, unit.replace("USD", currency), view_name(view), *cells))
+            rows.append((what, short[unit].replace("USD", currency), view_name(view), *cells))
     notes = [f"Median ({INTERVAL})."]
     notes += [f"{side.chips:,} {side.label}, {side.region}.{_request(side)}" for side in job.sides]
     notes += dict.fromkeys(note for side in job.sides for note in side.notes)
@@ -270,19 +274,17 @@ def cost_json(answer: MoneyAnswer) -> str:
 
 
 def cost_csv(answer: MoneyAnswer) -> bytes:
-    """Long table: job, cluster, what, unit, view, block, and quantiles."""
-    columns = ("job", "cluster", "what", "unit", "view", "block", *Interval.__slots__)
+    """Long table of every cost and its blocks; docs/tables.md says what stands in its columns."""
+    columns = ("job", "cluster", "label", "what", "metric", "unit", "block", "statistic", "value")
     ladders = ((job, side, each) for job in answer.jobs for side in job.sides for each in side.ladders)
     return csv_bytes(columns, (line for ladder in ladders for line in _lines(*ladder)))
 
 
-def _lines(job: JobMoney, side: SideAnswer, ladder: Ladder) -> Iterator[list[str]]:
-    head = [job.id, side.label, ladder.what, ladder.unit]
+def _lines(job: JobMoney, side: SideAnswer, ladder: Ladder) -> Iterator[tuple[object, ...]]:
+    whole_run = job.kind == "training" and ladder.metric in OF_A_RUN
     for view, found in ladder.views.items():
-        yield [*head, view, "all", *_numbers(found)]
-        for block, part in ladder.ranges.get(view, {}).items():
-            yield [*head, view, block, *_numbers(part)]
-
-
-def _numbers(found: Interval) -> list[str]:
-    return [f"{getattr(found, name):.6g}" for name in Interval.__slots__]
+        key = metric(side.key, ladder.metric, view, run=whole_run)
+        parts = {"all": found, **ladder.ranges.get(view, {})}
+        head = job.id, key.cluster, side.label, ladder.what, key.metric, key.unit
+        for block, part in parts.items():
+            yield from ((*head, block, *statistic) for statistic in asdict(part).items())

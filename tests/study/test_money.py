@@ -1,9 +1,11 @@
 """Money of a job: parts add up, break-evens are roots of the same cost, and published days come out."""
 
+import io
 import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -136,7 +138,12 @@ def test_a_session_is_its_requests(answer):
 def test_files_hold_what_the_tables_show(answer):
     record = json.loads(cost_json(answer))
     assert record["jobs"][0]["sides"][1]["margins"][0]["prices"] == "deepseek-v4-pro-2026-08"
-    assert cost_csv(answer).decode().startswith("job,cluster,what,unit,view,block,p05")
+    table = pd.read_csv(io.BytesIO(cost_csv(answer)))
+    assert list(table) == ["job", "cluster", "label", "what", "metric", "unit", "block", "statistic", "value"]
+    assert set(table["cluster"]) == {"a", "b"}
+    request = answer.jobs[0].sides[1].ladders[4].views["amortised"]
+    row = table.query("cluster == 'b' and metric == 'request_cost_amortised' and statistic == 'p50'")
+    assert (row["unit"].item(), row["value"].item()) == ("USD/request", pytest.approx(request.p50))
     assert plain({"x": (1.0, float("inf"))}) == {"x": [1.0, None]}
 
 
@@ -172,7 +179,7 @@ def test_one_model_on_one_system_in_one_region():
 
 
 def test_ladder_of_an_unknown_cost_is_unknown():
-    found = ladder("x", "USD", {"amortised": {"chip": np.array([np.nan, np.nan])}}, split=True)
+    found = ladder("x", "USD", "cost", {"amortised": {"chip": np.array([np.nan, np.nan])}}, split=True)
     assert np.isnan(found.views["amortised"].p50)
 
 

@@ -37,6 +37,8 @@ class Ladder:
     ----------
     what, unit : str
         "output with its prompts", "USD per million tokens".
+    metric : str
+        Its name in tables, before the view: a key of :data:`sim.study.metrics.UNITS`.
     views : dict of view to Interval
     blocks : dict of view to dict of block to float
         Parts of the median; they add up to it.
@@ -46,6 +48,7 @@ class Ladder:
 
     what: str
     unit: str
+    metric: str
     views: Views
     blocks: dict[str, dict[str, float]] = field(default_factory=dict)
     ranges: dict[str, dict[str, Interval]] = field(default_factory=dict)
@@ -125,14 +128,15 @@ class SideAnswer:
     notes: tuple[str, ...] = ()
 
 
-def ladder(what: str, unit: str, costs: Mapping[Any, Blocks], split: bool = False) -> Ladder:
+def ladder(what: str, unit: str, metric: str, costs: Mapping[Any, Blocks], split: bool = False) -> Ladder:
     """Quantiles of a cost in every view, with its blocks where they are wanted."""
     views = {view: interval(total(blocks)) for view, blocks in costs.items()}
     if not split:
-        return Ladder(what, unit, views)
+        return Ladder(what, unit, metric, views)
     return Ladder(
         what,
         unit,
+        metric,
         views,
         {view: median_blocks(blocks) for view, blocks in costs.items()},
         {view: {name: interval(value) for name, value in blocks.items()} for view, blocks in costs.items()},
@@ -142,30 +146,32 @@ def ladder(what: str, unit: str, costs: Mapping[Any, Blocks], split: bool = Fals
 def serving_ladders(costs: TokenCosts, session_requests: float | None) -> Iterator[Ladder]:
     """Every kind of token, a request and a session."""
     per_million = "USD per million tokens"
-    yield ladder("output with its prompts", "USD per million output tokens", costs.all_in, split=True)
-    yield ladder("prompt, computed", per_million, costs.miss)
-    yield ladder("prompt, from the cache", per_million, costs.hit)
-    yield ladder("output, decode alone", per_million, costs.output)
-    yield ladder("a request", "USD", costs.request)
+    yield ladder("output with its prompts", "USD per million output tokens", "cost", costs.all_in, split=True)
+    yield ladder("prompt, computed", per_million, "input_cost", costs.miss)
+    yield ladder("prompt, from the cache", per_million, "hit_cost", costs.hit)
+    yield ladder("output, decode alone", per_million, "decode_cost", costs.output)
+    yield ladder("a request", "USD", "request_cost", costs.request)
     if session_requests is not None:
         session = {
             view: {name: value * session_requests for name, value in blocks.items()}
             for view, blocks in costs.request.items()
         }
-        yield ladder(f"a session of {session_requests:g} requests", "USD", session)
+        yield ladder(f"a session of {session_requests:g} requests", "USD", "session_cost", session)
 
 
 def with_training(costs: TokenCosts, run_usd: Array, served_s: float, what: str) -> Ladder:
     """The training run on every million output tokens, beside what serving them costs; amortised view."""
     training = training_per_million(run_usd, costs, served_s)
-    return ladder(what, "USD per million output tokens", {"amortised": {"training": training}})
+    return ladder(
+        what, "USD per million output tokens", "training_cost", {"amortised": {"training": training}}
+    )
 
 
 def trained_tokens(runs: TrainingRuns, bills: Mapping[Any, Blocks]) -> Ladder:
     """The run over the tokens that it trains on."""
     millions = np.asarray(runs.job.tokens, dtype=float) / MILLION
     costs: dict[Any, Blocks] = {view: {"run": total(blocks) / millions} for view, blocks in bills.items()}
-    return ladder("a million trained tokens", "USD per million tokens", costs)
+    return ladder("a million trained tokens", "USD per million tokens", "token_cost", costs)
 
 
 def margin_answer(costs: TokenCosts, prices: PriceList) -> MarginAnswer:

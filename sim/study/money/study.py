@@ -36,6 +36,7 @@ from sim.study.money.answers import (
 )
 from sim.study.money.question import MoneyQuestion
 from sim.study.money.tokens import TokenCosts, request_revenue, token_costs
+from sim.study.placed import place_notes
 from sim.study.prices import current_list, price_lists_of
 from sim.study.question import Side, Task
 from sim.study.serving import plan_serving, run_serving
@@ -75,10 +76,17 @@ class JobMoney:
 
 @dataclass(frozen=True, slots=True)
 class MoneyAnswer:
-    """Every job on every side."""
+    """Every job on every side.
+
+    Attributes
+    ----------
+    notes : tuple of str
+        Warnings on where the chips stand.
+    """
 
     name: str
     jobs: tuple[JobMoney, ...]
+    notes: tuple[str, ...]
     identity: RunIdentity
 
 
@@ -95,12 +103,13 @@ def answer_money(catalogue: Catalogue, question: MoneyQuestion, command: str = "
     world = question.drawn()
     runs: dict[tuple[str, str], TrainingRuns] = {}
     jobs = tuple(_job(catalogue, question, task, world, runs) for task in question.tasks)
+    notes = tuple(note for side in question.sides for note in place_notes(catalogue, side, question.as_of))
     files = catalogue.files_read
     identity = RunIdentity(
         version=version("chip-parity"), command=command, seed=question.seed, draws=question.draws, event_draws=0,
         inputs_hash=inputs_hash(files), files=files, as_of=question.as_of or "",
     )  # fmt: skip
-    return MoneyAnswer(question.name, jobs, identity)
+    return MoneyAnswer(question.name, jobs, notes, identity)
 
 
 def _job(
@@ -174,7 +183,7 @@ def _training(
                 runs[index], side.choice.chips, target, f"the run on {other.label}"
             )
         ladders = (
-            ladder("a training run", "USD", bills[index], split=True),
+            ladder("a training run", "USD", "cost", bills[index], split=True),
             trained_tokens(runs[index], bills[index]),
         )
         answers.append(side_answer(side, ladders, break_evens=met, notes=unpriced_side(side)))

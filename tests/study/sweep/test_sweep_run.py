@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError
 from sim.study.answer import prepare
 from sim.study.question import load_question
+from sim.study.run import run_scenario
 from sim.study.sweep.block import Piece, compute
 from sim.study.sweep.cache import Cache
 from sim.study.sweep.grid import axis
@@ -177,3 +179,17 @@ def test_a_damaged_block_is_told_and_removed(scenario: str, tmp_path: Path) -> N
 def test_mistakes_are_told_before_anything_is_computed(scenario: str, vary: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
         plan(scenario, vary)
+
+
+def test_tables_of_a_sweep_are_those_of_a_run(
+    scenario: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Same keys, same units, same numbers: the tables of the two commands can be joined."""
+    monkeypatch.setattr("sim.study.summary.sensitivity.SAMPLES", 8)
+    monkeypatch.setattr("sim.study.events.REQUESTS", 3000)
+    asked = plan(scenario, draws=32)
+    swept(asked, tmp_path)
+    keys = ["job", "cluster", "metric", "unit", "statistic"]
+    one = results_table(asked, Cache(tmp_path), {}).set_index(keys)["value"]
+    other = run_scenario(Catalogue(), scenario, 32, 1).summary.set_index(keys)["value"]
+    pd.testing.assert_series_equal(one.sort_index(), other.sort_index())
