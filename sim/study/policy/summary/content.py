@@ -138,6 +138,8 @@ def _big(study: PolicyStudy) -> Iterator[tuple[str, str, str]]:
 
 def _decides(study: PolicyStudy, a: Headline) -> Iterator[str]:
     _, moved = study.moved
+    if not moved:
+        yield "Nothing uncertain moves it: it follows from what the scenario sets."
     for each in moved[:3]:
         name, owner = input_words(study, each)
         ends = ((end_text(study, each, 0), each.at_low), (end_text(study, each, 1), each.at_high))

@@ -35,7 +35,7 @@ WORDS = {
     "import_gate": "approved share of {}",
     "quota": "quota of {}",
     "volume_cap": "volume cap on {}",
-    "home_volume": "sales of {} at home",
+    "home_volume": "sales of {} in the vendor's country",
     "price": "price of {}",
     "duty": "duty on {}",
     "revenue_share": "revenue share on {}",

@@ -112,8 +112,9 @@ def _quarter(start: float) -> str:
 def moved_tables(study: PolicyStudy) -> Iterator[Table]:
     """The first bars of the tornados as lines."""
     a, _ = study.headline(study.lead)
-    yield _moved_table(study, f"What moves it: {a.name}", study.moved, a)
-    if study.b is not None and study.moved_difference is not None:
+    if study.moved[1]:
+        yield _moved_table(study, f"What moves it: {a.name}", study.moved, a)
+    if study.moved_difference is not None and study.moved_difference[1]:
         gap = Headline(a.id, a.name, "months" if a.kind == "date" else a.unit, "money", a.values)
         yield _moved_table(study, "What moves the difference", study.moved_difference, gap)
 

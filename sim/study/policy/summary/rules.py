@@ -68,11 +68,11 @@ def _name(rule: str, found: Switched) -> str:
 
 
 def switch_rows(catalogue: Catalogue, switches: Mapping[str, str]) -> Iterator[Row]:
-    """Rules that a scenario switches, as rows of its table of changes: date, name, change, meaning, source."""
+    """Rules that a scenario switches, as rows of its table of changes: date, what, change, meaning, source."""
     files = load_rules(catalogue).files if switches else {}
     for name, state in switches.items():
         rule, _, parameter = name.partition(".")
         file = files[rule]
         what = f"{file.name}: {parameter.replace('_', ' ')}" if parameter else file.name
         says = file.instrument + (f"; alleged by {file.alleged_by}" if file.alleged_by else "")
-        yield file.effective or "", name, f"rule {state}", what, says
+        yield file.effective or "", what, f"rule switched {state}", "", says

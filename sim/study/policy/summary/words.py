@@ -42,7 +42,13 @@ def cell(headline: Headline, scale: tuple[float, str]) -> str:
     if _outside(headline):
         return shares(headline, "")
     median, spread = short_interval(headline, scale)
-    return f"{median} ({spread})"
+    return median if _certain(headline) else f"{median} ({spread})"
+
+
+def _certain(headline: Headline) -> bool:
+    """Whether an outcome is the same in nearly every draw."""
+    found = interval(headline.values)
+    return found.p05 == found.p95
 
 
 def _outside(headline: Headline) -> bool:
@@ -169,7 +175,8 @@ def _told(headline: Headline, unit: str = "", before: str = "") -> str:
         return shares(headline)
     median, spread = short_interval(headline)
     rest = shares(headline)
-    return f"{median}{unit} ({before}{spread})" + (f", {rest}" if rest else "")
+    about = " whatever the draw" if _certain(headline) else f" ({before}{spread})"
+    return f"{median}{unit}{about}" + (f", {rest}" if rest else "")
 
 
 def account_rows(
