@@ -38,9 +38,13 @@ def _barred(catalogue: Catalogue, side: Side, as_of: str | None) -> str:
     if book.labels(f"{chip.id} / {chip.name}", chip.vendor)["origin"] == country.upper():
         return ""
     found = classify_chip(catalogue, book, chip.id, None if as_of is None else last_day(as_of), country)
+    supposed = (
+        ("licence",) if _imports(side.region) else ()
+    )  # what a region of imported chips takes for granted
     by_weight = {
         words: [each.rule for each in found.results if each.weight == weight and each.in_force]
         for weight, words in SAID.items()
+        if weight not in supposed
     }
     hard = [f"{words} {', '.join(rules)}" for words, rules in by_weight.items() if rules]
     if not hard:

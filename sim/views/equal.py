@@ -16,7 +16,7 @@ from sim.profiles.catalogue import Catalogue
 from sim.report.numbers import bounds, number, whole_percent
 from sim.report.wording import listed
 from sim.study.equal import BASES, EqualCount
-from sim.study.equal_study import SIMULATED, EqualAnswer, equal_answer
+from sim.study.equal_study import EqualAnswer, equal_answer
 from sim.study.metrics import BOTH, UNITS
 from sim.study.question import load_question
 from sim.study.summary.statistics import interval

@@ -32,7 +32,12 @@ class Listing:
 def print_lines(lines: Iterable[str], out: TextIO) -> None:
     """Sentences above the tables, and an empty line after them; nothing where there are none."""
     written = list(lines)
-    if written:
+    if not written:
+        return
+    if out.isatty():
+        _print_sentences(written, out)
+        print(file=out)
+    else:
         print("\n".join([*written, ""]), file=out)
 
 
@@ -60,7 +65,15 @@ def _print_ruled(listing: Listing, out: TextIO) -> None:
         table.add_column(column, overflow="fold")
     for row in listing.rows:
         table.add_row(*map(escape, row))
-    console = Console(file=out)
-    console.print(table)
-    for note in listing.notes:
-        console.print(escape(note), style="dim")
+    Console(file=out).print(table)
+    _print_sentences(listing.notes, out, "dim")
+
+
+def _print_sentences(lines: Sequence[str], out: TextIO, style: str = "") -> None:
+    """One after the other, broken between words, numbers in the colour of the rest."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(file=out, highlight=False)
+    for line in lines:
+        console.print(escape(line), style=style)

@@ -26,6 +26,7 @@ from sim.views.obtained import obtained
 from sim.views.output import View, Wanted, command_line, csv_bytes, json_text, show
 
 INTERVAL = "90 % interval"
+LARGER = {"a request": ("a thousand requests", 1000.0)}  # so many of them that their cost is a plain number
 MOSTLY = 0.995  # share of the draws that rounds to all of them
 FLEET = 1024  # chips of a question that names no number, up to whole purchases
 
@@ -166,20 +167,25 @@ def cost_tables(answer: MoneyAnswer, currency: str = "USD", rate: float = 1.0) -
 def _ladders(job: JobMoney, currency: str, rate: float) -> Listing:
     """Every cost of the job, the clusters side by side."""
     kinds = {(each.what, each.unit): None for side in job.sides for each in side.ladders}
-    short = {unit: unit.partition(" tokens")[0].replace(" per million output", "/million").replace(" per million", "/million")
-             for _, unit in kinds}  # fmt: skip
     rows = []
     for what, unit in kinds:
         found = [next((each for each in side.ladders if each.what == what), None) for side in job.sides]
         views = [view for view in VIEWS if any(each is not None and view in each.views for each in found)]
+        name, factor = LARGER.get(what, (what, 1.0))
         for view in views:
-            cells = ["" if each is None else _cell(each.views.get(view), rate) for each in found]
-            rows.append((what, short[unit].replace("USD", currency), view_name(view), *cells))
+            cells = ["" if each is None else _cell(each.views.get(view), factor * rate) for each in found]
+            rows.append((name, _short(unit, currency), view_name(view), *cells))
     notes = [f"Median ({INTERVAL})."]
     notes += [f"{side.chips:,} {side.label}, {side.region}.{_request(side)}" for side in job.sides]
     notes += dict.fromkeys(note for side in job.sides for note in side.notes)
     columns = ("what", "unit", "view", *(side.label for side in job.sides))
     return Listing(f"{job.label}: what it costs", columns, rows, notes)
+
+
+def _short(unit: str, currency: str) -> str:
+    """The unit of a row whose name says what there is a million of."""
+    money, per, _ = unit.partition(" per million")
+    return f"{money}/million".replace("USD", currency) if per else unit.replace("USD", currency)
 
 
 def _request(side: SideAnswer) -> str:
