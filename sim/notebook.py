@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,15 +33,21 @@ class Asked:
     ----------
     question : Question
         Both clusters, the jobs, and all uncertain inputs.
+    as_of : str or None
+        Date after which no price is used, where it is not that of the scenario.
     """
 
     scenario: str
     catalogue: Catalogue
     question: Question
+    as_of: str | None = None
 
 
 def load(
-    scenario: str | Path, changes: Mapping[str, Any] | None = None, profiles: Sequence[str | Path] = ()
+    scenario: str | Path,
+    changes: Mapping[str, Any] | None = None,
+    profiles: Sequence[str | Path] = (),
+    as_of: str | None = None,
 ) -> Asked:
     """A scenario by id or file, with some values changed.
 
@@ -51,6 +57,8 @@ def load(
         ``{"clusters.a.chips": 16384, "chips/h100-sxm#memory.bandwidth": "3.0 TB/s"}``.
     profiles : sequence of path, optional
         Further folders to look for files in.
+    as_of : str, optional
+        No price later than this date is used, instead of the scenario's own: YYYY, YYYY-MM or YYYY-MM-DD.
 
     Raises
     ------
@@ -59,31 +67,47 @@ def load(
     """
     put = [Change(path, str(value)) for path, value in (changes or {}).items()]
     catalogue = Catalogue([Path(folder) for folder in profiles]).with_changes(put)
-    return Asked(str(scenario), catalogue, load_question(catalogue, scenario))
+    return Asked(str(scenario), catalogue, load_question(catalogue, scenario, as_of), as_of)
 
 
-def run(asked: Asked | str | Path, draws: int | None = None, seed: int | None = None) -> ScenarioRun:
+def run(
+    asked: Asked | str | Path, draws: int | None = None, seed: int | None = None, as_of: str | None = None
+) -> ScenarioRun:
     """The whole answer: content of the report, table of quantiles, table of draws.
+
+    Parameters
+    ----------
+    as_of : str, optional
+        As in :func:`load`.
 
     Examples
     --------
     ``run("ascend_20k_vs_h100_12k", draws=256).summary`` is a long table of quantiles.
     """
-    found = _asked(asked)
-    return run_scenario(found.catalogue, found.scenario, draws, seed)
+    found = _asked(asked, as_of)
+    return run_scenario(found.catalogue, found.scenario, draws, seed, as_of=found.as_of)
 
 
 def compare(
-    one: Asked | str | Path, other: Asked | str | Path, draws: int | None = None, seed: int | None = None
+    one: Asked | str | Path,
+    other: Asked | str | Path,
+    draws: int | None = None,
+    seed: int | None = None,
+    as_of: str | None = None,
 ) -> pd.DataFrame:
     """What changes from one scenario to another, both in the same worlds.
+
+    Parameters
+    ----------
+    as_of : str, optional
+        As in :func:`load`, for both.
 
     Returns
     -------
     DataFrame
         Long: job, cluster, metric, unit, quantity ("one", "other", "difference", "ratio"), statistic, value.
     """
-    first, second = _asked(one), _asked(other)
+    first, second = _asked(one, as_of), _asked(other, as_of)
     chosen = first.question.scenario.uncertainty
     return compare_questions(
         first.question,
@@ -102,6 +126,7 @@ def sweep(
     workers: int = 1,
     cluster: str | None = None,
     cache: str | Path = CACHE,
+    as_of: str | None = None,
 ) -> pd.DataFrame:
     """The answer at every combination of some values.
 
@@ -115,16 +140,25 @@ def sweep(
         Address of a Dask scheduler, instead.
     cache : path
         Where finished blocks are kept; the same call goes on where it was stopped.
+    as_of : str, optional
+        As in :func:`load`.
 
     Returns
     -------
     DataFrame
         Long: point, the varied values, job, cluster, metric, unit, statistic, value.
     """
-    found = _asked(asked)
-    request = SweepRequest(found.scenario, axes_of(vary), draws, seed, workers, cluster, Path(cache))
+    found = _asked(asked, as_of)
+    request = SweepRequest(
+        found.scenario, axes_of(vary), draws, seed, workers, cluster, Path(cache), as_of=found.as_of
+    )
     return swept(found.catalogue, request).results
 
 
-def _asked(asked: Asked | str | Path) -> Asked:
-    return asked if isinstance(asked, Asked) else load(asked)
+def _asked(asked: Asked | str | Path, as_of: str | None) -> Asked:
+    """The question, on another date where one is given."""
+    if not isinstance(asked, Asked):
+        return load(asked, as_of=as_of)
+    if as_of is None:
+        return asked
+    return replace(asked, question=load_question(asked.catalogue, asked.scenario, as_of), as_of=as_of)

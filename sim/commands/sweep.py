@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sim.commands.common import Draws, Json, Profiles, Scenario, Seed, catalogue, folder
+from sim.commands.common import AsOf, Draws, Json, Profiles, Scenario, Seed, catalogue, folder
 
 app = typer.Typer()
 
@@ -38,6 +38,7 @@ def sweep(
     force: Annotated[
         bool, typer.Option("--force", help="Replace the tables of another sweep there.")
     ] = False,
+    as_of: AsOf = None,
     profiles: Profiles = None,
 ) -> None:
     """Ask a question again with other values; stop it at any time, the same command goes on."""
@@ -45,7 +46,7 @@ def sweep(
     from sim.views.sweep import CACHE, SweepRequest, sweep_and_write
 
     axes = tuple(axis(each) for each in vary or ())
-    request = SweepRequest(scenario, axes, draws, seed, workers, cluster, cache or CACHE, keep_draws)
+    request = SweepRequest(scenario, axes, draws, seed, workers, cluster, cache or CACHE, keep_draws, as_of)
     sweep_and_write(catalogue(profiles), request, out, sys.stdout, force=force)
 
 
@@ -67,6 +68,7 @@ def compare(
     seed: Seed = None,
     json: Json = False,
     out: Annotated[Path | None, folder("Also write every result there, as comparison.csv.")] = None,
+    as_of: AsOf = None,
     profiles: Profiles = None,
 ) -> None:
     """Say what changes from one scenario to another, both in the same worlds."""
@@ -81,5 +83,5 @@ def compare(
             [Problem("name another scenario, or change a value of this one with --set PATH=VALUE")]
         )
     changes = dict(parsed(each) for each in change or ())
-    first, second = load(one, profiles=profiles or ()), load(other or one, changes, profiles or ())
+    first, second = load(one, {}, profiles or (), as_of), load(other or one, changes, profiles or (), as_of)
     show_comparison(first, second, draws, seed, sys.stdout, Wanted(json, out))

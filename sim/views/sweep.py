@@ -51,6 +51,8 @@ class SweepRequest:
         Address of a Dask scheduler, instead.
     keep_draws : bool
         Also write every draw.
+    as_of : str or None
+        No price later than this date is used.
     """
 
     scenario: str
@@ -61,6 +63,7 @@ class SweepRequest:
     cluster: str | None = None
     cache: Path = CACHE
     keep_draws: bool = False
+    as_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ def sweep(catalogue: Catalogue, request: SweepRequest) -> SweepResult:
     OSError
         When the cache cannot be written.
     """
-    plan = plan_sweep(catalogue, request.scenario, request.axes, request.draws, request.seed)
+    plan = plan_sweep(catalogue, request.scenario, request.axes, request.draws, request.seed, request.as_of)
     cache = Cache(request.cache)
     with workers(request.workers, request.cluster) as crew, _bar() as tell:
         refused = run_sweep(plan, cache, crew, tell)
@@ -132,7 +135,8 @@ def sweep_and_write(
     write_all(directory, files)
     for name in {"failures.csv", "draws.parquet"} - set(files):
         (directory / name).unlink(missing_ok=True)
-    print_lines([obtained(found.plan.draws, found.plan.seed, found.ends_error)], to)
+    as_of = found.plan.questions[0].as_of or ""
+    print_lines([obtained(found.plan.draws, found.plan.seed, found.ends_error, as_of)], to)
     print_listing(_listing(found), to)
     written = [f"tables {directory}/results.csv (.parquet, .xlsx)", f"chart  {directory}/parity.png"]
     print("\n".join([*written, f"replaced: {said}"] if said else written), file=to)
@@ -188,12 +192,13 @@ def _identity(plan: Plan, command: str) -> RunIdentity:
         inputs_hash=inputs_hash(files),
         files=files,
         scenario=plan.questions[0].scenario.id,
+        as_of=plan.questions[0].as_of or "",
     )
 
 
 def _command(request: SweepRequest) -> str:
     axes = (f"--vary {shlex.quote(axis.path + '=' + ','.join(axis.texts))}" for axis in request.axes)
-    options = (("draws", request.draws), ("seed", request.seed))
+    options = (("draws", request.draws), ("seed", request.seed), ("as-of", request.as_of))
     chosen = (f"--{name} {value}" for name, value in options if value is not None)
     return " ".join(["parity sweep", shlex.quote(request.scenario), *axes, *chosen])
 

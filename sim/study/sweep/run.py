@@ -99,20 +99,26 @@ def plan_sweep(
     axes: Sequence[Axis],
     draws: int | None = None,
     seed: int | None = None,
+    as_of: str | None = None,
 ) -> Plan:
     """Load the question of every point.
+
+    Parameters
+    ----------
+    as_of : str, optional
+        No price later than this date is used, instead of the scenario's own date.
 
     Raises
     ------
     InputError
         When a file or a value is wrong, or a varied file plays no part in the question.
     """
-    base = load_question(catalogue, scenario)
+    base = load_question(catalogue, scenario, as_of)
     order = tuple(quantity.path for quantity in base.inputs)
     chosen = base.scenario.uncertainty
     seed = chosen.seed if seed is None else seed
     found = points(axes)
-    loaded = [_question(catalogue, scenario, point) for point in found]
+    loaded = [_question(catalogue, scenario, point, as_of) for point in found]
     questions = [question for question, _ in loaded]
     pieces = [piece(each, job, order, seed) for each in questions for job in range(len(each.tasks))]
     files = tuple(files for _, files in loaded)
@@ -120,11 +126,11 @@ def plan_sweep(
 
 
 def _question(
-    catalogue: Catalogue, scenario: str, point: Point
+    catalogue: Catalogue, scenario: str, point: Point, as_of: str | None
 ) -> tuple[Question, tuple[tuple[str, str], ...]]:
     changed = catalogue.with_changes(point)
     try:
-        question = load_question(changed, scenario)
+        question = load_question(changed, scenario, as_of)
     except InputError as error:
         values = ", ".join(str(change) for change in point)
         raise InputError([Problem(f"with {values}: {problem}") for problem in error.problems]) from None
