@@ -27,6 +27,12 @@ SHOWN = {
 }
 
 
+NOTE = (
+    "one, other: medians. Both are drawn from the same worlds; the interval is that of the changes draw by draw, whose "
+    "middle need not be the change of the median."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Compared:
     """Two scenarios side by side.
@@ -76,7 +82,7 @@ def _files(found: Compared) -> dict[str, bytes]:
 
 
 def _headline(found: Compared) -> Iterator[str]:
-    yield obtained(found.draws, found.seed, found.ends_error)
+    yield obtained(found.draws, found.seed, found.ends_error, found.one.question.as_of or "")
 
 
 def _listings(found: Compared) -> list[Listing]:
@@ -101,10 +107,9 @@ def _listing(label: str, job: dict[Metric, Values], one: Asked) -> Listing:
     for key, values in job.items():
         if key.metric in SHOWN:
             name = SHOWN[key.metric].format(side=sides[key.cluster], b=sides["b"])
-            low, middle, high = (
-                percent(values["ratio", level] - 1, sign=True) for level in ("p05", "p50", "p95")
-            )
-            before, after = (number(values[quantity, "p50"]) for quantity in ("one", "other"))
-            rows.append((name, key.unit, before, after, middle, f"{low} to {high}"))
-    head = ("result", "unit", "one", "other", "change", "90 % interval of the change")
-    return Listing(label, head, rows, ["Medians; the change is taken draw by draw, both in the same worlds."])
+            low, high = (percent(values["ratio", level] - 1, sign=True) for level in ("p05", "p95"))
+            before, after = (values[quantity, "p50"] for quantity in ("one", "other"))
+            change = percent(after / before - 1, sign=True) if before else ""
+            rows.append((name, key.unit, number(before), number(after), change, f"{low} to {high}"))
+    head = ("result", "unit", "one", "other", "change of the median", "change in a draw: 90 % interval")
+    return Listing(label, head, rows, [NOTE])
