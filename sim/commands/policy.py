@@ -8,7 +8,17 @@ from typing import Annotated, Any
 
 import typer
 
-from sim.commands.common import Draws, Json, Profiles, Seed, catalogue, folder, group, number_option
+from sim.commands.common import (
+    Draws,
+    Json,
+    Profiles,
+    Seed,
+    catalogue,
+    draws_option,
+    folder,
+    group,
+    number_option,
+)
 
 app = group("What a rule, a quota, a delay or a bottleneck changes.")
 
@@ -123,8 +133,8 @@ def policy_validate(
         list[Path] | None,
         typer.Option(metavar="FILE", help="Tables with the same columns, instead of the published ones."),
     ] = None,
-    draws: Annotated[int, typer.Option(min=1, help="Worlds to draw.")] = 512,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 1,
+    draws: Annotated[int | None, draws_option("Worlds to draw; 512 when left out.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the draws; 1 when left out.")] = None,
     json: Json = False,
     out: Annotated[Path | None, folder("Also write policy.md and policy_results.csv there.")] = None,
     profiles: Profiles = None,

@@ -72,10 +72,10 @@ def validate(
 ) -> None:
     """Predict published measurements, or reproduce published policy tables, and say how far off we are."""
     if kind is Kind.policy:
-        from sim.views.policy_validation import DRAWS, SEED, validate_policy
+        from sim.views.policy_validation import validate_policy
 
         tables = [] if cases is None else [cases]
-        validate_policy(catalogue(profiles), tables, DRAWS, SEED, sys.stdout, as_json=json, out=out)
+        validate_policy(catalogue(profiles), tables, None, None, sys.stdout, as_json=json, out=out)
         return
     from sim.views.validation import validate_and_show
 

@@ -11,6 +11,7 @@ from sim.profiles.catalogue import Catalogue
 from sim.report.numbers import number, percent
 from sim.study.policy.headlines import Headline
 from sim.study.policy.solve import Solution, Wanted, solve_policy
+from sim.study.policy.summary.inputs import counted
 from sim.study.policy.summary.words import label, short_interval
 from sim.study.summary.statistics import interval
 from sim.views.listing import Listing, print_listing
@@ -50,14 +51,18 @@ def sentence(found: Solution) -> str:
 def _level(found: Solution, level: float | None) -> str:
     if level is None:
         return "no level within the range"
-    unit = f" {found.unit}" if found.unit else ""
+    unit = _unit(found)
     if found.low < level < found.high:
         return f"{'up to' if found.up_to else 'from'} {number(level, 3)}{unit}"
     return f"all of {_range(found)}"
 
 
+def _unit(found: Solution) -> str:
+    return f" {counted(found.unit)}" if found.unit else ""
+
+
 def _range(found: Solution) -> str:
-    return f"{number(found.low, 3)} to {number(found.high, 3)} {found.unit}".strip()
+    return f"{number(found.low, 3)} to {number(found.high, 3)}{_unit(found)}"
 
 
 def _says(found: Solution) -> Iterator[str]:
@@ -68,7 +73,7 @@ def _says(found: Solution) -> Iterator[str]:
         way = "Levels up to" if found.up_to else "Levels from"
         spread = f"90 % interval {number(at.p05, 3)} to {number(at.p95, 3)}"
         yield (
-            f"{way} {number(at.p50, 3)} {found.unit} ({spread}) keep it: median over the {share} of the draws in which "
+            f"{way} {number(at.p50, 3)}{_unit(found)} ({spread}) keep it: median over the {share} of the draws in which "
             f"the border lies within {_range(found)}."
         )
     else:
@@ -83,7 +88,7 @@ def _says(found: Solution) -> Iterator[str]:
 
 
 def _ends(found: Solution) -> Iterator[tuple[str, str]]:
-    unit = f" {found.unit}" if found.unit else ""
+    unit = _unit(found)
     yield f"{number(found.low, 3)}{unit}", _spread(found.at_low)
     if found.at_border is not None:
         yield f"{number(float(np.nanmedian(found.level)), 3)}{unit}", _spread(found.at_border)

@@ -10,20 +10,19 @@ from typing import TextIO
 
 from sim.profiles.catalogue import Catalogue, shipped_root
 from sim.report.outputs import write_all
-from sim.study.policy.validation.check import CheckedRow, check_tables, read_tables
+from sim.study.policy.validation.check import DRAWS, SEED, CheckedRow, check_tables, read_tables
 from sim.study.policy.validation.page import cells, page, results_csv
 from sim.views.listing import Listing, print_listing
 from sim.views.output import check_folder, json_text
 
-DRAWS, SEED = 512, 1  # of `parity validate policy`
 COLUMNS = ("item", "published", "agrees within", "ours", "residual", "verdict", "note")
 
 
 def validate_policy(
     catalogue: Catalogue,
     tables: Sequence[Path],
-    draws: int,
-    seed: int,
+    draws: int | None,
+    seed: int | None,
     to: TextIO,
     *,
     as_json: bool = False,
@@ -41,7 +40,8 @@ def validate_policy(
     if out is not None:
         check_folder(out)
     paths = list(tables) or sorted((shipped_root() / "validation").glob("policy-*.csv"))
-    rows = check_tables(catalogue, read_tables(paths), draws, seed)
+    draws = draws or DRAWS
+    rows = check_tables(catalogue, read_tables(paths), draws, SEED if seed is None else seed)
     if out is not None:
         write_all(
             out, {"policy.md": page(rows, draws).encode(), "policy_results.csv": results_csv(rows).encode()}

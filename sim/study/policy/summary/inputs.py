@@ -159,7 +159,18 @@ def value_at(quantity: Quantity, probability: float) -> str:
     if not quantity.unit and quantity.distribution == "logitnormal":
         return percent(float(quantity.quantile(probability)))
     text = NamedInput(quantity, "", None).at(probability).replace(" / ", "/")
-    return text if text.startswith("1.00 ") and "illion" not in text else COUNTED.sub(r"\1s", text)
+    return text if text.startswith("1.00 ") and "illion" not in text else counted(text)
+
+
+def counted(text: str) -> str:
+    """Units of counted things in the plural.
+
+    Examples
+    --------
+    >>> counted("chip/year"), counted("3 month")
+    ('chips/year', '3 months')
+    """
+    return COUNTED.sub(r"\1s", text)
 
 
 def range_of(quantity: Quantity, low: float = 0.05, high: float = 0.95) -> str:

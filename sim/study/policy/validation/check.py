@@ -12,6 +12,7 @@ from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError, Problem, shown_path
 from sim.study.policy.validation.formulas import Formulas, spread
 
+DRAWS, SEED = 512, 1  # where nothing else is said
 NEEDED = ("table", "item", "published", "low", "high", "unit", "formula", "reason", "source")
 
 
@@ -113,7 +114,7 @@ def _row(path: Path, line: int, cells: dict[str, str]) -> PublishedRow:
 
 
 def check_tables(
-    catalogue: Catalogue, rows: Sequence[PublishedRow], draws: int = 512, seed: int = 1
+    catalogue: Catalogue, rows: Sequence[PublishedRow], draws: int = DRAWS, seed: int = SEED
 ) -> list[CheckedRow]:
     """Our figure for every row; NaN where the row has no formula."""
     formulas = Formulas(catalogue, draws, seed)
