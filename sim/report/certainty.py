@@ -93,7 +93,8 @@ def headline_origin(content: ReportContent, job: JobContent) -> str:
         gap = (
             f"count {percent(job.origin.gap, sign=True)}" if math.isfinite(job.origin.gap) else "gap unknown"
         )
-        played = f"Closed form on {job.origin.closed:,} draws; event engine on {worlds}: {gap} at most"
+        most = " at most" if further else ""
+        played = f"Closed form on {job.origin.closed:,} draws; event engine on {worlds}: {gap}{most}"
     if not math.isfinite(job.equal_count.p05):
         return f"{played}."
     ends = end_errors(content.convergence, job.id)
@@ -103,6 +104,17 @@ def headline_origin(content: ReportContent, job: JobContent) -> str:
         else "the draws are too few to tell the Monte Carlo error of the ends"
     )
     return f"{played}; {known}."
+
+
+def blind_words(content: ReportContent) -> str:
+    """How the physics did on rows that nobody had seen, kind by kind; empty where there are none."""
+    scores = [(record.kind, record.independent) for record in content.validation if record.independent]
+    parts = [
+        f"{kind}, half of {score.rows} within {percent(score.median_error)}, {percent(score.coverage)} inside their 80 % "
+        "intervals"
+        for kind, score in scores
+    ]
+    return f"Published results gathered after the model was finished: {'; '.join(parts)}." if parts else ""
 
 
 def end_errors(convergence: Convergence, job_id: str) -> tuple[float, float] | None:

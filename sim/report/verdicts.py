@@ -87,11 +87,18 @@ def decider_words(content: ReportContent, sensitivity: Sensitivity, driver: Driv
     )
 
 
-BASE = (
-    "Each input alone, from its 10th to its 90th percentile, all others at their medians: the ends lie around the answer of "
-    "that median world, not around the headline, which is the median over all draws."
-)
-"""What the ends of the deciding inputs are measured from."""
+def base_words(content: ReportContent) -> str:
+    """What the ends of the deciding inputs are measured from, and what flips."""
+    base = (
+        "Each input alone, from its 10th to its 90th percentile, all others at their medians: the ends lie around the "
+        "answer of that median world, not around the headline, which is the median over all draws."
+    )
+    if not content.slogan_count:
+        return base
+    return (
+        f"{base} An answer flips where the headline, with that input fixed, crosses the slogan\u2019s "
+        f"{content.slogan_count:,.0f}."
+    )
 
 
 def flip_words(content: ReportContent, driver: Driver) -> str:

@@ -178,8 +178,8 @@ def waterfall(content: ReportContent, job: JobContent) -> Figure:
     body = STEP * len(steps) + 0.08
     unit = f"{word} {job.gap_unit}".strip()
     subtitle = (
-        f"{capital(unit)}, median; Shapley parts of a typical gap (mean of a fifth of the draws), of throughput at median "
-        "inputs. Hollow: saves."
+        f"{capital(unit)}, median; Shapley parts of a typical gap, those of throughput at median inputs. "
+        "Hollow: saves."
     )
     picture = frame(content.identity, HALF, body, gap_claim(job, a, b), subtitle)
     left = min(max(text_width(name, LABEL) for name, _ in steps) + 0.1, 1.6)

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from sim.report.certainty import blind_words
 from sim.report.charts.rows import LINE, interval_row, margin_for, row_name, row_value
 from sim.report.charts.style import (
     FILL,
@@ -28,7 +29,7 @@ from sim.report.charts.style import (
 from sim.report.claims import parity_claim
 from sim.report.content import JobContent, PaperMetric, ReportContent
 from sim.report.numbers import bounds, number
-from sim.report.verdicts import BASE, decider_words, deciders, flip_words, slogan_verdict
+from sim.report.verdicts import base_words, decider_words, deciders, flip_words, slogan_verdict
 from sim.report.wording import spoken
 
 RIGHT = 0.5  # inch: the column of medians
@@ -97,6 +98,7 @@ def _room(content: ReportContent) -> float:
         - 0.34 * len(wrap(content.title, WIDE, 22, "semibold"))
         - 0.19 * lead
         - max(_box_left(content), _box_right(content))
+        - (0.14 if blind_words(content) else 0.0)
     )
 
 
@@ -108,7 +110,7 @@ def _box_left(content: ReportContent) -> float:
         for kind, s, d in found
     ]
     lines = sum(len(wrap(each, LEFT_BOX, BOX_TEXT)) for each in words)
-    return 0.145 * lines + 0.07 * len(found) + 0.13 * len(wrap(BASE, LEFT_BOX, 7.6)) + 0.15
+    return 0.145 * lines + 0.07 * len(found) + 0.13 * len(wrap(base_words(content), LEFT_BOX, 7.6)) + 0.15
 
 
 def _box_right(content: ReportContent) -> float:

@@ -49,7 +49,7 @@ MAKERS = {
     "NVIDIA",
 }
 WIDE, HALF = 6.85, 3.32  # text width of the page, and half of it less the gutter
-TITLE, SUBTITLE, LABEL, SMALL, FOOT = 9.5, 8.0, 7.8, 7.2, 7.0
+TITLE, SUBTITLE, LABEL, SMALL, FOOT = 9.5, 8.0, 7.8, 7.3, 7.3
 
 RC: dict[Any, Any] = {
     "font.family": [FAMILY],

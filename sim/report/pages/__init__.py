@@ -61,5 +61,9 @@ def _tied(value: Any) -> Any:
     if isinstance(value, list):
         return [_tied(item) for item in value]
     if isinstance(value, str):
-        return re.sub(r"(?<=\d) (?=(?:%|million|billion|trillion|quadrillion|USD)\b|%)", "\u00a0", value)
+        return re.sub(
+            r"(?<=\d) (?=(?:million|billion|trillion|quadrillion|USD|m?s|µs|MW|GB|[TG]B/s|TFLOP/s)\b|%)",
+            "\u00a0",
+            value,
+        )
     return value

@@ -7,11 +7,11 @@ import re
 from collections.abc import Sequence
 
 from sim.quantity import WEAK_KINDS
-from sim.report.certainty import draws_note, endless, obtained
+from sim.report.certainty import blind_words, draws_note, endless, obtained
 from sim.report.content import Interval, JobContent, ReportContent
 from sim.report.numbers import bounds, number
 from sim.report.pages.cells import Data, cell, day
-from sim.report.verdicts import BASE, decider_words, deciders, flip_words, slogan_verdict
+from sim.report.verdicts import base_words, decider_words, deciders, flip_words, slogan_verdict
 from sim.report.wording import capital, main_view, spoken, view_name
 
 
@@ -20,7 +20,7 @@ def answer_data(content: ReportContent) -> Data:
         "sentences": [marked_runs(content, sentence) for sentence in content.answers],
         "verdict": _claimed(content),
         "big": _big_numbers(content),
-        "base": BASE,
+        "base": base_words(content),
         "decides": _deciders(content),
         "not_modelled": list(content.not_modelled),
         "warnings": list(content.warnings),
@@ -142,6 +142,7 @@ def foot(content: ReportContent) -> str:
         endless(content.clusters[1].label, counts, costs),
         obtained(content),
         draws_note(content.convergence, content.identity.draws),
+        blind_words(content),
         "Sources and validation are at the end.",
     ]
     return " ".join(sentence for sentence in sentences if sentence)

@@ -49,8 +49,7 @@ def _exact(row: ExactRow, source: str) -> Data:
     return {
         "name": _named(row.name, row.weak),
         "value": row.value,
-        "kind": row.kind.replace("_", " "),
-        "as_of": row.as_of,
+        "kind": ", ".join(filter(None, [row.kind.replace("_", " "), row.as_of])),
         "source": source,
         "moves": f"{percent(row.moves, sign=True)} {row.of}",
     }

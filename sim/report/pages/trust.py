@@ -46,7 +46,7 @@ def independent_words(record: ValidationRecord) -> str:
     if score is None:
         return ""
     return (
-        f"Independent rows, gathered after the model was finished and scored once: {score.rows} rows, median error "
+        f"Blind test: {score.rows} rows that were gathered after the model was finished and scored once: median error "
         f"{percent(score.median_error)}, nine in ten within {percent(score.p90_error)}, median bias "
         f"{percent(score.bias, sign=True)}, {percent(score.coverage)} inside the 80 % interval."
     )

@@ -11,6 +11,7 @@ from sim.economics.attribution import CostCase, cost_gap
 from sim.economics.ownership import total
 from sim.profiles.workload import ServingTraffic
 from sim.report.content import JobContent, JobSide
+from sim.report.numbers import whole_percent
 from sim.resolve import MEDIAN
 from sim.study.answer import ServingAnswer, ServingStudy
 from sim.study.events import ServingEvents, serving_events
@@ -76,9 +77,10 @@ def _describe(study: ServingStudy, medians: list[ServingRuns], question: Questio
         for run, side in zip(medians, question.sides, strict=True)
     )
     prompt, answer = traffic.input.median.median, traffic.output.median.median
+    cached, kept = whole_percent(traffic.prefix_hit.median), whole_percent(targets.percentile)
     return (
-        f"Prompts of {prompt:,.0f} tokens (median), {traffic.prefix_hit.median:.0%} of their tokens cached, answers of "
-        f"{answer:,.0f} tokens; {targets.percentile:.0%} of requests get the first token within {targets.ttft.median:g} s "
+        f"Prompts of {prompt:,.0f} tokens (median), {cached} of their tokens cached, answers of "
+        f"{answer:,.0f} tokens; {kept} of requests get the first token within {targets.ttft.median:g} s "
         f"and the others within {1000 * targets.tpot.median:g} ms each; {traffic.software.pools} pools, {formats}."
     )
 
