@@ -80,8 +80,9 @@ def stage_contents(depth: Depth, stages: int, schedule: str = "1f1b") -> NDArray
 
     Notes
     -----
-    Even split: the head counts as a layer, an MTP module as two (it passes the head, too), so the last rank has fewer
-    decoder layers; what does not divide goes to the inner ranks.
+    Even split: equal stages where the layers divide and there is no MTP module, as Megatron-LM deals them. Else the head counts
+    as a layer, an MTP module as two (it passes the head, too), so the last rank has fewer decoder layers; what does not
+    divide goes to the inner ranks.
 
     Raises
     ------
@@ -115,8 +116,11 @@ def _fixed(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 def _even(depth: Depth, bins: int) -> list[int]:
     """Decoder layers per bin so that no bin has more than one above the mean; the last also holds the tail.
 
-    What is left over goes to the middle: the first bin holds the embedding and has most micro-batches in flight.
+    What is left over goes to the middle: the first bin holds the embedding and has most micro-batches in flight. Layers that
+    divide stay equal where the tail is a head alone: a layer taken from the last bin would make another one as long.
     """
+    if depth.tail == 1 and depth.layers % bins == 0:
+        return [depth.layers // bins] * bins
     if bins == 1:
         return [depth.layers]
     order = sorted(range(bins), key=lambda place: (place == 0, abs(place - (bins - 1) / 2.0)))

@@ -67,6 +67,14 @@ def test_even_split_counts_the_head_as_a_layer() -> None:
     assert contents[0, KINDS.index("embedding")] == contents[-1, KINDS.index("logits")] == 1
 
 
+def test_layers_that_divide_stay_equal():
+    """GPT-3 175B, 96 layers on 8 stages: Megatron-LM asks that they divide and deals 12 to each. With an MTP module on the
+    last stage, as in DeepSeek-V3, that one holds fewer."""
+    decoders = [KINDS.index("dense"), KINDS.index("moe")]
+    assert stage_contents(Depth(96, 0), 8)[:, decoders].sum(axis=1).tolist() == [12.0] * 8
+    assert stage_contents(Depth(0, 64, 1), 8)[-1, decoders].sum() < 8
+
+
 def test_given_split_puts_dense_layers_first() -> None:
     contents = stage_contents(Depth(3, 58, 1, (4,) * 13 + (3, 3, 3)), 16)
     assert contents[0].tolist() == [3, 1, 1, 0, 0]
