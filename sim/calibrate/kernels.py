@@ -74,34 +74,47 @@ def calibrate_kernels(catalogue: Catalogue, request: Request) -> list[str]:
     origin = _origin(table, request)
     lines: list[str] = []
     body = [f"Tables: {_names(request.tables)}. Fitted on {request.date}.", ""]
-    fits: list[Fit] = []
-    for id in chips:
-        chip = _chip(catalogue, id, table.samples)
-        fits = fit_all(_of(id, table.samples), chip)
-        table.left_out.update(_too_few(_of(id, table.samples), fits))
-        tiers = _tiers(catalogue, id, table)
-        kernel_rows = [page.kernel_cells(_compared(each, chip, table.samples)) for each in fits]
-        tables = [
-            (page.KERNEL_HEAD, kernel_rows),
-            (page.SIZE_HEAD, [page.size_cells(each) for each in fit_sizes(_of(id, table.samples), chip)]),
-            (page.TIER_HEAD, [page.tier_cells(*each) for each in tiers]),
-        ]
-        lines.append(f"{chip.name} ({id})")
-        body += [f"## {chip.name} ({id})", ""]
-        for head, found in tables:
-            if found:
-                lines += [*page.aligned(head, found), ""]
-                body += [*page.markdown(head, found), ""]
-        lines += _tier_lines(tiers, origin)
+    fitted = [_fitted(catalogue, id, table) for id in chips]
+    for each in fitted:
+        lines.append(each.heading)
+        body += [f"## {each.heading}", ""]
+        for head, cells in each.tables:
+            lines += [*page.aligned(head, cells), ""]
+            body += [*page.markdown(head, cells), ""]
+        lines += _tier_lines(each.tiers, origin)
     for reason, count in table.left_out.items():
         lines.append(f"left out: {count} rows, {reason}")
         body.append(f"- {count} rows left out: {reason}.")
     if request.out:
-        lines.append(_write(catalogue, request, chips, fits, origin, request.out))
+        lines.append(_write(catalogue, request, chips, fitted[-1].fits, origin, request.out))
     if request.page:
         page.write_page(request.page, body)
         lines.append(f"wrote {request.page}")
     return lines
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """What the tables say of one chip: its fits, and the rows of the tables that show them, those without rows left out."""
+
+    heading: str
+    fits: list[Fit]
+    tiers: list[tuple[TierFit, Tier]]
+    tables: list[tuple[tuple[str, ...], list[tuple[str, ...]]]]
+
+
+def _fitted(catalogue: Catalogue, id: str, table: Table) -> _Fitted:
+    """Fit a chip, and count the rows that were too few for it as left out."""
+    samples = _of(id, table.samples)
+    chip = _chip(catalogue, id, samples)
+    fits, tiers = fit_all(samples, chip), _tiers(catalogue, id, table)
+    table.left_out.update(_too_few(samples, fits))
+    shown = [
+        (page.KERNEL_HEAD, [page.kernel_cells(_compared(each, chip, samples)) for each in fits]),
+        (page.SIZE_HEAD, [page.size_cells(each) for each in fit_sizes(samples, chip)]),
+        (page.TIER_HEAD, [page.tier_cells(*each) for each in tiers]),
+    ]
+    return _Fitted(f"{chip.name} ({id})", fits, tiers, [(head, rows) for head, rows in shown if rows])
 
 
 def _chosen(table: Table, request: Request) -> Table:

@@ -49,7 +49,6 @@ def rank_orders(
         "gpipe", "1f1b", "interleaved", "zero-bubble" (variant H1), "dualpipe" or "dualpipev".
     ranks, micro_batches, chunks : int
         Pipeline ranks, micro-batches per step, virtual stages per rank (interleaved; always 2 under DualPipeV).
-
     lead : int
         Further forwards that a rank runs before its first backward, so that the two chunks it alternates between
         belong to different micro-batches and may overlap; without effect on GPipe and both DualPipes.
