@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from sim.policy.truth import Array
+from sim.policy.rules.truth import Array
 
 # Bit length of one operation: the width of the multiplier's input, not of the accumulator.
 BITS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sim.economics.series import last_day
-from sim.policy.rule_records import Weight
+from sim.policy.rules.records import Weight
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.economy import Region
 from sim.study.question import Side

@@ -10,9 +10,9 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from sim.policy.rule_records import NOT_APPLICABLE, NOT_IN_FORCE, OUT_OF_SCOPE, Margin, Result
-from sim.policy.rule_rows import RowAnswer
-from sim.policy.truth import UNKNOWN, Bounds
+from sim.policy.rules.records import NOT_APPLICABLE, NOT_IN_FORCE, OUT_OF_SCOPE, Margin, Result
+from sim.policy.rules.rows import RowAnswer
+from sim.policy.rules.truth import UNKNOWN, Bounds
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError, Problem
 from sim.profiles.policy import ExportRule

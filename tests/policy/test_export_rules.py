@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sim.policy.rules import classify, classify_one
-from sim.policy.truth import Bounds
+from sim.policy.rules.engine import classify, classify_one
+from sim.policy.rules.truth import Bounds
 from sim.profiles.catalogue import Catalogue
 from sim.study.rules.book import load_rules
 from sim.study.rules.classify import check_table, chip_ids, classify_chip
@@ -19,7 +19,7 @@ DAY = datetime.date(2026, 3, 1)
 
 
 def item(chip: str = "x", vendor: str | None = None, origin: str | None = None, **figures: float):
-    from sim.policy.rules import Item
+    from sim.policy.rules.engine import Item
 
     bounds = {name: Bounds.of(value) for name, value in figures.items()}
     if "dram_bw_gbs" in bounds and "io_bw_gbs" in bounds:

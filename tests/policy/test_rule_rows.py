@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.policy.rule_rows import check_row, parse_figure, row_density, row_tpp
-from sim.policy.truth import UNKNOWN, Bounds
+from sim.policy.rules.rows import check_row, parse_figure, row_density, row_tpp
+from sim.policy.rules.truth import UNKNOWN, Bounds
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError
 from sim.study.rules.book import load_rules

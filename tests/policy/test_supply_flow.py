@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.policy.supply_flow import DOMESTIC, PROXY, Inflow, Inputs, Lane, Shock, simulate
-from sim.policy.supply_gates import LIMITS, Trade, admitted, wanted_at
-from sim.policy.supply_makers import INPUTS, Maker, Product
-from sim.policy.supply_series import Change, Horizon, changed, decimal_year, stepped
-from sim.policy.supply_wafers import good_dies, gross_dies
+from sim.policy.supply.flow import DOMESTIC, PROXY, Inflow, Inputs, Lane, Shock, simulate
+from sim.policy.supply.gates import LIMITS, Trade, admitted, wanted_at
+from sim.policy.supply.makers import INPUTS, Maker, Product
+from sim.policy.supply.series import Change, Horizon, changed, decimal_year, stepped
+from sim.policy.supply.wafers import good_dies, gross_dies
 
 QUARTERS = 8
 

@@ -6,7 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim.policy.metrics import performance_density, total_processing_performance
-from sim.policy.truth import UNKNOWN, Bounds, Compare, Every, Not, OneOf, Some, compare, holds, names_match
+from sim.policy.rules.truth import (
+    UNKNOWN,
+    Bounds,
+    Compare,
+    Every,
+    Not,
+    OneOf,
+    Some,
+    compare,
+    holds,
+    names_match,
+)
 
 T, F, U = 1.0, 0.0, 0.5
 CELLS = {T: Compare("t", ">", 0), F: Compare("f", ">", 0), U: Compare("u", ">", 0)}

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.policy.supply_series import decimal_year
+from sim.policy.supply.series import decimal_year
 from sim.study.policy.outcomes import (
     bought_ratio,
     chip_costs,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.policy.supply_series import QUARTER_S, Change
+from sim.policy.supply.series import QUARTER_S, Change
 from sim.study.policy.outcomes import quarter_at
 from sim.study.policy.simulate import PolicyResult, simulate_policy
 

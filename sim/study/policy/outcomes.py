@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from sim.economics.landed import landed_chip
 from sim.economics.ownership import total
-from sim.policy.supply_makers import INPUTS
-from sim.policy.supply_series import Matrix, decimal_year, overlap
+from sim.policy.supply.makers import INPUTS
+from sim.policy.supply.series import Matrix, decimal_year, overlap
 from sim.profiles.workload import TrainingRecipe
 from sim.study.cluster import resolve_cluster
 from sim.study.policy.resolve import SMUGGLED, Crossing

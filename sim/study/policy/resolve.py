@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.economics.landed import Border, landed_chip
-from sim.policy.supply_flow import Inflow, Inputs, Lane, Shock
-from sim.policy.supply_gates import Admitted, Trade, admitted, wanted_at
-from sim.policy.supply_makers import Maker, Product
-from sim.policy.supply_series import QUARTER_S, Horizon, Matrix, decimal_year
-from sim.policy.supply_wafers import good_dies, gross_dies
+from sim.policy.supply.flow import Inflow, Inputs, Lane, Shock
+from sim.policy.supply.gates import Admitted, Trade, admitted, wanted_at
+from sim.policy.supply.makers import Maker, Product
+from sim.policy.supply.series import QUARTER_S, Horizon, Matrix, decimal_year
+from sim.policy.supply.wafers import good_dies, gross_dies
 from sim.profiles.supply import Import, MakerFile
 from sim.study.cluster import resolve_cluster
 from sim.study.policy.question import Country

@@ -9,9 +9,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from sim.policy.rule_records import Branch, Item, Result, Rule
-from sim.policy.rules import classify
-from sim.policy.supply_series import decimal_year
+from sim.policy.rules.engine import classify
+from sim.policy.rules.records import Branch, Item, Result, Rule
+from sim.policy.supply.series import decimal_year
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import unknown_id
 from sim.profiles.policy import Condition, ExportRule

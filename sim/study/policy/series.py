@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.policy.supply_series import Change as Applied
-from sim.policy.supply_series import (
+from sim.policy.supply.series import Change as Applied
+from sim.policy.supply.series import (
     Horizon,
     Matrix,
     changed,

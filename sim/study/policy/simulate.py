@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.policy.supply_flow import DOMESTIC, PROXY, Course, simulate
-from sim.policy.supply_series import Change as Applied
-from sim.policy.supply_series import Horizon, Matrix
+from sim.policy.supply.flow import DOMESTIC, PROXY, Course, simulate
+from sim.policy.supply.series import Change as Applied
+from sim.policy.supply.series import Horizon, Matrix
 from sim.resolve import MEDIAN
 from sim.study.policy.question import Country, PolicyQuestion
 from sim.study.policy.rates import PAPER, SIMULATED, Rates

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim import units
-from sim.policy.supply_series import Change, decimal_year
+from sim.policy.supply.series import Change, decimal_year
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError, Problem
 from sim.profiles.supply_changes import dimension_of

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.policy.metrics import total_processing_performance
-from sim.policy.rule_records import Item
-from sim.policy.truth import Bounds
+from sim.policy.rules.records import Item
+from sim.policy.rules.truth import Bounds
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.hardware import ChipProfile
 from sim.profiles.messages import InputError, Problem

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sim.economics.series import last_day
-from sim.policy.rule_records import Branch, Rule
-from sim.policy.truth import Compare, Every, Not, OneOf, Outcome, Some, Test, names_match
+from sim.policy.rules.records import Branch, Rule
+from sim.policy.rules.truth import Compare, Every, Not, OneOf, Outcome, Some, Test, names_match
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError, Problem, unknown_id
 from sim.profiles.policy import Condition, ControlItems, Declared, ExportRule

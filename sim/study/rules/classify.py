@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.policy.metrics import total_processing_performance
-from sim.policy.rule_records import Item, Result
-from sim.policy.rule_rows import RowAnswer, check_row
-from sim.policy.rules import classify
-from sim.policy.truth import UNKNOWN, Bounds
+from sim.policy.rules.engine import classify
+from sim.policy.rules.records import Item, Result
+from sim.policy.rules.rows import RowAnswer, check_row
+from sim.policy.rules.truth import UNKNOWN, Bounds
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.fields import Document
 from sim.profiles.hardware import ChipProfile

@@ -15,7 +15,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.policy.truth import Compare, comparisons
+from sim.policy.rules.truth import Compare, comparisons
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.hardware import ChipProfile
 from sim.study.question import uncertain_inputs

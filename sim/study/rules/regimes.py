@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.policy.rule_records import Rule, Weight
-from sim.policy.rules import weights
-from sim.policy.truth import comparisons
+from sim.policy.rules.engine import weights
+from sim.policy.rules.records import Rule, Weight
+from sim.policy.rules.truth import comparisons
 from sim.profiles.hardware import ChipProfile
 from sim.study.rules.bench import Designs
 from sim.study.rules.book import RuleBook

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sim.policy.rule_records import NOT_DECIDABLE
+from sim.policy.rules.records import NOT_DECIDABLE
 
 WORDS = {
     NOT_DECIDABLE: "not decidable from public data",

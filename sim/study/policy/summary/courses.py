@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.policy.supply_gates import LIMITS
-from sim.policy.supply_makers import INPUTS
-from sim.policy.supply_series import Matrix, decimal_year, iso_month
-from sim.policy.supply_stock import SITE_LIMITS
+from sim.policy.supply.gates import LIMITS
+from sim.policy.supply.makers import INPUTS
+from sim.policy.supply.series import Matrix, decimal_year, iso_month
+from sim.policy.supply.stock import SITE_LIMITS
 from sim.report.content import Interval
 from sim.report.numbers import number
 from sim.report.policy_content import Binding, Fan, FanSeries, Stack, Strip

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.policy.supply_flow import PROXY
-from sim.policy.supply_gates import LIMITS
-from sim.policy.supply_makers import INPUTS
+from sim.policy.supply.flow import PROXY
+from sim.policy.supply.gates import LIMITS
+from sim.policy.supply.makers import INPUTS
 from sim.report.numbers import plain_number, scale_of, whole_percent
 from sim.report.policy_content import Table
 from sim.study.policy.headlines import Headline, moment, quoted

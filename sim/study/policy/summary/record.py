@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from sim.policy.supply_series import iso_month
+from sim.policy.supply.series import iso_month
 from sim.report.policy_content import PolicyContent
 from sim.study.policy.headlines import Headline, gap, unit_of
 from sim.study.policy.simulate import CountryRun

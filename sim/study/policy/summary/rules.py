@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from sim.policy.supply_series import decimal_year
+from sim.policy.supply.series import decimal_year
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.supply import Import, Supply
 from sim.report.policy_content import Row, Table

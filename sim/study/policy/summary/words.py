@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.policy.supply_series import iso_month
+from sim.policy.supply.series import iso_month
 from sim.report.content import Interval
 from sim.report.numbers import number, percent, plain_number, scale_of, signed, whole_percent
 from sim.study.policy.headlines import Headline, gap

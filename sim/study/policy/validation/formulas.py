@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from sim.economics.ownership import purchase, total
 from sim.policy.metrics import total_processing_performance
-from sim.policy.supply_flow import DOMESTIC, PROXY
-from sim.policy.supply_makers import INPUTS
-from sim.policy.supply_wafers import gross_dies
+from sim.policy.supply.flow import DOMESTIC, PROXY
+from sim.policy.supply.makers import INPUTS
+from sim.policy.supply.wafers import gross_dies
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError, Problem, unknown_id
 from sim.profiles.scenario import ClusterChoice

@@ -12,8 +12,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.policy.margins import margins
-from sim.policy.rule_records import (
+from sim.policy.rules.margins import margins
+from sim.policy.rules.records import (
     NOT_APPLICABLE,
     NOT_DECIDABLE,
     NOT_IN_FORCE,
@@ -23,7 +23,7 @@ from sim.policy.rule_records import (
     Rule,
     Weight,
 )
-from sim.policy.truth import OPEN, TRUE, Array, Bounds, Outcome, Test, holds
+from sim.policy.rules.truth import OPEN, TRUE, Array, Bounds, Outcome, Test, holds
 
 
 def classify(

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim.policy.metrics import BITS
-from sim.policy.rule_records import NOT_DECIDABLE, NOT_IN_FORCE, OUT_OF_SCOPE, Item, Rule
-from sim.policy.rules import classify, classify_one
-from sim.policy.truth import UNKNOWN, Bounds
+from sim.policy.rules.engine import classify, classify_one
+from sim.policy.rules.records import NOT_DECIDABLE, NOT_IN_FORCE, OUT_OF_SCOPE, Item, Rule
+from sim.policy.rules.truth import UNKNOWN, Bounds
 
 UNKNOWN_RULE = "unknown_rule"
 # Words by which a table may say the same; the answer then keeps the word of the table.

@@ -10,9 +10,9 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from sim.policy.supply_makers import Maker, by_product, pack
-from sim.policy.supply_series import Horizon, Matrix
-from sim.policy.supply_stock import Fleet
+from sim.policy.supply.makers import Maker, by_product, pack
+from sim.policy.supply.series import Horizon, Matrix
+from sim.policy.supply.stock import Fleet
 
 Vector = NDArray[np.float64]
 Process = Generator[simpy.Event, Any, None]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.policy.supply_series import Matrix
+from sim.policy.supply.series import Matrix
 from sim.quantity import Array
 
 LIMITS = (

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from sim.policy.rule_records import Item, Margin, Rule
-from sim.policy.truth import OPEN, TRUE, UNKNOWN, Array, Bounds, Compare, comparisons, holds
+from sim.policy.rules.records import Item, Margin, Rule
+from sim.policy.rules.truth import OPEN, TRUE, UNKNOWN, Array, Bounds, Compare, comparisons, holds
 
 SWITCHES = ("date", "datacenter", "has_hbm", "non_planar")  # yes or no, or a day: no distance to speak of
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.policy.supply_series import Matrix
+from sim.policy.supply.series import Matrix
 
 INPUTS = ("logic dies", "packaging", "HBM")
 Vector = NDArray[np.float64]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sim.policy.truth import Bounds, Op, Test
+from sim.policy.rules.truth import Bounds, Op, Test
 
 Weight = Literal["barred", "licence", "conditional", "free", "none", "open"]
 

@@ -1,0 +1,1 @@
+"""Export rules as data: tests on figures that may be unknown, and the branch that fires."""

@@ -1,0 +1,1 @@
+"""The flow of chips into a country: wafers, dies, packages, borders, sites."""
