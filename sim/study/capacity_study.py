@@ -189,8 +189,7 @@ def study_capacity(catalogue: Catalogue, question: CapacityQuestion, command: st
     world = question.asked.drawn(question.draws, question.seed, further)
     plan = plan_serving(side, task)
     runs, median = run_serving(plan, world), run_serving(plan, MEDIAN)
-    with np.errstate(invalid="ignore"):  # where nothing is served, no token has a price
-        costs = token_costs(side, runs, world)
+    costs = token_costs(side, runs, world)
     return CapacityStudy(
         question,
         _served(runs),

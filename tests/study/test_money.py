@@ -15,6 +15,7 @@ from sim.cli import app
 from sim.economics.margin import TokenMix
 from sim.economics.ownership import amortised, rental, total
 from sim.profiles.catalogue import Catalogue
+from sim.profiles.changes import Change
 from sim.resolve import MEDIAN
 from sim.study.money.answers import BreakEvenAnswer, ladder
 from sim.study.money.question import Options, scenario_money
@@ -264,3 +265,23 @@ def test_mistakes_end_in_plain_lines(words, message):
     assert shown.exit_code == 2
     assert message in shown.stderr
     assert "Traceback" not in shown.stderr
+
+
+@pytest.mark.filterwarnings("error")
+def test_where_nothing_is_served_a_request_has_no_finite_price():
+    # 6 ms a token is faster than a unit of H20 reads its weights in some worlds, not in all of them: those have no price,
+    # and nobody is told of an invalid multiplication.
+    files = Catalogue().with_changes([Change("workloads/chat#targets.tpot", "6 ms")])
+    question = scenario_money(files, "h20_vs_h800", "chat", Options(draws=64, session_requests=3))
+    side, task, world = question.sides[0], question.tasks[0], question.drawn()
+    runs = run_serving(plan_serving(side, task), world)
+    idle = np.asarray(runs.capacity.requests_per_s) == 0
+    assert 0 < idle.sum() < idle.size
+    costs = token_costs(side, runs, world)
+    for blocks in costs.request.values():
+        usd = np.broadcast_to(total(blocks), idle.shape)
+        assert np.isinf(usd[idle]).all()
+        assert np.isfinite(usd[~idle]).all()
+    # A request is its computed prompt and its answer, each at what a million of them cost.
+    parts = costs.mix.missed * total(costs.miss["rental"]) + costs.mix.output * total(costs.output["rental"])
+    np.testing.assert_allclose(parts[~idle] / 1e6, total(costs.request["rental"])[~idle])

@@ -69,13 +69,15 @@ def token_costs(side: Side, runs: ServingRuns, world: World) -> TokenCosts:
         output=np.asarray(capacity.output_tokens_per_s) / served,
     )
     hour = runs.cluster.cost_blocks(runs.it_power_w)
-    chip_s = np.where(rate > 0, 1.0 / (np.where(rate > 0, rate, 1.0) * np.asarray(job.utilisation)), np.inf)
+    chip_s = 1.0 / (np.where(rate > 0, rate, 1.0) * np.asarray(job.utilisation))
     reading = MILLION * _read_seconds(side, runs, mean_prompt, world)
     return TokenCosts(
         runs, mix, hour, runs.input_cost(),
         {view: scaled(blocks, reading) for view, blocks in hour.items()},
         runs.decode_cost(), runs.output_cost(),
-        {view: scaled(blocks, chip_s) for view, blocks in hour.items()},
+        # Where nothing is served within the promise, a request has no finite price.
+        {view: {name: np.where(rate > 0, usd, np.inf) for name, usd in scaled(blocks, chip_s).items()}
+         for view, blocks in hour.items()},
     )  # fmt: skip
 
 
