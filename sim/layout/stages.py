@@ -80,9 +80,9 @@ def stage_contents(depth: Depth, stages: int, schedule: str = "1f1b") -> NDArray
 
     Notes
     -----
-    Even split: equal stages where the layers divide and there is no MTP module, as Megatron-LM deals them. Else the head counts
-    as a layer, an MTP module as two (it passes the head, too), so the last rank has fewer decoder layers; what does not
-    divide goes to the inner ranks.
+    Even split: equal stages where the layers divide and there is no MTP module, as Megatron-LM deals them. Else the head
+    counts as a layer, an MTP module as two (it passes the head, too), so the last rank has fewer decoder layers; what
+    does not divide goes to the inner ranks.
 
     Raises
     ------
