@@ -13,7 +13,7 @@ from sim.study.sensitivity import tipping_point
 Vector = NDArray[np.float64]
 WORLDS = 256  # of the draws, on which a crossing is looked for
 ROUNDS = 2  # of looking where the last guess says
-FAR = 0.25  # from the line, as a share of it: such a guess is believed
+FAR = 0.15  # from the line, as a share of it: such a guess is believed
 GRID = np.linspace(0.05, 0.95, 19)  # probabilities along which an input is moved
 
 
