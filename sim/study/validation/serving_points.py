@@ -17,6 +17,8 @@ from sim.study.validation.serving_cases import ServingSetting, prefill_shape, se
 from sim.study.validation.serving_played import open_loop, played_ttft
 from sim.study.validation.serving_rows import Point, Row, in_metric, resolve_row
 
+ITERATIONS = 40  # residents of an open loop settle in fewer
+
 PREDICTED = frozenset({
     "tokens_per_s_per_chip", "computed_tokens_per_s_per_chip", "total_tokens_per_s_per_chip", "tokens_per_s_per_user",
     "tpot_ms", "ttft_ms", "e2e_ms", "kv_transfer_ms",
@@ -62,7 +64,7 @@ def _of_load(row: Row) -> Point:
     if load in ("closed_loop", "saturated"):
         return _loaded(row, metric)
     if load == "open_loop_trace":
-        return open_loop(row)
+        return _open_split(row) if row.split else open_loop(row)
     if load == "slo_max_rate":
         raise CannotPredict(
             "the largest rate within latency limits is not predicted: no column states the limits"
@@ -210,24 +212,16 @@ def _clients(row: Row) -> float:
 
 
 def _balance(row: Row) -> tuple[Balance, UnitShape]:
-    case, shape = row.case, serving_shape(row.case)
+    shape = serving_shape(row.case)
     each = _clients(row) / (row.instances * float(shape.dp))
     limit = row.residents(shape, row.held())
     if not row.split:
         return aggregated_balance(
             row.job, row.chip, row.network, shape, each, limit, row.prompt_delay_s
         ), shape
-    reader = prefill_shape(case)
-    chunk = row.job.engine.chunk_tokens
-    time, _ = _passes(row, reader, chunk, case.number("isl"))
-    rate = chunk / time / case.number("isl") * float(reader.dp) * case.number("p_instances")
-    alone, _ = _passes(row, reader, case.number("isl"), case.number("isl"))
-    first = alone + transfer_time(row.job, row.network, reader, case.number("isl")) + row.prompt_delay_s
-    replicas = row.instances * float(shape.dp)
-    return (
-        disaggregated_balance(row.job, row.chip, row.network, shape, each, limit, rate / replicas, first),
-        shape,
-    )
+    between, first = _reading(row)
+    rate = 1.0 / (between * row.instances * float(shape.dp))
+    return disaggregated_balance(row.job, row.chip, row.network, shape, each, limit, rate, first), shape
 
 
 def _loaded(row: Row, metric: str) -> Point:
@@ -241,6 +235,40 @@ def _loaded(row: Row, metric: str) -> Point:
         first = balance.ttft_s + row.first_token_s
     note = row.full(shape) or f"{np.median(np.asarray(balance.batch)):.0f} sequences per attention replica"
     return Point(in_metric(row, rate, balance.tpot_s, first), balance.terms, note)
+
+
+def _open_split(row: Row) -> Point:
+    """Poisson arrivals at a prefill and a decode pool, in balance.
+
+    Notes
+    -----
+    Residents of a decode replica are those that come during the time a request stays: B = x O TPOT(B), found by iteration.
+    Prompts wait as in an M/D/1 queue, W = u t / (2 (1 - u)) at a load u.
+    """
+    case, shape = row.case, serving_shape(row.case)
+    asked, replicas = case.number("request_rate_total"), row.instances * float(shape.dp)
+    limit, batch = row.residents(shape, row.held()), np.asarray(1.0)
+    for _ in range(ITERATIONS):
+        step = decode_step_time(row.job, row.chip, row.network, shape, batch, row.job.traffic.context)
+        tpot = step.total_s / row.job.engine.accepted
+        batch = np.minimum(asked / replicas * row.output * tpot, limit)
+    each, alone = _reading(row)
+    load = asked * each
+    if np.median(load) >= 1.0 or np.median(batch) >= np.median(limit):
+        raise CannotPredict("more requests arrive than the pools can serve, so that waits have no mean")
+    first = alone + load * each / (2.0 * (1.0 - load)) + row.first_token_s
+    note = f"{np.median(batch):.0f} sequences per attention replica"
+    return Point(in_metric(row, asked * row.output / row.chips, tpot, first), step.terms, note)
+
+
+def _reading(row: Row) -> tuple[Array, Array]:
+    """Time between prompts of the whole prefill pool, and from the start of one to its cache in the other pool [s]."""
+    reader, prompt = prefill_shape(row.case), row.case.number("isl")
+    chunk = row.job.engine.chunk_tokens
+    time, _ = _passes(row, reader, chunk, prompt)
+    each = time * prompt / chunk / (float(reader.dp) * row.case.number("p_instances"))
+    alone, _ = _passes(row, reader, prompt, prompt)
+    return each, alone + transfer_time(row.job, row.network, reader, prompt) + row.prompt_delay_s
 
 
 def _transfer(row: Row) -> Point:

@@ -140,6 +140,18 @@ def test_a_static_batch_is_its_prompts_and_its_steps(known):
     )  # but for the client's share of the first token
 
 
+def test_an_open_loop_at_two_pools_follows_littles_law(known):
+    """At the rate that a closed loop reaches, the open one has its time per token; at a far higher one it has none."""
+    split = "a3-r1-w8a8-32c-3k5-tpot"
+    closed = asked(known, split, concurrency_effective="")
+    rate = asked(known, split.replace("tpot", "tput"), concurrency_effective="").predicted * 32 / 1500
+    load = {"load_mode": "open_loop_trace", "phase": "both"}
+    assert asked(known, split, **load, request_rate_total=f"{rate:.6f}").predicted == pytest.approx(
+        closed.predicted, rel=0.03
+    )
+    assert "more requests arrive" in asked(known, split, **load, request_rate_total="1000").reason
+
+
 def test_first_token_of_a_batch_of_prompts(known):
     """Twice the prompts in one batch take about twice the time, less what does not grow with them."""
     asking = {"metric": "ttft_ms", "p_dp": "1", "p_ep": "1", "p_tp": "8", "n_chips": "8"}
