@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -152,7 +153,10 @@ def sweep(
     request = SweepRequest(
         found.scenario, axes_of(vary), draws, seed, workers, cluster, Path(cache), as_of=found.as_of
     )
-    return swept(found.catalogue, request).results
+    result = swept(found.catalogue, request)
+    for trace in result.traces:
+        warnings.warn(f"a point was skipped by an internal error; please report it:\n{trace}", stacklevel=2)
+    return result.results
 
 
 def _asked(asked: Asked | str | Path, as_of: str | None) -> Asked:

@@ -38,6 +38,9 @@ def sweep(
     force: Annotated[
         bool, typer.Option("--force", help="Replace the tables of another sweep there.")
     ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Print where our own code failed, if it did; exit code 1 says so.")
+    ] = False,
     as_of: AsOf = None,
     profiles: Profiles = None,
 ) -> None:
@@ -47,7 +50,11 @@ def sweep(
 
     axes = tuple(axis(each) for each in vary or ())
     request = SweepRequest(scenario, axes, draws, seed, workers, cluster, cache or CACHE, keep_draws, as_of)
-    sweep_and_write(catalogue(profiles), request, out, sys.stdout, force=force)
+    traces = sweep_and_write(catalogue(profiles), request, out, sys.stdout, force=force)
+    if traces:
+        if debug:
+            print("\n".join(traces), file=sys.stderr)
+        raise typer.Exit(1)
 
 
 @app.command("compare")

@@ -37,6 +37,7 @@ from sim.views.output import check_folder, json_text, picture_files
 
 CACHE = Path("reports") / ".cache"
 RECORD = "sweep.json"
+ERRORS = "errors.log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,8 @@ class SweepResult:
         Jobs of points without an answer, and why.
     draws : DataFrame or None
         Every draw.
+    traces : tuple of str
+        Where our own code failed, each place once; empty where it did not.
     """
 
     plan: Plan
@@ -85,6 +88,7 @@ class SweepResult:
     failures: pd.DataFrame
     draws: pd.DataFrame | None
     ends_error: float
+    traces: tuple[str, ...] = ()
 
 
 def sweep(catalogue: Catalogue, request: SweepRequest) -> SweepResult:
@@ -103,18 +107,24 @@ def sweep(catalogue: Catalogue, request: SweepRequest) -> SweepResult:
         refused = run_sweep(plan, cache, crew, tell)
     draws = draws_table(plan, cache, refused) if request.keep_draws else None
     results, failures = results_table(plan, cache, refused), failures_table(plan, refused)
-    return SweepResult(plan, results, failures, draws, ends_error(plan, cache, refused))
+    traces = tuple(dict.fromkeys(each.trace for each in refused.values() if each.trace))
+    return SweepResult(plan, results, failures, draws, ends_error(plan, cache, refused), traces)
 
 
 def sweep_and_write(
     catalogue: Catalogue, request: SweepRequest, out: Path | None, to: TextIO, *, force: bool = False
-) -> None:
+) -> tuple[str, ...]:
     """Sweep, write the tables, and print the answer at every point.
 
     Parameters
     ----------
     force : bool
         Replace the tables of another sweep.
+
+    Returns
+    -------
+    tuple of str
+        Tracebacks of what failed by a mistake of ours; all other points are done and written.
 
     Raises
     ------
@@ -133,13 +143,16 @@ def sweep_and_write(
     found = sweep(catalogue, request)
     files = sweep_files(found, command)
     write_all(directory, files)
-    for name in {"failures.csv", "draws.parquet"} - set(files):
+    for name in {"failures.csv", "draws.parquet", ERRORS} - set(files):
         (directory / name).unlink(missing_ok=True)
     as_of = found.plan.questions[0].as_of or ""
     print_lines([obtained(found.plan.draws, found.plan.seed, found.ends_error, as_of)], to)
     print_listing(_listing(found), to)
     written = [f"tables {directory}/results.csv (.parquet, .xlsx)", f"chart  {directory}/parity.png"]
+    if found.traces:
+        written.append(f"errors {directory}/{ERRORS}: an internal error; please report it")
     print("\n".join([*written, f"replaced: {said}"] if said else written), file=to)
+    return found.traces
 
 
 def earlier_sweep(directory: Path, command: str) -> str:
@@ -166,6 +179,8 @@ def sweep_files(found: SweepResult, command: str) -> dict[str, bytes]:
     }
     if found.draws is not None:
         files["draws.parquet"] = _parquet(found.draws)
+    if found.traces:
+        files[ERRORS] = "\n".join(found.traces).encode()
     if len(found.failures):
         files["failures.csv"] = found.failures.to_csv(index=False, lineterminator="\n").encode()
     record = {**asdict(_identity(found.plan, command)), "axes": [asdict(axis) for axis in found.plan.axes]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -20,6 +21,7 @@ from sim.study.question import Question
 from sim.study.worlds import sobol_rows
 
 FIRST, MOST = 64, 2048  # draws of the first block, and of a late one
+NO_ANSWER = (CannotRunError, UnknownQuantityError, InputError)
 STUDIES = 4  # prepared jobs that a worker keeps at hand
 
 
@@ -90,9 +92,22 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A piece that has no answer, and why."""
+    """A piece that has no answer, and why.
+
+    Attributes
+    ----------
+    trace : str
+        Where our own code failed; empty where the question has no answer, or its worker died.
+    """
 
     reason: str
+    trace: str = ""
+
+
+def failed(error: BaseException) -> Refused:
+    """A mistake of ours: the point is skipped as any other, but told apart."""
+    trace = "".join(traceback.format_exception(error))
+    return Refused(f"internal error, {type(error).__name__}: {error}", trace)
 
 
 def piece(question: Question, job: int, order: Sequence[str], seed: int) -> Piece:
@@ -152,12 +167,15 @@ def code_version() -> str:
 def compute(work: Piece, blocks: Sequence[int]) -> list[Metrics | Refused]:
     """Results of some blocks of a piece; runs in a worker.
 
-    A question that cannot be answered gives :class:`Refused`, so that one bad point never ends a sweep.
+    A question that cannot be answered gives :class:`Refused`, so that one bad point never ends a sweep; so does a mistake
+    of ours, with its traceback.
     """
     try:
         study = _prepared(work)
-    except (CannotRunError, UnknownQuantityError, InputError) as error:
+    except NO_ANSWER as error:
         return [Refused(str(error))] * len(blocks)
+    except Exception as error:
+        return [failed(error)] * len(blocks)
     return [_block(work, study, block) for block in blocks]
 
 
@@ -168,8 +186,10 @@ def _block(work: Piece, study: TrainingStudy | ServingStudy, block: int) -> Metr
     world = question.world(question.probabilities(rows[:, list(work.columns)]))
     try:
         return metrics(question, study, study.answer(world), draws)
-    except (UnknownQuantityError, InputError) as error:
+    except NO_ANSWER as error:
         return Refused(str(error))
+    except Exception as error:
+        return failed(error)
 
 
 _STUDIES: dict[str, TrainingStudy | ServingStudy] = {}

@@ -8,19 +8,22 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError, Problem
 from sim.study.metrics import Metrics
 from sim.study.question import Question, load_question
-from sim.study.sweep.block import Piece, Refused, blocks_for, compute, piece
+from sim.study.sweep.block import Piece, Refused, blocks_for, compute, failed, piece, span
 from sim.study.sweep.cache import Cache
 from sim.study.sweep.grid import Axis, Point, points
 from sim.study.sweep.workers import Workers
 
 TASK_S = 1.0  # aimed at: long against the cost of sending it, short against the wait for the last one
-FIRST_BLOCKS = 4  # of the first task of a job, before its speed is known
+FIRST_DRAWS = 512  # of the first task of a job, before its speed is known
 DEATHS = 2  # of workers, alone with a task, after which the task is given up
 
+DEAD = "its worker died each time it was tried"
 Results = list[Metrics | Refused]
 
 
@@ -76,21 +79,37 @@ class _Task:
     number: int
     blocks: tuple[int, ...]
     deaths: int = 0
-    started: float = 0.0
+
+    @property
+    def draws(self) -> int:
+        """Of all its blocks."""
+        return sum(span(block)[1] for block in self.blocks)
 
 
 @dataclass(slots=True)
 class _Pace:
-    """Blocks a task should hold, by job: about :data:`TASK_S` seconds of work."""
+    """Blocks a task should hold: about :data:`TASK_S` seconds of work, by what the last task of the job took a draw."""
 
-    seconds: dict[int, float] = field(default_factory=dict)
+    draws_per_s: dict[int, float] = field(default_factory=dict)
 
-    def blocks(self, job: int) -> int:
-        known = self.seconds.get(job)
-        return FIRST_BLOCKS if known is None else max(1, round(TASK_S / max(known, 1e-3)))
+    def first(self, job: int, blocks: list[int]) -> int:
+        """How many of the blocks go into the next task."""
+        room = TASK_S * self.draws_per_s.get(job, FIRST_DRAWS / TASK_S)
+        ends = np.cumsum([span(block)[1] for block in blocks])
+        return max(1, int(np.searchsorted(ends, room, side="right")))
 
-    def learn(self, job: int, seconds: float) -> None:
-        self.seconds[job] = seconds
+    def learn(self, task: _Task, job: int, seconds: float) -> None:
+        """Take in what a task took where it was computed."""
+        self.draws_per_s[job] = task.draws / max(seconds, 1e-3)
+
+
+def _timed(
+    work: Callable[[Piece, Sequence[int]], Results], piece: Piece, blocks: Sequence[int]
+) -> tuple[float, Results]:
+    """Results of a task and the seconds it took, without those it waited for a worker."""
+    started = time.perf_counter()
+    results = work(piece, blocks)
+    return time.perf_counter() - started, results
 
 
 def plan_sweep(
@@ -148,7 +167,7 @@ def run_sweep(
     crew: Workers,
     tell: Callable[[Progress], None] = lambda _: None,
     work: Callable[[Piece, Sequence[int]], Results] = compute,
-) -> dict[int, str]:
+) -> dict[int, Refused]:
     """Compute what the cache does not hold.
 
     Parameters
@@ -158,7 +177,7 @@ def run_sweep(
 
     Returns
     -------
-    dict of int to str
+    dict of int to Refused
         Pieces without an answer, and why; the blocks of all others are in the cache.
 
     Raises
@@ -174,11 +193,11 @@ def run_sweep(
     total = len(plan.pieces) * plan.blocks
     progress = Progress(total, kept=total - sum(map(len, missing.values())))
     tell(progress)
-    refused: dict[int, str] = {}
+    refused: dict[int, Refused] = {}
     for task, results in _Dispatch(plan, missing, crew, work).results():
         for block, result in zip(task.blocks, results, strict=True):
             if isinstance(result, Refused):
-                refused[task.number] = result.reason
+                refused[task.number] = result
             else:
                 cache.put(plan.pieces[task.number].block_key(block), result)
         progress.done += len(task.blocks)
@@ -200,7 +219,7 @@ class _Dispatch:
         self._plan, self._crew, self._work = plan, crew, work
         self._missing = dict(missing)
         self._suspects: deque[_Task] = deque()  # were in flight when a worker died: tried again alone
-        self._running: dict[Future[Results], _Task] = {}
+        self._running: dict[Future[tuple[float, Results]], _Task] = {}
         self._pace = _Pace()
 
     def results(self) -> Iterator[tuple[_Task, Results]]:
@@ -229,7 +248,7 @@ class _Dispatch:
             return None
         number = next(iter(self._missing))
         blocks = self._missing.pop(number)
-        count = self._pace.blocks(self._plan.pieces[number].job)
+        count = self._pace.first(self._plan.pieces[number].job, blocks)
         if blocks[count:]:
             self._missing = {number: blocks[count:], **self._missing}
         return _Task(number, tuple(blocks[:count]))
@@ -237,14 +256,13 @@ class _Dispatch:
     def _send(self, task: _Task) -> None:
         piece = self._plan.pieces[task.number]
         try:
-            future = self._crew.executor.submit(self._work, piece, task.blocks)
+            future = self._crew.executor.submit(_timed, self._work, piece, task.blocks)
         except self._crew.broken as error:  # another task has just killed the pool
             future = Future()
             future.set_exception(error)
-        task.started = time.perf_counter()
         self._running[future] = task
 
-    def _result(self, task: _Task, future: Future[Results]) -> Results | None:
+    def _result(self, task: _Task, future: Future[tuple[float, Results]]) -> Results | None:
         """What a task gave; None when its worker died."""
         if future.cancelled():
             raise ClusterLostError(
@@ -252,12 +270,14 @@ class _Dispatch:
             )
         error = future.exception()
         if error is None:
-            seconds = time.perf_counter() - task.started
-            self._pace.learn(self._plan.pieces[task.number].job, seconds / len(task.blocks))
-            return future.result()
+            seconds, results = future.result()
+            self._pace.learn(task, self._plan.pieces[task.number].job, seconds)
+            return results
         if isinstance(error, self._crew.broken):
             return None
-        return [Refused(f"{type(error).__name__}: {error}")] * len(task.blocks)
+        if isinstance(error, self._crew.killed):
+            return [Refused(DEAD)] * len(task.blocks)
+        return [failed(error)] * len(task.blocks)
 
     def _bury(self, dead: list[_Task]) -> Iterator[tuple[_Task, Results]]:
         """Start anew after a death: who was alone is to blame, of several nobody knows."""
@@ -267,6 +287,6 @@ class _Dispatch:
         for task in dead:
             task.deaths += len(dead) == 1
             if task.deaths >= DEATHS:
-                yield task, [Refused("its worker died each time it was tried")] * len(task.blocks)
+                yield task, [Refused(DEAD)] * len(task.blocks)
             else:
                 self._suspects.append(task)

@@ -11,11 +11,12 @@ import pandas as pd
 from sim.study.convergence import ends_error as error_of
 from sim.study.metrics import Metric, Metrics
 from sim.study.summary.statistics import interval
+from sim.study.sweep.block import Refused
 from sim.study.sweep.cache import Cache
 from sim.study.sweep.run import Plan
 
 
-def results_table(plan: Plan, cache: Cache, refused: Mapping[int, str]) -> pd.DataFrame:
+def results_table(plan: Plan, cache: Cache, refused: Mapping[int, Refused]) -> pd.DataFrame:
     """Quantiles over draws: one row per point, job, cluster, metric and statistic, the varied values in front."""
     rows = [
         (*head, *key, statistic, value)
@@ -26,7 +27,7 @@ def results_table(plan: Plan, cache: Cache, refused: Mapping[int, str]) -> pd.Da
     return pd.DataFrame(rows, columns=[*_head(plan), *Metric._fields, "statistic", "value"])
 
 
-def ends_error(plan: Plan, cache: Cache, refused: Mapping[int, str]) -> float:
+def ends_error(plan: Plan, cache: Cache, refused: Mapping[int, Refused]) -> float:
     """How well the ends of the counts that do the same work are known, at the worst point [1]."""
     counts = (
         values
@@ -37,7 +38,7 @@ def ends_error(plan: Plan, cache: Cache, refused: Mapping[int, str]) -> float:
     return error_of(counts)
 
 
-def draws_table(plan: Plan, cache: Cache, refused: Mapping[int, str]) -> pd.DataFrame:
+def draws_table(plan: Plan, cache: Cache, refused: Mapping[int, Refused]) -> pd.DataFrame:
     """Every draw of every result, in long form."""
     columns = [*_head(plan), *Metric._fields, "draw", "value"]
     parts = [
@@ -50,9 +51,9 @@ def draws_table(plan: Plan, cache: Cache, refused: Mapping[int, str]) -> pd.Data
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
-def failures_table(plan: Plan, refused: Mapping[int, str]) -> pd.DataFrame:
+def failures_table(plan: Plan, refused: Mapping[int, Refused]) -> pd.DataFrame:
     """Jobs of points that have no answer, and why."""
-    rows = [(*_values(plan, number), reason) for number, reason in sorted(refused.items())]
+    rows = [(*_values(plan, number), refused[number].reason) for number in sorted(refused)]
     return pd.DataFrame(rows, columns=[*_head(plan), "reason"])
 
 
@@ -67,7 +68,7 @@ def _values(plan: Plan, number: int) -> tuple[int | str, ...]:
 
 
 def _pieces(
-    plan: Plan, cache: Cache, refused: Mapping[int, str]
+    plan: Plan, cache: Cache, refused: Mapping[int, Refused]
 ) -> Iterator[tuple[tuple[int | str, ...], Metrics]]:
     """Pieces that have an answer, with their draws; one at a time, as all of them may not fit."""
     for number, work in enumerate(plan.pieces):

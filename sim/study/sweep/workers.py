@@ -43,12 +43,15 @@ class Workers:
     broken : tuple of exception types
         What a future raises when its worker died: the pieces in flight are then tried again one by one, to find
         the one that kills.
+    killed : tuple of exception types
+        The same where somebody else has tried them again already.
     """
 
     executor: Executor
     size: int
     renew: Callable[[], Executor]
     broken: tuple[type[Exception], ...] = ()
+    killed: tuple[type[Exception], ...] = ()
 
     def restart(self) -> None:
         """Replace the executor."""
@@ -100,7 +103,7 @@ def _pool(count: int) -> ProcessPoolExecutor:
 
 def _dask(address: str) -> Iterator[Workers]:
     try:
-        from distributed import Client
+        from distributed import Client, KilledWorker
     except ImportError:
         message = "--cluster needs the extra `cluster`: pip install 'chip-parity[cluster]'"
         raise InputError([Problem(message)]) from None
@@ -113,6 +116,6 @@ def _dask(address: str) -> Iterator[Workers]:
         size = max(1, sum(client.nthreads().values()))
         executor = client.get_executor(pure=False)
         # The scheduler itself gives the pieces of a dead worker to others, and refuses one that kills several.
-        yield Workers(executor, size, lambda: executor)
+        yield Workers(executor, size, lambda: executor, killed=(KilledWorker,))
     finally:
         client.close()

@@ -11,13 +11,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from sim import cli
 from sim.profiles.catalogue import Catalogue
 from sim.profiles.messages import InputError
 from sim.study.answer import prepare
 from sim.study.question import load_question
 from sim.study.run import run_scenario
-from sim.study.sweep.block import Piece, compute
+from sim.study.sweep import block as block_module
+from sim.study.sweep.block import Piece, Refused, compute
 from sim.study.sweep.cache import Cache
 from sim.study.sweep.grid import axis
 from sim.study.sweep.run import Plan, Progress, Results, plan_sweep, run_sweep
@@ -132,7 +135,72 @@ def test_a_point_without_an_answer_does_not_end_the_sweep(scenario: str, tmp_pat
     with workers(1, None) as crew:
         refused = run_sweep(asked, Cache(tmp_path), crew)
     assert len(failures_table(asked, refused)) == 2  # V3 cannot be trained on 16 chips
-    assert "Train on 16 H100" in next(iter(refused.values()))
+    one = next(iter(refused.values()))
+    assert "Train on 16 H100" in one.reason
+    assert not one.trace  # no mistake of ours
+
+
+def fail_once(work: Piece, blocks: Sequence[int]) -> Results:
+    """A mistake of ours in the second job of the second point."""
+    if work.job == 1 and work.question.a.choice.chips == 24:
+        raise NameError("name 'nonsense' is not defined")
+    return compute(work, blocks)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_mistake_of_ours_is_told_apart(scenario: str, tmp_path: Path, processes: int) -> None:
+    asked = plan(scenario, CHIPS)
+    with workers(processes, None) as crew:
+        refused = run_sweep(asked, Cache(tmp_path), crew, work=fail_once)
+    (one,) = refused.values()
+    assert one.reason == "internal error, NameError: name 'nonsense' is not defined"
+    assert "in fail_once" in one.trace
+    assert "Traceback (most recent call last):" in one.trace
+    table = results_table(asked, Cache(tmp_path), refused)
+    assert set(zip(table["point"], table["job"], strict=True)) == {(0, "chat"), (0, "train"), (1, "chat")}
+
+
+def test_a_mistake_in_one_block_keeps_the_others(
+    scenario: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # 100 draws are blocks of 64 and 64; the second one fails.
+    seen = []
+
+    def metrics(*given: object) -> object:
+        seen.append(given)
+        if len(seen) == 2:
+            raise ZeroDivisionError("by hand")
+        return real(*given)  # type: ignore[arg-type]
+
+    real = block_module.metrics
+    monkeypatch.setattr(block_module, "metrics", metrics)
+    first, second = compute(plan(scenario).pieces[0], (0, 1))
+    assert not isinstance(first, Refused)
+    assert isinstance(second, Refused)
+    assert second.reason == "internal error, ZeroDivisionError: by hand"
+    assert "in _block" in second.trace
+
+
+def test_the_command_finishes_the_others_and_says_that_it_failed(
+    scenario: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prepared(work: Piece) -> object:
+        if work.job == 1:
+            raise NameError("name 'nonsense' is not defined")
+        return real(work)
+
+    real = block_module._prepared
+    monkeypatch.setattr(block_module, "_prepared", prepared)
+    words = ["sweep", scenario, "--draws", "32", "--cache", str(tmp_path / "c"), "--out", str(tmp_path / "o")]
+    done = CliRunner().invoke(cli.app, words)
+    assert done.exit_code == 1
+    assert "internal error, NameError: name 'nonsense' is not defined" in done.stdout
+    assert "Traceback" not in done.output
+    assert "in prepared" in (tmp_path / "o" / "errors.log").read_text()
+    assert {row.split(",")[1] for row in (tmp_path / "o" / "results.csv").read_text().splitlines()[1:]} == {
+        "chat"
+    }
+    assert "Traceback" in CliRunner().invoke(cli.app, [*words, "--debug"]).stderr
 
 
 def test_killed_in_the_middle_and_run_again(scenario: str, tmp_path: Path) -> None:
