@@ -236,7 +236,10 @@ def _break_evens(job: JobMoney) -> Listing:
             rows.append((side.label, each.against, name, number(each.now.p50), break_even_words(each), there))
     every = [each for side in job.sides for each in side.break_evens if each.share < MOSTLY]
     beyond = dict.fromkeys(f"{each.out_of_range} ({each.input})" for each in every)
-    notes = ["Amortised view; one input moves, all else stays."]
+    notes = [
+        "Amortised view; one input moves, all else stays. Each draw has a break-even of its own: shown are their median "
+        f"and {INTERVAL}, not the value at which the medians above meet."
+    ]
     if beyond:
         notes.append(
             f"In draws: the share of them that have one within range; in the others {', '.join(beyond)}."
