@@ -11,9 +11,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from sim.profiles.catalogue import Catalogue
-from sim.report.certainty import draws_note
+from sim.profiles.scenario import LEAST_DRAWS
+from sim.report.certainty import draws_note, obtained
 from sim.report.outputs import write_report
+from sim.study.convergence import ends_error
 from sim.study.run import ScenarioRun, run_scenario
+from sim.views.obtained import TOO_FEW, finer
 from sim.views.output import check_folder
 
 REPORTS = Path("reports")
@@ -59,8 +62,7 @@ def run_and_report(
         bar.update(row, description="writing the report")
         directory = out or REPORTS / result.content.identity.scenario
         paths = write_report(result.content, directory, result.summary, draws=result.draws)
-    note = draws_note(result.content.convergence, result.content.identity.draws)
-    return [*_answers(result), *([note] if note else []), "", *_places(paths)]
+    return [*_answers(result), *_obtained(result), "", *_places(paths)]
 
 
 def _bar() -> Progress:
@@ -72,6 +74,21 @@ def _bar() -> Progress:
 def _answers(result: ScenarioRun) -> list[str]:
     warned = [f"Note, {job.label}: {warning}" for job in result.content.jobs for warning in job.warnings]
     return [result.content.title, *result.content.answers, *warned]
+
+
+def _obtained(result: ScenarioRun) -> list[str]:
+    """How the headlines were obtained, how well their ends are known, and what would make them better known."""
+    content, run = result.content, result.content.identity
+    dated = f", prices as of {run.as_of}" if run.as_of else ""
+    how = f"{obtained(content)} Seed {run.seed}{dated}."
+    if run.draws < LEAST_DRAWS:
+        return [f"{how} {run.draws} draws: {TOO_FEW}."]
+    note = draws_note(content.convergence, run.draws)
+    if note:
+        return [how, note]
+    counts = result.draws[result.draws["metric"] == "equal_count"].groupby("job", sort=False)["value"]
+    more = finer(run.draws, ends_error(values.to_numpy() for _, values in counts), "--precision 0.02")
+    return [f"{how} {more}." if more else how]
 
 
 def _places(paths: list[Path]) -> list[str]:

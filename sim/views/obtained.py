@@ -9,10 +9,11 @@ from sim.report.numbers import percent
 from sim.study.convergence import BLOCKS, LEAST
 
 WANTED = 0.02  # error of the ends, as a share of the median, above which more draws are worth their time
+TOO_FEW = f"too few to read a 90 % interval from; draw {LEAST_DRAWS} or more"
 MOST = 16_384  # draws that are suggested
 
 
-def obtained(draws: int, seed: int, error: float, as_of: str = "", precise: str = "") -> str:
+def obtained(draws: int, seed: int, error: float, as_of: str = "") -> str:
     """The line below a headline.
 
     Parameters
@@ -21,8 +22,6 @@ def obtained(draws: int, seed: int, error: float, as_of: str = "", precise: str 
         Of :func:`sim.study.convergence.ends_error` [1].
     as_of : str
         Date after which no price was used.
-    precise : str
-        Option that draws until the ends are known; more draws are suggested where there is none.
 
     Examples
     --------
@@ -33,19 +32,31 @@ def obtained(draws: int, seed: int, error: float, as_of: str = "", precise: str 
     dated = f", prices as of {as_of}" if as_of else ""
     head = f"Closed form, {draws:,} draws, seed {seed}{dated}"
     if draws < LEAST_DRAWS:
-        return f"{head}: too few to read a 90 % interval from; draw {LEAST_DRAWS} or more."
+        return f"{head}: {TOO_FEW}."
     if math.isnan(error):
         return f"{head}; the Monte Carlo error of the ends of the intervals can be told from {BLOCKS * LEAST} draws on."
     if math.isinf(error):
         return f"{head}. An end of an interval lies where some draws have no limit, so it is not settled."
-    known = (
-        f"{head}. Monte Carlo error of the ends of the 90 % intervals: up to {percent(error)} of the median"
-    )
+    more = finer(draws, error)
+    known = f"Monte Carlo error of the ends of the 90 % intervals: up to {percent(error)} of the median"
+    return f"{head}. {known}; {more}." if more else f"{head}. {known}."
+
+
+def finer(draws: int, error: float, precise: str = "") -> str:
+    """What brings a large error down, and to what; empty where it is small or cannot be told.
+
+    Parameters
+    ----------
+    precise : str
+        Option that draws until the ends are known; more draws are suggested where there is none.
+    """
+    if not math.isfinite(error) or error <= WANTED:
+        return ""
     more = min(enough(draws, error), MOST)
-    if error <= WANTED or more <= draws:
-        return f"{known}."
+    if more <= draws:
+        return ""
     then = max(WANTED, error * math.sqrt(draws / more))
-    return f"{known}; {precise or f'--draws {more}'} brings it to about {percent(then, 1)}."
+    return f"{precise or f'--draws {more}'} brings it to about {percent(then, 1)}"
 
 
 def enough(draws: int, error: float) -> int:

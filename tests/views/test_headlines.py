@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from sim import cli
 from sim.profiles.scenario import LEAST_DRAWS
 from sim.study.convergence import ends_error
-from sim.views.obtained import enough, obtained
+from sim.views.obtained import enough, finer, obtained
 from sim.views.sweep import earlier_sweep
 
 SCENARIO = """\
@@ -111,9 +111,7 @@ def test_more_draws_are_suggested_where_the_error_is_large() -> None:
     """An error of 8 % is four times the 2 % wanted, so sixteen times the draws: 256 x 16 = 4,096."""
     assert enough(256, 0.08) == 4096
     assert obtained(256, 1, 0.08).endswith("up to 8.0 % of the median; --draws 4096 brings it to about 2 %.")
-    assert obtained(256, 1, 0.08, precise="--precision 0.02").endswith(
-        "--precision 0.02 brings it to about 2 %."
-    )
+    assert finer(256, 0.08, "--precision 0.02") == "--precision 0.02 brings it to about 2 %"
     assert obtained(256, 1, 0.019).endswith("up to 1.9 % of the median.")
     assert "prices as of 2025" in obtained(256, 1, 0.019, "2025")
 
