@@ -220,7 +220,8 @@ def _write(
         raise InputError([Problem("the tables do not show enough of any kernel curve to write one")])
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(page.kernel_file(out.stem, profile.name, base, kept, origin), encoding="utf-8")
-    return f"wrote {out}: {len(kept)} curves of {chips[0]}; the rest from {base}"
+    curves = "one curve" if len(kept) == 1 else f"{len(kept)} curves"
+    return f"wrote {out}: {curves} of {chips[0]}; the rest from {base}"
 
 
 def _complete(fit: Fit, base: KernelProfile) -> bool:

@@ -142,7 +142,7 @@ class TrainingJob:
     state: StateBytes
     mtp: bool = True
     routing_imbalance: Array = 1.0
-    routing_experts: Array = 4.0
+    routing_experts: Array = 1.0
     newton_schulz: Array = 0.0
     recompute: str = "search"
     schedule: str = "search"

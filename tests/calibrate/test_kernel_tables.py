@@ -118,7 +118,7 @@ def test_the_kernel_file_is_a_profile(written: Written) -> None:
     done = CliRunner().invoke(cli.app, words)
     assert done.exit_code == 0, done.stderr
     assert done.output.endswith(
-        "wrote mine/kernels/mine.yaml: 1 curves of h100-sxm; the rest from hopper\nwrote page.md\n"
+        "wrote mine/kernels/mine.yaml: one curve of h100-sxm; the rest from hopper\nwrote page.md\n"
     )
     mine = Catalogue([Path("mine")]).kernels("mine")
     shipped = Catalogue().kernels("hopper")

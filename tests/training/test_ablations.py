@@ -21,7 +21,9 @@ from sim.training.job import TrainingJob
 from sim.training.step import step_time
 
 H800, H100 = servers_of_8(200e9, 50e9), servers_of_8(450e9, 50e9)
-V3 = training_job(DEEPSEEK_V3, 14.8e12, 4096, 62_914_560, FP8, software(), routing_imbalance=1.25)
+V3 = training_job(
+    DEEPSEEK_V3, 14.8e12, 4096, 62_914_560, FP8, software(), routing_imbalance=1.25, routing_experts=4.0
+)
 V3_LAYOUT = single_layout(pp=16, dp=128, ep=64, micro_batches=120, schedule="dualpipe", recompute="selective")
 META = training_job(LLAMA_405B, 15.6e12, 8192, 16_777_216, Precisions(), software(), mtp=False)
 META_LAYOUT = single_layout(tp=8, pp=16, dp=128, micro_batches=16, vpp=8, schedule="interleaved")

@@ -34,7 +34,9 @@ H100 = servers_of_8(450e9, 50e9)
 
 
 def deepseek(**changes: object) -> TrainingJob:
-    job = training_job(DEEPSEEK_V3, 14.8e12, 4096, 62_914_560, FP8, software(), routing_imbalance=1.25)
+    job = training_job(
+        DEEPSEEK_V3, 14.8e12, 4096, 62_914_560, FP8, software(), routing_imbalance=1.25, routing_experts=4.0
+    )
     return replace(job, **changes)  # type: ignore[arg-type]
 
 
