@@ -50,7 +50,7 @@ class Show(Record):
     """The first leads; the second is the other one on the first page."""
     date: Date | None = None
     """Day whose figures are quoted; the end of the horizon when left out."""
-    outcome: Literal["stock", "ratio", "served", "feasible", "landed", "cost", "hbm"] = "stock"
+    outcome: Literal["stock", "ratio", "bought", "served", "feasible", "landed", "cost", "hbm"] = "stock"
     """Which outcome the title, the tornado and the comparison are about."""
     also: list[str] = Field(default_factory=list)
     """Further outcomes that are quoted, by their ids, such as `hbm` or `bought:fp8`."""

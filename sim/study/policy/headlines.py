@@ -116,6 +116,7 @@ def lead(result: PolicyResult) -> str:
     ids = {
         "stock": f"stock:{metric}",
         "ratio": f"ratio:{metric}",
+        "bought": f"bought:{metric}",
         "served": "served",
         "feasible": "feasible",
         "hbm": "hbm",
@@ -159,10 +160,10 @@ def _compute(result: PolicyResult) -> Iterator[Headline]:
         return
     rival = result.rival.country.supply.name
     for metric in show.metrics:
-        name = f"{rival} : {place}, at work, {when}, {NAMES[metric]}"
+        name = f"{rival} over {place}, compute at work, {when}, by {NAMES[metric]}"
         yield Headline(f"ratio:{metric}", name, "ratio", "ratio", ratio(result, metric)[quarter])
     for metric in show.metrics:
-        name = f"{rival} : {place}, delivered in {year}, {NAMES[metric]}"
+        name = f"{rival} over {place}, compute delivered in {year}, by {NAMES[metric]}"
         yield Headline(f"bought:{metric}", name, "ratio", "ratio", bought_ratio(result, metric, year))
 
 

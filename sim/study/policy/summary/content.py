@@ -113,6 +113,7 @@ def _seconds(study: PolicyStudy) -> list[str]:
         "over": ("cost:",),
         "stock": ("ratio:", "stock:"),
         "ratio": ("bought:", "ratio:"),
+        "bought": ("ratio:", "bought:"),
         "feasible": ("run-cost", "largest"),
         "served": ("met",),
         "hbm": ("stock:", "ratio:"),

@@ -78,7 +78,8 @@ def fans(study: PolicyStudy) -> Iterator[Fan]:
         made["served"] = _served_fan(study)
     if show.product is not None:
         made[f"volume:{show.product}"] = _volume_fan(study, show.product)
-    first = study.lead if study.lead in made else f"stock:{show.metrics[0]}"
+    leading = study.lead.replace("bought:", "ratio:")  # of what is bought in a year there is no course
+    first = leading if leading in made else f"stock:{show.metrics[0]}"
     yield made.pop(first)
     yield from made.values()
 

@@ -136,7 +136,7 @@ def series_words(series: str, supply: Supply) -> str:
     entry = next(
         (each for each in getattr(supply, part, []) or [] if getattr(each, "id", "") == ids[0]), None
     )
-    name = (getattr(entry, "name", "") or (ids[0] if ids else part)).split(",")[0]
+    name = (getattr(entry, "name", "") or (ids[0].replace("-", " ") if ids else part)).split(",")[0]
     if part in ("remote", "grey") and key in ("chips", "flow"):
         return name
     if len(ids) > 1 and ids[1] in ("products", "chips"):

@@ -115,7 +115,8 @@ def moved_tables(study: PolicyStudy) -> Iterator[Table]:
     if study.moved[1]:
         yield _moved_table(study, f"What moves it: {a.name}", study.moved, a)
     if study.moved_difference is not None and study.moved_difference[1]:
-        gap = Headline(a.id, a.name, "months" if a.kind == "date" else a.unit, "money", a.values)
+        unit = "months" if a.kind == "date" else "" if a.kind == "ratio" else a.unit
+        gap = Headline(a.id, a.name, unit, "money", a.values)
         yield _moved_table(study, "What moves the difference", study.moved_difference, gap)
 
 

@@ -121,7 +121,15 @@ def difference(a: Headline, b: Headline) -> tuple[str, str]:
     found = interval(share)
     if found == Interval(0.0, 0.0, 0.0, 0.0, 0.0):
         return "none", ""
-    return _change(found.p50), f"{_change(found.p05)} to {_change(found.p95)}"
+    return _change(found.p50), _span(_change(found.p05), _change(found.p95))
+
+
+def _span(low: str, high: str) -> str:
+    """From one end to another, what both count said once."""
+    for unit in (" months later", " months earlier", " times"):
+        if low.endswith(unit) and high.endswith(unit):
+            low = low.removesuffix(unit)
+    return f"{low} to {high}"
 
 
 def difference_cell(a: Headline, b: Headline) -> str:
