@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
@@ -85,7 +87,7 @@ def render(
     inputs = {"airy": _filling(files)}
     pdf, own_fonts = _accessible(files, timestamp=timestamp or 0, sys_inputs=inputs)
     pages = _compiled(files, "png", own_fonts, ppi=OVERSAMPLING * PAGE_PPI, sys_inputs=inputs)
-    return pdf, [_reduced(page) for page in pages]
+    return pdf, _all_reduced(pages)
 
 
 def print_document(
@@ -95,7 +97,13 @@ def print_document(
     files = _files(template, data, drawings)
     pdf, own_fonts = _accessible(files, timestamp=timestamp or 0)
     pages = _compiled(files, "png", own_fonts, ppi=OVERSAMPLING * PAGE_PPI)
-    return pdf, [_reduced(page) for page in pages]
+    return pdf, _all_reduced(pages)
+
+
+def _all_reduced(pages: Sequence[bytes]) -> list[bytes]:
+    """The pages at their final size, on all cores: the work is done outside the interpreter's lock."""
+    with ThreadPoolExecutor(os.cpu_count() or 1) as crew:
+        return list(crew.map(_reduced, pages))
 
 
 def _reduced(png: bytes) -> bytes:

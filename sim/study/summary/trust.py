@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,8 +16,6 @@ WORST = 5  # misses named
 FEWEST = 3  # rows a group needs to be shown
 SPLITS = ("by_family", "by_precision", "by_phase", "by_kind", "by_measure", "by_scale")
 # What the rows were and were not used for: a reader must know how far the record is independent.
-# | all | rows | median error | 90th percentile | bias | 80 % intervals that held |
-ALL_ROWS = re.compile(r"^\| all \|" + r" *(\d+) *\|" + r" *([-\u2212+]?[\d.]+ *%) *\|" * 4, re.MULTILINE)
 SEEN = {
     "training": "No factor was fitted to these rows, but they were looked at while the model was built; errors on "
     "new rows will be larger. Weighted by how fully each was published.",
@@ -81,28 +78,13 @@ def validation_record(result: Mapping[str, Any]) -> ValidationRecord:
 
 
 def independent_score(kind: str) -> ValidationGroup | None:
-    """First score of the rows that were gathered after the model was finished; None where no page of them is there.
+    """First score of the rows that were gathered after the model was finished; None where there are none.
 
-    It stands in ``validation/independent-*.md`` and is never worked out anew: only the first score is a blind one.
+    It is kept as it was and never worked out anew: only the first score is a blind one.
     """
-    path = validation_folder() / f"independent-{PAGES[kind]}.md"
-    return first_score(path.read_text(encoding="utf-8")) if path.is_file() else None
-
-
-def first_score(page: str) -> ValidationGroup | None:
-    """The row of all rows from the first table of scores of a page; None where it has none.
-
-    Examples
-    --------
-    >>> first_score("| all | 45 | 25.9 % | 82.9 % | -2.6 % | 39 % |").coverage
-    0.39
-    """
-    found = ALL_ROWS.search(page)
-    if found is None:
-        return None
-    rows, *shares = (cell.strip() for cell in found.groups())
-    median, p90, bias, held = (float(share.replace("\u2212", "-").rstrip(" %")) / 100 for share in shares)
-    return ValidationGroup("independent", int(rows), median, p90, bias, held)
+    path = validation_folder() / "independent-scores.json"
+    found = json.loads(path.read_text(encoding="utf-8")).get(kind) if path.is_file() else None
+    return None if found is None else _group("independent", found)
 
 
 def _scored(row: Mapping[str, Any]) -> ValidationRow:

@@ -77,5 +77,6 @@ def _count(job: JobContent, label: str) -> str:
 
 
 def _short(job: JobContent) -> str:
-    """Kind of users, from a label such as "Chat on V3"."""
-    return job.label.split(" on ")[0].lower()
+    """Kind of users, from a label such as "Chat on V3"; another label as it is, in quotes."""
+    users, on, _ = job.label.partition(" on ")
+    return f"{users[:1].lower()}{users[1:]}" if on else f"\u201c{job.label}\u201d"
