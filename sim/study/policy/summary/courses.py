@@ -99,7 +99,7 @@ def _ratio_fan(study: PolicyStudy, metric: str) -> Fan:
     assert rival is not None
     place, other = study.a.question.own.supply.name, rival.country.supply.name
     last = number(float(np.median(ratio(study.a.result, metric)[-1])))
-    title = f"{other} over {place}, by {NAMES[metric]}: {last} at the end"
+    title = f"{other} over {place}, compute at work by {NAMES[metric]}: {last} at the end"
     return fan(
         study,
         f"ratio-{metric}",
