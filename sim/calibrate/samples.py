@@ -20,7 +20,8 @@ COLUMNS = (
 )  # fmt: skip
 NEEDED = ("chip", "family", "precision", "latency_s")
 
-# Stored bytes per element; four-bit formats carry a scale for every 16 or 32 elements.
+# Stored bytes per element; four-bit formats with a scale of one byte per 32 elements (MX). Weights that are served as fp4
+# have one per 16 (NVFP4): sim.serving.job.STORED_BYTES.
 BYTES = {
     "fp32": 4.0,
     "tf32": 4.0,

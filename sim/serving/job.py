@@ -21,7 +21,7 @@ Array = NDArray[np.float64] | float
 Pools = Literal["disaggregated", "aggregated"]
 Interleave = Literal["mixed", "separate"]
 
-# Stored bytes per weight: 4-bit formats carry scales per block of 16 or 32.
+# Stored bytes per weight. Four-bit formats carry a scale of one byte: fp4 (NVFP4) per 16 weights, int4 per 32.
 STORED_BYTES = {"bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5625, "int4": 0.53, "w4a8": 0.53}
 
 
