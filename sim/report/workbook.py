@@ -41,7 +41,10 @@ def workbook(content: ReportContent, timestamp: int | None = None) -> bytes:
             "source",
             "url",
             "as of",
-            "moves a headline by",
+            "moves a count by",
+            "moves a cost, a power or a time by",
+            "which",
+            "note",
             "path",
         ),
         [
@@ -56,15 +59,48 @@ def workbook(content: ReportContent, timestamp: int | None = None) -> bytes:
                 r.url,
                 r.as_of,
                 r.moves,
+                r.moves_other,
+                r.other,
+                r.note,
                 r.path,
             )
             for r in content.inputs
         ],
     )
+    exact = ("number", "value", "kind", "weak", "source", "url", "as of", "a tenth less moves", "by", "path")
+    _sheet(book, "exact numbers", exact, list(_exact(content)))
+    _sheet(book, "validation", _VALIDATION, list(_scored(content)))
     when = datetime.fromtimestamp(timestamp, UTC) if timestamp is not None else EARLIEST
     book.properties.creator = f"Chip Parity {content.identity.version}"
     book.properties.title = content.title
     return _stable(book, max(when, EARLIEST))
+
+
+_VALIDATION = (
+    "job kind",
+    "row",
+    "what",
+    "measure",
+    "measured",
+    "predicted",
+    "low (80 %)",
+    "high (80 %)",
+    "error",
+    "held",
+)
+
+
+def _exact(content: ReportContent) -> Iterator[Row]:
+    for r in content.exact:
+        yield r.name, r.value, r.kind, "†" if r.weak else "", r.source, r.url, r.as_of, r.of, r.moves, r.path
+
+
+def _scored(content: ReportContent) -> Iterator[Row]:
+    """Hits and misses, row by row."""
+    for record in content.validation:
+        for r in record.rows:
+            held = "hit" if r.held else "miss"
+            yield record.kind, r.case, r.what, r.metric, r.measured, r.predicted, r.low, r.high, r.error, held
 
 
 def plain_workbook(tables: Mapping[str, pd.DataFrame]) -> bytes:

@@ -92,6 +92,10 @@ def show(catalogue: Catalogue, id: str, sources: bool) -> Iterator[Listing]:
         yield values(document, f"{SHELVES[kind].noun} {document.id}: {document.name}")
         if sources:
             yield from source_lists(document)
+        if sources and isinstance(document, ChipProfile):  # how well its kernels do, and where that is from
+            kernels = catalogue.document("kernels", document.kernels)
+            yield values(kernels, f"{SHELVES['kernels'].noun} {kernels.id}: {kernels.name}")
+            yield from source_lists(kernels)
 
 
 def values(document: Document, title: str) -> Listing:

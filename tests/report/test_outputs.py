@@ -82,7 +82,7 @@ def test_run_file_vouches_for_the_others(twice: tuple[Path, Path]) -> None:
 def test_workbook_holds_numbers_and_no_formulas() -> None:
     content = example("=cmd()", "+H100", jobs=(JOBS[2],))
     book = load_workbook(io.BytesIO(workbook(content)))
-    assert book.sheetnames == ["answers", "jobs", "costs", "inputs"]
+    assert book.sheetnames == ["answers", "jobs", "costs", "inputs", "exact numbers", "validation"]
     row = [cell.value for cell in book["answers"][2]]
     assert row[0] == "Chat on V3"
     assert row[5] == pytest.approx(13_900)
