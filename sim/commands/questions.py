@@ -19,6 +19,7 @@ from sim.commands.common import (
     Seed,
     ServingJob,
     catalogue,
+    draws_option,
     folder,
     number_option,
 )
@@ -95,6 +96,8 @@ def layout(
         str | None, typer.Option(help="best, bf16, fp8 or fp4, instead of the recipe's own.")
     ] = None,
     top: Annotated[int, typer.Option(min=1, max=100, help="Layouts to show.")] = 8,
+    draws: Annotated[int, draws_option("Worlds in which the best are timed again.")] = 256,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 1,
     json: Json = False,
     trace: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a step of the best layout for Perfetto.")
@@ -105,7 +108,7 @@ def layout(
     """Find the best parallel layouts of a training job, and say what does not fit and why."""
     from sim.views.layout import LayoutRequest, show_layouts
 
-    request = LayoutRequest(model, system, chips, recipe, precision, top)
+    request = LayoutRequest(model, system, chips, recipe, precision, top, draws, seed)
     show_layouts(catalogue(profiles), request, sys.stdout, as_json=json, out=out, trace=trace)
 
 

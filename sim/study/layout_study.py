@@ -21,6 +21,7 @@ from sim.profiles.workload import TrainingPrecision, TrainingRecipe
 from sim.quantity import Quantity
 from sim.report.content import Interval, RunIdentity
 from sim.resolve import MEDIAN, World, resolve_chip, resolve_network, resolve_training
+from sim.study.convergence import ends_error
 from sim.study.question import DOCUMENTATION
 from sim.study.summary.report import inputs_hash
 from sim.study.summary.statistics import interval
@@ -145,6 +146,8 @@ class LayoutStudy:
         Layouts that are legal and fit, all of which were timed.
     refused : dict
         Layouts or families of layouts turned away, by reason, most frequent first.
+    ends_error : float
+        How well the ends of the interval of the best layout's step are known, as a share of the median [1].
     """
 
     question: LayoutQuestion
@@ -152,6 +155,7 @@ class LayoutStudy:
     rows: tuple[LayoutRow, ...]
     considered: int
     refused: dict[str, int]
+    ends_error: float
     identity: RunIdentity
 
     @property
@@ -261,7 +265,7 @@ def study_layouts(
     refused = dict(sorted(found.rejected.items(), key=lambda item: -item[1]))
     files = catalogue.files_read
     identity = RunIdentity(version("chip-parity"), command, seed, draws, 0, inputs_hash(files), files)
-    return LayoutStudy(question, job, rows, found.considered, refused, identity)
+    return LayoutStudy(question, job, rows, found.considered, refused, ends_error(spread[:1]), identity)
 
 
 @dataclass(frozen=True, slots=True)

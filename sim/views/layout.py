@@ -15,6 +15,7 @@ from sim.report.outputs import write_all
 from sim.report.trace import chrome_trace, pipeline_process
 from sim.study.layout_study import LayoutRow, LayoutStudy, load_layout_question, study_layouts
 from sim.views.listing import Listing
+from sim.views.obtained import obtained
 from sim.views.output import View, Wanted, check_file, command_line, json_text, picture_files, show
 
 DRAWN = 3  # layouts in the picture
@@ -31,6 +32,8 @@ class LayoutRequest:
     recipe: str | None = None
     precision: str | None = None
     top: int = 8
+    draws: int = 256
+    seed: int = 1
 
     @property
     def command(self) -> str:
@@ -49,7 +52,9 @@ def find_layouts(catalogue: Catalogue, request: LayoutRequest) -> LayoutStudy:
     question = load_layout_question(
         catalogue, request.model, request.system, request.chips, request.recipe, request.precision
     )
-    return study_layouts(catalogue, question, top=request.top, command=request.command)
+    return study_layouts(
+        catalogue, question, top=request.top, draws=request.draws, seed=request.seed, command=request.command
+    )
 
 
 def show_layouts(
@@ -64,12 +69,23 @@ def show_layouts(
     """Find layouts, and write a step of the best one; errors as of :func:`sim.views.output.show`."""
     if trace is not None:
         check_file(trace, "--trace")
-    view = View(layouts_json, layout_tables, layout_files)
+    view = View(layouts_json, layout_tables, layout_files, headline)
     study = show(to, Wanted(as_json, out), lambda: find_layouts(catalogue, request), view)
     if trace is not None:
         write_all(trace.parent, {trace.name: step_trace(study)})
         if not as_json:
             print(f"wrote {trace}", file=to)
+
+
+def headline(study: LayoutStudy) -> Iterator[str]:
+    """The best layout in a line, and how well its step is known."""
+    best, question, run = study.rows[0], study.question, study.identity
+    spread = f"{duration(best.spread_s.p05)} to {duration(best.spread_s.p95)}"
+    yield (
+        f"{question.model.name} on {question.chips:,} {question.chip.name}: a step takes {duration(best.step_s)} ({spread}), "
+        f"{number(best.tokens_per_s)} tokens/s, MFU {percent(best.mfu)}, as {best.words}."
+    )
+    yield obtained(run.draws, run.seed, study.ends_error)
 
 
 # --- files -------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from sim.profiles.catalogue import Catalogue
-from sim.report.numbers import bounds, finite, number, percent
+from sim.report.numbers import aligned, bounds, finite, number, percent
 from sim.report.wording import view_name
 from sim.study.money.hour import VIEWS as HEADLINE
 from sim.study.money.hour import HourAnswer, HourQuestion, answer_hour
@@ -102,16 +102,20 @@ def _notes(answer: HourAnswer) -> list[str]:
 
 
 def _blocks(answer: HourAnswer) -> Listing:
+    views = ("acquisition", "amortised")
+    parts = {
+        view: {name: usd for name, usd in answer.blocks.get(view, {}).items() if usd != 0.0} for view in views
+    }
+    sums = {view: sum(found.values()) for view, found in parts.items() if found}
+    known = {view: whole for view, whole in sums.items() if not math.isnan(whole)}
+    least = min(known.values(), default=math.nan)  # all numbers have the decimals that this one needs
     rows = []
-    for view in ("acquisition", "amortised"):
-        parts = {name: usd for name, usd in answer.blocks.get(view, {}).items() if usd != 0.0}
-        whole = sum(parts.values())
-        if math.isnan(whole):
-            continue
-        rows += [
-            (view_name(view), name, number(usd), percent(usd / whole), bounds(answer.ranges[view][name]))
-            for name, usd in parts.items()
-        ]
+    for view, whole in known.items():
+        for name, usd in parts[view].items():
+            spread = answer.ranges[view][name]
+            ends = f"{aligned(spread.p05, least)} to {aligned(spread.p95, least)}"
+            rows.append((view_name(view), name, aligned(usd, least), percent(usd / whole), ends))
+        rows.append((view_name(view), "all", aligned(whole, least), "100 %", ""))
     note = "Blocks add up to the median of the sum; the interval is that of the block by itself."
     return Listing("the same by block", ("view", "block", "median", "share", "90 % interval"), rows, [note])
 
