@@ -58,8 +58,13 @@ def test_a_date_outside_the_horizon_is_told_by_its_shares() -> None:
 
 
 def test_a_shift_of_dates_says_its_side_once() -> None:
-    a, b = (Headline("d", "run", "date", "date", np.full(4, year)) for year in (2026.0, 2026.5))
-    assert difference(a, b) == ("6.0 months earlier", "6.0 to 6.0 months earlier")
+    a, b, c = (
+        Headline("d", "run", "date", "date", np.array(years))
+        for years in ([2026.0, 2026.0], [2026.5, 2026.5], [2026.25, 2026.75])
+    )
+    assert difference(a, b) == ("6.0 months earlier", "")
+    # 3 and 9 months apart: 5 and 95 % lie a twentieth of the way in.
+    assert difference(a, c) == ("6.0 months earlier", "8.7 to 3.3 months earlier")
 
 
 def test_shares_are_per_cent_and_things_are_counted() -> None:

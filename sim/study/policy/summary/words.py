@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -99,29 +99,23 @@ def outcome_text(headline: Headline, value: float) -> str:
 
 
 def difference(a: Headline, b: Headline) -> tuple[str, str]:
-    """A against B in the same draws: median and 90 % interval, as text."""
-    if a.kind == "date":
-        found = interval(12.0 * gap(a.values, b.values))
-        if found == Interval(0.0, 0.0, 0.0, 0.0, 0.0):
-            return "none", ""
-        low, high = _months(found.p05), _months(found.p95)
-        unit = next(
-            (f" months {side}" for side in ("later", "earlier") if low.endswith(f"months {side}")), ""
-        )
-        if unit and high.endswith(unit):
-            low = low.removesuffix(unit)
-        return _months(found.p50), f"{low} to {high}"
-    if a.kind == "money" or np.median(b.values) == 0.0:
-        found = interval(gap(a.values, b.values))
-        if found == Interval(0.0, 0.0, 0.0, 0.0, 0.0):
-            return "none", ""
-        return _signed(found.p50), f"{_signed(found.p05)} to {_signed(found.p95)}"
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(a.values == b.values, 0.0, a.values / b.values - 1.0)
-    found = interval(share)
+    """A against B in the same draws: median and 90 % interval, as text; no interval where the draws agree."""
+    values, told = _apart(a, b)
+    found = interval(values)
     if found == Interval(0.0, 0.0, 0.0, 0.0, 0.0):
         return "none", ""
-    return _change(found.p50), _span(_change(found.p05), _change(found.p95))
+    low, middle, high = (told(x) for x in (found.p05, found.p50, found.p95))
+    return middle, "" if low == middle == high else _span(low, high)
+
+
+def _apart(a: Headline, b: Headline) -> tuple[NDArray[np.float64], Callable[[float], str]]:
+    """By how much two sides differ in every draw, and how that is written: months, an amount, or a share."""
+    if a.kind == "date":
+        return 12.0 * gap(a.values, b.values), _months
+    if a.kind == "money" or np.median(b.values) == 0.0:
+        return gap(a.values, b.values), _signed
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(a.values == b.values, 0.0, a.values / b.values - 1.0), _change
 
 
 def _span(low: str, high: str) -> str:
