@@ -32,8 +32,10 @@ def equal(
     scenario: Scenario,
     metric: Annotated[
         list[str] | None,
-        typer.Option(help="tpp, bf16, fp8, fp4, int8, bandwidth, capacity, purchase, rent, work, date, cost, power or energy; "
-                     "several may be given, all when left out."),
+        typer.Option(
+            help="tpp, bf16, fp8, fp4, int8, bandwidth, capacity, purchase, rent, work, date, cost, power or energy; "
+            "several may be given, all when left out."
+        ),
     ] = None,
     job: Annotated[list[str] | None, typer.Option(metavar="ID", help="Only these jobs.")] = None,
     view: View = CostView.amortised,

@@ -61,7 +61,9 @@ def tipping_points(
         found = np.split(respond(np.concatenate(rows)), len(near))
         for index, tip, part in zip(near, tips, found, strict=True):
             guesses[index] = _scaled(guesses[index], tip, _median(part))
-    return [tipping_point(GRID, guess, line) if index in near else None for index, guess in enumerate(guesses)]
+    return [
+        tipping_point(GRID, guess, line) if index in near else None for index, guess in enumerate(guesses)
+    ]
 
 
 def medians_at(

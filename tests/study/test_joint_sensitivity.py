@@ -48,7 +48,9 @@ def test_cases_are_looked_at_one_by_one_however_rare() -> None:
         return 10.0 + 20.0 * (np.asarray(named.quantity.quantile(p[:, 0])) == 2) + p[:, 1]
 
     medians = _by_case(respond, named, 0, probabilities)
-    assert medians == pytest.approx({"a": 10.5, "b": 10.5, "c": 30.5}, abs=0.02)  # the other input is uniform on 0 to 1
+    assert medians == pytest.approx(
+        {"a": 10.5, "b": 10.5, "c": 30.5}, abs=0.02
+    )  # the other input is uniform on 0 to 1
     assert case_tip(named, medians, 20.0, usual=False).words == "flips at c"
     assert case_tip(named, dict.fromkeys("abc", 10.0), 20.0, usual=False).words == "does not flip in any case"
 

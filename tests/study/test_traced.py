@@ -45,7 +45,9 @@ def test_lengths_and_burstiness_are_those_of_the_trace(tmp_path, where):
     paths = [q.path for q in question.inputs]
     assert not [path for path in paths if "#input" in path or "#burstiness" in path]
     # A draw of the stated lengths, as another job may have, does not touch those of the trace.
-    job = run_serving(plan_serving(question.b, task), World({"workloads/chat#input.median": np.array([9e4])})).job
+    job = run_serving(
+        plan_serving(question.b, task), World({"workloads/chat#input.median": np.array([9e4])})
+    ).job
     assert float(job.traffic.prompt.mean) == pytest.approx(1000.0)
     assert float(job.traffic.output.mean) == pytest.approx(100.0)
     assert job.traffic.burstiness == pytest.approx(np.sqrt(18 / 11) / 2)
