@@ -61,11 +61,7 @@ def _other_regions(catalogue: Catalogue, side: Side) -> str:
         return ""
     regions = (catalogue.region(id) for id in catalogue.ids("regions"))
     others = [each.id for each in regions if each.country == side.region.country and _imports(each)]
-    return (
-        f", at the prices of chips made there; {', '.join(others)} have those of imported ones"
-        if others
-        else ""
-    )
+    return f", without duty or premium; {', '.join(others)} have one" if others else ""
 
 
 def _imports(region: Region) -> bool:

@@ -191,7 +191,7 @@ def _cells(each: EqualCount) -> tuple[str, str]:
 
 def _share(found: EqualAnswer, each: EqualCount) -> str:
     share = each.at_least(found.question.b.choice.chips)
-    return "" if math.isnan(share) else whole_percent(share)
+    return "" if math.isnan(share) else ">99 %" if 0.995 <= share < 1.0 else whole_percent(share)
 
 
 def verdict(found: EqualAnswer) -> str:

@@ -82,8 +82,8 @@ def headline(study: LayoutStudy) -> Iterator[str]:
     best, question, run = study.rows[0], study.question, study.identity
     spread = f"{duration(best.spread_s.p05)} to {duration(best.spread_s.p95)}"
     yield (
-        f"{question.model.name} on {question.chips:,} {question.chip.name}: a step takes {duration(best.step_s)} ({spread}), "
-        f"{number(best.tokens_per_s)} tokens/s, MFU {percent(best.mfu)}, as {best.words}."
+        f"{question.model.name} on {question.chips:,} {question.chip.name}: a step takes {duration(best.step_s)} "
+        f"({spread}), {number(best.tokens_per_s)} tokens/s, MFU {percent(best.mfu)}, as {best.words}."
     )
     yield obtained(run.draws, run.seed, study.ends_error)
 

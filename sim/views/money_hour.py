@@ -113,9 +113,9 @@ def _blocks(answer: HourAnswer) -> Listing:
     for view, whole in known.items():
         for name, usd in parts[view].items():
             spread = answer.ranges[view][name]
-            ends = f"{aligned(spread.p05, least)} to {aligned(spread.p95, least)}"
-            rows.append((view_name(view), name, aligned(usd, least), percent(usd / whole), ends))
-        rows.append((view_name(view), "all", aligned(whole, least), "100 %", ""))
+            ends = f"{aligned(spread.p05, least, 4)} to {aligned(spread.p95, least, 4)}"
+            rows.append((view_name(view), name, aligned(usd, least, 4), percent(usd / whole), ends))
+        rows.append((view_name(view), "all", aligned(whole, least, 4), "100 %", ""))
     note = "Blocks add up to the median of the sum; the interval is that of the block by itself."
     return Listing("the same by block", ("view", "block", "median", "share", "90 % interval"), rows, [note])
 
