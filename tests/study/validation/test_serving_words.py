@@ -104,10 +104,13 @@ def test_tokens_per_step_need_as_many_drafts(known):
 
 def test_rates_are_per_chip_of_what_is_deployed(known):
     """A layout of 16 ranks on "1 chip" would have 16 times the rate of a chip; instances follow from the chips."""
-    one = asked(known, SATURATED)
-    assert asked(known, SATURATED, d_tp="16").predicted < one.predicted
-    assert "needs 16 chips, n_chips says 1" in asked(known, SATURATED, d_tp="16").note
-    assert asked(known, SATURATED, n_chips="8", d_instances="").predicted == pytest.approx(one.predicted)
+    long = {"n_requests": "1000000"}
+    one = asked(known, SATURATED, **long)
+    wide = asked(known, SATURATED, **long, d_tp="16")
+    assert wide.predicted < one.predicted
+    assert "needs 16 chips, n_chips says 1" in wide.note
+    many = asked(known, SATURATED, **long, n_chips="8", d_instances="")
+    assert many.predicted == pytest.approx(one.predicted, rel=1e-3)
 
 
 def test_chips_are_those_of_the_layout_where_none_are_counted(known):
