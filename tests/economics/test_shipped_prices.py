@@ -1,6 +1,7 @@
 """The regions, rents and workloads that come with the package: they load, and say what their sources say."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -125,7 +126,37 @@ def owner_error(system: str, column: int, at: Literal["value", "low", "high"] = 
     return float(per_hour) / PUBLISHED[system][column] - 1.0
 
 
-def test_owner_cost_from_the_shipped_files_is_that_of_inferencex():
+# Rows that miss the 10 % that we aim at, as docs/money.md tells them: relative error in per cent.
+MISSED = {
+    ("mi355x-8", 0): 25,
+    ("hgx-h100-8", 0): 22,
+    ("hgx-h200-8", 0): 16,
+    ("gb200-nvl72", 1): -15,
+}
+
+
+def test_owner_cost_misses_inferencex_where_the_page_says():
+    errors = {(s, column): owner_error(s, column) for s in PUBLISHED for column in (0, 1)}
+    assert {key for key, error in errors.items() if abs(error) >= 0.10} == set(MISSED)
+    page = (Path(__file__).parents[2] / "docs" / "money.md").read_text(encoding="utf-8")
+    assert f"missed in {len(MISSED)} of {len(errors)} rows" in page
+    for (system, column), percent in MISSED.items():
+        assert 100 * errors[system, column] == pytest.approx(percent, abs=1.0)
+        published = PUBLISHED[system][column]
+        said = f"| {published:.2f} | {published * (1 + errors[system, column]):.2f} |"
+        assert said in page, (system, column)
+
+
+def test_both_owners_pay_the_same_for_hardware_and_that_is_why():
+    # Published, the cloud's hour is 23 to 30 % above the large operator's for H100, H200 and GB200; ours is 10 to 11 %.
+    for system in ("hgx-h100-8", "hgx-h200-8", "gb200-nvl72"):
+        large, cloud = PUBLISHED[system]
+        ours = cloud * (1 + owner_error(system, 1)) / (large * (1 + owner_error(system, 0)))
+        assert cloud / large > 1.23
+        assert 1.08 < ours < 1.13
+
+
+def test_owner_cost_from_the_shipped_files_is_near_that_of_inferencex():
     errors = {(s, column): owner_error(s, column) for s in PUBLISHED for column in (0, 1)}
     sizes = np.abs(list(errors.values()))
     # The medians: 5.8 % off in the median, 10 of 14 within 10 %, the worst MI355X of the large operator (25 %).
