@@ -22,6 +22,7 @@ from sim.study.run import ScenarioRun, run_scenario
 from sim.study.summary import sensitivity as sensitivity_module
 from sim.study.summary.sensitivity import Swings
 from sim.study.summary.statistics import interval
+from sim.study.sweep.block import piece
 from sim.study.sweep.grid import axis
 from sim.views.sweep import SweepRequest, sweep, wide
 
@@ -148,6 +149,23 @@ def test_a_point_of_a_sweep_is_the_scenario_with_that_value(home: Path) -> None:
     assert counts(table[table["point"] == 1]) == {
         each.job: interval(each.count) for each in answers if each.count is not None
     }
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("2.4 TB/s", "2.0 TB/s"), ("strength: 0.9", "strength: 0.5"), ("weight: 0.7}", "weight: 0.8}")],
+)
+def test_a_changed_group_or_case_is_computed_anew(home: Path, before: str, after: str) -> None:
+    """What a sweep keeps goes by everything the results follow from, groups and cases among it."""
+    text = SCENARIO.replace(before, after)
+    text = text.replace("weight: 0.3", "weight: 0.2") if "weight" in before else text
+    keys = []
+    for said in (SCENARIO, text):
+        (home / "same.yaml").write_text(said)
+        question = load_question(catalogue(home), home / "same.yaml")
+        keys.append(piece(question, 1, [quantity.path for quantity in question.inputs], SEED).key)
+    (home / "same.yaml").write_text(SCENARIO)
+    assert keys[0] != keys[1]
 
 
 def counts(table: pd.DataFrame) -> dict[str, Interval]:

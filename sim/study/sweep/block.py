@@ -139,6 +139,8 @@ def piece(question: Question, job: int, order: Sequence[str], seed: int) -> Piec
             task.job,
             task.model,
             task.workload,
+            question.ties,
+            question.choices,
             columns,
             len(place),
             seed,
