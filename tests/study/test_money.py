@@ -284,4 +284,6 @@ def test_where_nothing_is_served_a_request_has_no_finite_price():
         assert np.isfinite(usd[~idle]).all()
     # A request is its computed prompt and its answer, each at what a million of them cost.
     parts = costs.mix.missed * total(costs.miss["rental"]) + costs.mix.output * total(costs.output["rental"])
-    np.testing.assert_allclose(np.asarray(parts)[~idle] / 1e6, np.asarray(total(costs.request["rental"]))[~idle])
+    np.testing.assert_allclose(
+        np.asarray(parts)[~idle] / 1e6, np.asarray(total(costs.request["rental"]))[~idle]
+    )
