@@ -13,10 +13,13 @@ from sim.resolve import MEDIAN
 from sim.study.answer import prepare
 from sim.study.capacity_question import load_capacity_question
 from sim.study.capacity_study import CapacityStudy, study_capacity
+from sim.study.equal_study import equal_answer
 from sim.study.metrics import OF_A_RUN, UNITS, Metrics, metric, metrics
 from sim.study.money.question import Options, scenario_money
 from sim.study.money.study import answer_money
+from sim.study.summary.tables import summary_table
 from sim.views.capacity import capacity_csv
+from sim.views.equal import _table
 from sim.views.money import cost_csv
 
 PAGE = Path(__file__).parents[2] / "docs" / "tables.md"
@@ -24,18 +27,14 @@ KEYS = ["cluster", "metric", "unit", "statistic"]
 VIEWS = ("_rental", "_acquisition", "_amortised")
 
 
-def of_jobs() -> dict[str, Metrics]:
+@pytest.fixture(scope="module")
+def jobs() -> dict[str, Metrics]:
     question = load("h20_vs_h800").question
     found = {}
     for task in question.tasks:
         study = prepare(question, task)
         found[task.job.id] = metrics(question, study, study.answer(MEDIAN), 1)
     return found
-
-
-@pytest.fixture(scope="module")
-def jobs() -> dict[str, Metrics]:
-    return of_jobs()
 
 
 def stem(name: str) -> str:
@@ -89,3 +88,16 @@ def test_cost_and_capacity_join(tables: dict[str, pd.DataFrame]) -> None:
     both = tables["cost"].merge(tables["capacity"], on=["job", *KEYS])
     assert set(both["metric"].map(stem)) == {"cost", "input_cost", "hit_cost", "decode_cost"}
     pd.testing.assert_series_equal(both["value_x"], both["value_y"], check_names=False)
+
+
+def test_counts_join_with_the_results_of_a_run() -> None:
+    question = load("h20_vs_h800").question
+    found = equal_answer(question, metrics=("work", "cost", "energy"), jobs=("chat",), draws=32, seed=1)
+    table = _table(found)
+    task = next(each for each in question.tasks if each.job.id == "chat")
+    study = prepare(question, task)
+    results = metrics(question, study, study.answer(question.drawn(32, 1)), 32)
+    long = summary_table(question, [("chat", results)]).query("statistic == 'p50'")
+    both = table.merge(long, on=["scenario", "job", "cluster", "label", "metric", "unit"])
+    assert list(both["metric"]) == ["equal_count", "equal_cost", "equal_energy"]
+    pd.testing.assert_series_equal(both["p50"], both["value"], check_names=False)
