@@ -62,6 +62,8 @@ def changes(one: Question, other: Question, draws: int, seed: int) -> list[Chang
     ------
     InputError
         When they have no job in common, or one of them has no answer.
+    RuntimeError
+        When our own code fails.
     """
     order = [quantity.path for quantity in one.inputs]
     order += [quantity.path for quantity in other.inputs if quantity.path not in set(order)]
@@ -90,6 +92,8 @@ def _draws(work: Piece, draws: int) -> Metrics:
     blocks = compute(work, range(blocks_for(draws)))
     for block in blocks:
         if isinstance(block, Refused):
+            if block.trace:  # a mistake of ours is none of the user
+                raise RuntimeError(f"{block.reason}\n{block.trace}")
             raise InputError([Problem(f"{work.question.scenario.id}: {block.reason}")])
     known = [block for block in blocks if not isinstance(block, Refused)]
     return {key: np.concatenate([block[key] for block in known])[:draws] for key in known[0]}

@@ -5,9 +5,11 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from sim.notebook import load
 from sim.report.numbers import MINUS
-from sim.study.compare import Change, table_of
+from sim.study.compare import Change, changes, table_of
 from sim.study.metrics import metric
+from sim.study.sweep.block import Refused
 from sim.views.compare import Compared, _listings
 
 
@@ -40,3 +42,11 @@ def test_the_change_is_that_of_the_medians_shown(found: Compared) -> None:
     assert (row["one"], row["other"], row["change of the median"]) == ("10.0", "11.0", "+10 %")
     # 5th and 95th of -45, -40, -10, +0.5, +10 %: a fifth of the way from -45 to -40, and four fifths from 0.5 to 10.
     assert row["change in a draw: 90 % interval"] == f"{MINUS}44 % to +8.1 %"
+
+
+def test_a_mistake_of_ours_is_not_put_down_to_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = Refused("internal error, NameError: x", "Traceback (most recent call last): ...")
+    monkeypatch.setattr("sim.study.compare.compute", lambda work, blocks: [refused for _ in blocks])
+    question = load("h20_vs_h800").question
+    with pytest.raises(RuntimeError, match="NameError: x"):
+        changes(question, question, 32, 1)
