@@ -37,6 +37,7 @@ from sim.report.content import ClusterContent, JobContent, JobSide, ReportConten
 from sim.report.numbers import aligned, bounds, duration, number, percent
 
 TERMS = 9  # rows of a breakdown, besides what is put together
+FAR = 1.4  # times the 95th percentile: end of the axis of days
 PAIR = 0.243  # inch: a row with one bar of each cluster
 
 
@@ -208,14 +209,15 @@ def wall_time(content: ReportContent, job: JobContent, width: float = HALF) -> F
     """How long the run takes on both clusters: the distribution over draws, and its intervals."""
     sides = [(c, s) for c, s in zip(content.clusters, (job.a, job.b), strict=True) if s.wall_days is not None]
     claim = wall_time_claim(job, *content.clusters)
+    top = 1.05 * max(_far(side) for _, side in sides)
     subtitle = "Days, stops included, over all draws. Bars: 50 % and 90 % interval."
+    beyond = sum(days > top for _, side in sides for days in side.wall_days_samples)
+    if beyond:
+        subtitle += f" {beyond} {'draw lies' if beyond == 1 else 'draws lie'} beyond the axis."
     if any(side.wall_days_chance for _, side in sides):
         subtitle += " Grey: 90 % by chance of the stops alone."
     row = 0.72
     picture = frame(content.identity, width, row * len(sides) + 0.31, claim, subtitle)
-    highs = [max(np.quantile(s.wall_days_samples, 0.995), s.wall_days.p95) if len(s.wall_days_samples) else s.wall_days.p95
-             for _, s in sides if s.wall_days]  # fmt: skip
-    top = 1.05 * float(max(highs))
     for i, (cluster, side) in enumerate(sides):
         bottom = 0.31 + row * (len(sides) - 1 - i)
         axes = picture.axes(0.06, bottom, width - 0.06, bottom + row - 0.04)
@@ -236,6 +238,13 @@ def wall_time(content: ReportContent, job: JobContent, width: float = HALF) -> F
         if s.wall_days
     )
     return described(picture.figure, f"{claim}. {alt}.")
+
+
+def _far(side: JobSide) -> float:
+    """Days to show: all but the longest half per cent of the draws, and not far beyond the 95th percentile."""
+    assert side.wall_days is not None
+    samples = side.wall_days_samples or [side.wall_days.p95]
+    return float(min(max(np.quantile(samples, 0.995), side.wall_days.p95), FAR * side.wall_days.p95))
 
 
 def _distribution(axes: Axes, cluster: ClusterContent, side: JobSide, top: float) -> None:

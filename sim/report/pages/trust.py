@@ -11,16 +11,23 @@ from sim.report.numbers import number, percent
 from sim.report.pages.cells import Data, event_row
 from sim.report.wording import capital
 
+LARGEST = 5  # misses named beside the charts
+
 
 def trust_data(record: ValidationRecord) -> Data:
     kind = slug(record.kind)
+    rows = sorted(record.rows, key=_miss)
     return {
         "kind": capital(record.kind),
         "lead": " ".join(filter(None, [coverage_words(record), record.note, independent_words(record)])),
         "scatter": f"validation-{kind}",
         "error": f"validation-error-{kind}",
-        "worst": [[case, percent(error, sign=True), cause] for case, error, cause in record.worst],
-        "rows": [_scored(row) for row in sorted(record.rows, key=_miss)],
+        # Where every row is listed, the largest misses stand beside the charts instead.
+        "worst": []
+        if rows
+        else [[case, percent(error, sign=True), cause] for case, error, cause in record.worst],
+        "largest": [[percent(row.error, sign=True), f"{row.what}: {row.case}"] for row in rows[:LARGEST]],
+        "rows": [_scored(row) for row in rows],
     }
 
 
