@@ -103,7 +103,8 @@ def test_the_chosen_unit_is_the_best_and_the_events_come_near(study):
 
 def test_files_and_record(study):
     files = capacity_files(study)
-    assert set(files) == {"capacity.json", "frontier.csv", "frontier.png", "frontier.svg"}
+    names = {"capacity.json", "capacity.csv", "frontier.csv", "frontier.png", "frontier.svg"}
+    assert set(files) == names
     record = json.loads(files["capacity.json"])
     assert record["question"]["job"] == "talk"
     assert record["purchase_units"] == whole_units(study)
