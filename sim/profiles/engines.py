@@ -4,11 +4,38 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sim.profiles.fields import Bytes, Document, Ratio, Seconds, Share, Tokens
+from pydantic import Field
+
+from sim.profiles.fields import Bytes, Document, Ratio, Record, Seconds, Share, Tokens
 from sim.profiles.stacks import ServingKernels
 
 Class = str
-"""A value of a column, or `any`; `value/family` for one chip family, `value/moe` for mixtures of experts."""
+"""A value of a column, or `any`; `value/family` for one chip family, `value/moe` or `value/dense` for one kind of model,
+`value/family/moe` for both; `@YYYY-MM` after any of them for software up to that month."""
+
+
+class EngineLevels(Record):
+    """How far the levels of engines differ at the same description."""
+
+    spread: float
+    """Standard deviation of the logarithm of speed between engines, chip families and models."""
+    runs_alike: float
+    """Calibrate runs that tell the level of one as well as all others do."""
+    runs: dict[str, float] = Field(default_factory=dict)
+    """Calibrate runs by "engine/family/model"."""
+
+
+class SoftwarePace(Record):
+    """How fast engines become faster, in the months of which anything is known."""
+
+    yearly: Ratio
+    """Logarithm of speed a year."""
+    first: str
+    """First month of the data; older software counts as of this month."""
+    last: str
+    """Last month."""
+    reference: dict[str, str]
+    """Mean month of the calibrate runs, by chip family; families that are not listed have no pace."""
 
 
 class EngineRules(Document):
@@ -48,10 +75,22 @@ class EngineRules(Document):
     """Speed of the expert products over that of the chip's best kernels."""
     engine_speed: dict[Class, Ratio]
     """Speed of everything over that of the engine the chip's kernels were measured in."""
+    software_pace: SoftwarePace | None = None
+    """Decoding of mixtures of experts over time."""
     small_kernels: ServingKernels
     """Memory traffic between the matrix products, of all engines."""
     max_batch: dict[Class, Ratio]
     """Sequences per rank the engine admits where the row does not say."""
+    pool_batch: dict[Class, Ratio] = Field(default_factory=dict)
+    """The same in pools that only decode, where it is not that of engines as installed."""
+    requests_sent: dict[str, dict[int, int]] = Field(default_factory=dict)
+    """Requests of a saturated run that does not say, by engine and `source_kind`, then by the most tokens of a request."""
+    host_layer: dict[Class, Seconds] = Field(default_factory=dict)
+    """Host time to launch the kernels of a layer where a decode step is not replayed as one graph; `eager` for runs that
+    say so in `overlap`."""
+    cache_format: dict[str, str] = Field(default_factory=dict)
+    """Number format of the cache where the row does not say and its weights have 8 bits or less, by engine and
+    `source_kind`."""
     chunk: dict[Class, Tokens]
     """Prompt tokens per rank and pass where the row does not say."""
     memory_use: dict[Class, Share]
@@ -65,3 +104,5 @@ class EngineRules(Document):
     model_error: dict[str, float]
     """Standard deviation of log(predicted / measured) that no listed input explains, by what is measured; other entries
     are factors on it."""
+    engine_levels: EngineLevels | None = None
+    """How far the levels of engine, chip family and model differ beyond that; left out: not at all."""

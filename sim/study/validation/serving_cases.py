@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from sim.serving.job import STORED_BYTES, Engine, ServingJob, Targets, Traffic, 
 from sim.serving.traffic import LengthDistribution
 from sim.study.serving import with_host_memory
 from sim.study.validation.scores import CannotPredict, Case
-from sim.study.validation.serving_words import chip_of, filled, tidied
+from sim.study.validation.serving_words import Filled, chip_of, filled, tidied
 from sim.study.validation.training_cases import system_of
 
 QUANTITIES = (
@@ -42,6 +43,7 @@ LIMITS = {  # columns that count something: least and most that can be meant
     "d_pp": (1, 1e4),
 }  # fmt: skip
 DTYPES = ("weights_dtype", "nonexpert_dtype", "compute_dtype", "kv_dtype")
+_MONTH = re.compile(r"\d{4}-\d{2}$")
 _ARITHMETIC = {"w4a8": "int8", "int4": "bf16"}
 _INSTEAD = {"int8": ("fp8",)}  # arithmetic in place of one that the chip has no units for; else 16-bit
 _EIGHT_BIT = ("fp8", "int8", "fp4", "w4a8")
@@ -105,11 +107,51 @@ class ServingSetting:
         """What the table has for a value of its column, on this chip family."""
         table = getattr(self.rules, name)
         kind = "moe" if self.model.shape.moe is not None else "dense"
-        keys = (f"{value}/{self.chip.family}", f"{value}/{kind}", value, f"any/{self.chip.family}", "any")
-        for key in keys:
+        family = self.chip.family
+        plain = (
+            f"{value}/{family}/{kind}",
+            f"{value}/{family}",
+            f"{value}/{kind}",
+            value,
+            f"any/{family}",
+            "any",
+        )
+        for key in (*(f"{key}@{month}" for month in self._eras(table) for key in plain), *plain):
             if key in table:
                 return table[key]
         raise CannotPredict(f'{name}: "{value}" is not one of {", ".join(table)}')
+
+    def _eras(self, table: Mapping[str, object]) -> list[str]:
+        """Months up to which entries of a table hold that are not over when the software of the row was made."""
+        date = self.case.text("software_date")[:7]
+        months = sorted({key.partition("@")[2] for key in table if "@" in key})
+        return [month for month in months if _MONTH.match(date) and date <= month]
+
+    def sent(self) -> float:
+        """Requests of a run that ends; NaN where nobody says."""
+        if self.case.text("n_requests"):
+            return self.case.number("n_requests")
+        known = self.rules.requests_sent.get(
+            f"{self.case.text('engine')}/{self.case.text('source_kind')}", {}
+        )
+        tokens = self.case.number("isl", float("nan")) + self.case.number("osl", float("nan"))
+        return next((float(count) for most, count in sorted(known.items()) if tokens <= most), float("nan"))
+
+    @property
+    def paced(self) -> bool:
+        """Whether it matters how old the software is: mixtures of experts that decode, on families with a reference."""
+        pace = self.rules.software_pace
+        known = pace is not None and self.chip.family in pace.reference
+        decodes = self.case.text("phase") != "prefill" and self.case.number("osl", 2.0) > 1.0
+        return known and decodes and self.model.shape.moe is not None
+
+    def years_later(self) -> float | None:
+        """Years of the software after that of the calibrate runs, within the span of the data; None where it has no pace or
+        no date."""
+        pace, date = self.rules.software_pace, self.case.text("software_date")[:7]
+        if pace is None or not self.paced or not _MONTH.match(date):
+            return None
+        return years_between(pace.reference[self.chip.family], min(max(date, pace.first), pace.last))
 
     def chosen(self) -> dict[str, Quantity]:
         """Every number of the engine table that applies to the row."""
@@ -123,6 +165,13 @@ class ServingSetting:
             "expert_popularity", self.case.text("expert_balance") or "unknown"
         )
         found["length_spread"] = self.rule("length_spread", self.case.text("source_kind"))
+        eager = "eager" in self.case.text("overlap")
+        if self.rules.host_layer:
+            found["host_layer"] = self.rule("host_layer", "eager" if eager else engine)
+        if self.years_later() is not None and self.rules.software_pace is not None:
+            found["software_pace"] = self.rules.software_pace.yearly
+        if self.case.text("phase") == "decode" and engine in self.rules.pool_batch:
+            found["max_batch"] = self.rule("pool_batch", engine)
         return found  # type: ignore[return-value]
 
     def inputs(self) -> list[Quantity]:
@@ -131,6 +180,12 @@ class ServingSetting:
         for tier in self.system.tiers:
             found += [tier.efficiency, tier.exchange_efficiency, tier.exchange_floor, tier.latency]
         return [quantity for quantity in found if quantity.is_uncertain]
+
+
+def years_between(first: str, last: str) -> float:
+    """Years from one month to another, both as YYYY-MM."""
+    (year, month), (later, end) = first.split("-"), last.split("-")
+    return int(later) - int(year) + (int(end) - int(month)) / 12.0
 
 
 def check_row(case: Case) -> None:
@@ -170,8 +225,18 @@ def look_up(case: Case, catalogue: Catalogue, rules: EngineRules) -> ServingSett
     if model.architecture is None:
         raise CannotPredict(f"the architecture of {model.name} is not public")
     row = filled(case, case.number("ranks_per_chip", float(chip.silicon.ranks)), model.weights)
+    row = row if row.case.text("kv_dtype") else _cache(row, model, rules)
     system = system_of(chip.id, catalogue, case)
     return ServingSetting(row.case, model, chip, system, rules, catalogue, notes=row.notes)
+
+
+def _cache(row: Filled, model: ModelProfile, rules: EngineRules) -> Filled:
+    """Format of the cache of weights that somebody other than their maker made narrow."""
+    found = rules.cache_format.get(f"{row.case.text('engine')}/{row.case.text('source_kind')}", "")
+    released = model.weights and (model.weights.experts or model.weights.linear)
+    if not found or released not in ("bf16", "fp16") or row.case.text("weights_dtype") not in ("fp8", "fp4"):
+        return row
+    return row.put(f"kv_dtype not published: {found}, as these checkpoints have", kv_dtype=found)
 
 
 def resolve_ranks(setting: ServingSetting, world: World = MEDIAN) -> tuple[Chip, Network]:
@@ -223,7 +288,8 @@ def _engine(setting: ServingSetting, chosen: Mapping[str, Array], world: World) 
         draft_cost=chosen["draft_cost"],
         eager_prefill=chosen["eager_prefill"],
         prefill_spread=chosen["prefill_spread"],
-        speed=chosen["engine_speed"],
+        speed=chosen["engine_speed"]
+        * np.exp(chosen.get("software_pace", 0.0) * (setting.years_later() or 0.0)),
         grouped_speed=chosen["grouped_speed"],
         interleave=setting.rule("interleave", case.text("engine")),  # type: ignore[arg-type]
         max_batch=_per_replica(setting, "max_batch_per_instance", chosen["max_batch"]),

@@ -10,6 +10,7 @@ import numpy as np
 from sim.quantity import Array
 from sim.serving.aggregated import shared_step
 from sim.serving.cluster import ClusterPlan, PoolPlan, simulate
+from sim.serving.iteration import decode_step_time
 from sim.serving.job import UnitShape
 from sim.serving.steady import Balance, aggregated_balance
 from sim.serving.step_costs import decode_costs, prompt_cost, scalar, shared_prompt_token_s
@@ -101,8 +102,21 @@ def open_loop(row: Row) -> Point:
     run = simulate(_instance_plan(middle, one, shape), requests)
     first = float(np.mean(run.ttft_s)) + row.first_token_s
     rate = run.output_tokens_per_s() * row.instances / row.chips
-    value = in_metric(row, rate, float(np.nanmean(run.tpot_s)), first)
+    tpot = float(np.nanmean(run.tpot_s))
+    shift = _other_worlds(row, middle, shape, tpot)
+    value = in_metric(row, rate, tpot * shift, first)
     if row.case.text("metric") == "e2e_ms":
-        value = (float(np.mean(run.e2e_s)) + row.first_token_s) * 1e3
+        value = (float(np.mean(run.e2e_s)) * shift + row.first_token_s) * 1e3
     note = "" if row.case.text("n_requests") else f"n_requests not published: {OPEN_RUN:,} taken"
     return Point(value, one.terms, note)
+
+
+def _other_worlds(row: Row, middle: Row, shape: UnitShape, tpot: float) -> Array:
+    """Decode step of a row in its worlds over that in the one which was played, at the batch that its rate implies [1]."""
+    rate = row.case.number("request_rate_total") / (row.instances * float(shape.dp))
+    batch = np.minimum(np.maximum(rate * row.output * tpot, 0.01), middle.job.engine.max_batch)
+
+    def step(of: Row) -> Array:
+        return decode_step_time(of.job, of.chip, of.network, shape, batch, of.job.traffic.context).total_s
+
+    return step(row) / step(middle)

@@ -16,6 +16,7 @@ from sim.study.validation.scores import CannotPredict, Case
 from sim.study.validation.serving_cases import ServingSetting, prefill_shape, serving_shape
 from sim.study.validation.serving_played import open_loop, played_ttft
 from sim.study.validation.serving_rows import Point, Row, in_metric, resolve_row
+from sim.study.validation.serving_runs import ended
 
 ITERATIONS = 40  # residents of an open loop settle in fewer
 
@@ -227,6 +228,7 @@ def _balance(row: Row) -> tuple[Balance, UnitShape]:
 def _loaded(row: Row, metric: str) -> Point:
     """Clients who always have a request in the system, or more requests than fit."""
     balance, shape = _balance(row)
+    balance = ended(row, balance)
     replicas = row.instances * float(shape.dp)
     rate = balance.requests_per_s * row.output * replicas / row.chips
     if metric in ("ttft_ms", "e2e_ms") and not row.split:

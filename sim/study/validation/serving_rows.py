@@ -22,6 +22,7 @@ from sim.study.validation.serving_cases import (
     resolve_ranks,
     serving_shape,
 )
+from sim.study.validation.serving_runs import launched
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,12 @@ class Row:
         return self.case.number("isl") + self.output * (1.0 if whole else 0.5)
 
     def residents(self, shape: UnitShape, tokens: Array) -> Array:
-        """Sequences of an attention replica: those of all stages, divided by the batches that they take in turn."""
+        """Sequences of an attention replica: those of all stages, divided by the batches that they take in turn; no more
+        than a saturated run sends."""
         job, chip = self._all_stages()
-        return resident_limit(job, chip, shape, tokens) / self.stages
+        fit = resident_limit(job, chip, shape, tokens) / self.stages
+        sent = self.setting.sent() if self.case.text("load_mode") == "saturated" else np.inf
+        return np.fmin(fit, sent / (self.instances * float(shape.dp)))
 
     def _all_stages(self) -> tuple[ServingJob, Chip]:
         """Job and rank with the memory and buffers of the ranks of all stages."""
@@ -129,7 +133,7 @@ def resolve_row(setting: ServingSetting, world: World = MEDIAN) -> Row:
     """The row in a world, or with arrays of draws."""
     chip, network = resolve_ranks(setting, world)
     chosen = setting.chosen()
-    return Row(
+    row = Row(
         setting,
         setting.case,
         resolve_case(setting, world),
@@ -138,6 +142,7 @@ def resolve_row(setting: ServingSetting, world: World = MEDIAN) -> Row:
         world(chosen["first_token"]),
         world(chosen["prompt_delay"]),
     )
+    return launched(row, world(chosen["host_layer"]) if "host_layer" in chosen else 0.0)
 
 
 def in_metric(row: Row, rate: Array, tpot: Array, first: Array | None) -> Array:
