@@ -14,7 +14,14 @@ from sim.profiles.engines import EngineRules
 from sim.profiles.messages import InputError
 from sim.quantity import UnknownQuantityError
 from sim.study.validation.calibrate_training import SCALE, SpeedFactor
-from sim.study.validation.calibrate_widths import Residual, left_out_errors, widths
+from sim.study.validation.calibrate_widths import (
+    Levels,
+    Residual,
+    engine_levels,
+    left_out_errors,
+    runs_by_level,
+    widths,
+)
 from sim.study.validation.scores import SIGMA_PER_MAD, CannotPredict, Case, huber_centre, shrunk
 from sim.study.validation.serving_cases import ServingSetting, look_up
 from sim.study.validation.serving_points import measure
@@ -76,6 +83,21 @@ def fit_interval_widths(
     cases: Iterable[Case], catalogue: Catalogue, rules: EngineRules
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Widths by what is measured and factors by family for ``model_error``, from calibrate runs left out one by one."""
+    rows = _residuals(cases, catalogue, rules)
+    return widths(rows, left_out_errors(rows, STRENGTH, FAMILY_STRENGTH, SCALE))
+
+
+def fit_engine_levels(
+    cases: Iterable[Case], catalogue: Catalogue, rules: EngineRules
+) -> tuple[Levels, dict[str, float]]:
+    """How far engines differ on a chip family, from calibrate rows with their whole group left out, and the runs by engine,
+    family and model for ``engine_levels``."""
+    rows = _residuals(cases, catalogue, rules)
+    errors = left_out_errors(rows, STRENGTH, FAMILY_STRENGTH, SCALE, engines=True)
+    return engine_levels(rows, errors), runs_by_level(rows)
+
+
+def _residuals(cases: Iterable[Case], catalogue: Catalogue, rules: EngineRules) -> list[Residual]:
     settings = _usable(cases, catalogue, rules, loaded=True)
     rows = []
     for setting, weight in zip(settings, _run_weights(settings), strict=True):
@@ -90,9 +112,11 @@ def fit_interval_widths(
                 family=family,
                 group="|".join((family, setting.precision, phase)) if fitted else "",
                 measure=measured_kind(setting.case),
+                engine=setting.case.text("engine"),
+                model=setting.case.text("model_id"),
             )
         )
-    return widths(rows, left_out_errors(rows, STRENGTH, FAMILY_STRENGTH, SCALE))
+    return rows
 
 
 def _run_weights(members: list[ServingSetting]) -> NDArray[np.float64]:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t as student_t
 
-from sim.study.validation.scores import COVERAGE, SIGMA_PER_MAD, Z80, huber_centre, shrunk, weighted_quantile
+from sim.study.validation.scores import COVERAGE, Z80, huber_centre, shrunk, weighted_quantile
 
 Floats = NDArray[np.float64]
 FAMILY_RUNS = 5.0  # a width counts as if five more runs had said that of all families, or of all measures
 QUEUED = "ttft_loaded"  # mostly queue and scheduler: a width of its own
-LEVEL_RUNS = 2.0  # runs that tell the level of a family as well as its kin does
 TERMS = 0.05  # standard deviation for terms that were chosen with the calibrate rows in view
 
 
@@ -27,7 +27,7 @@ class Residual:
         Logarithm of predicted over measured speed.
     spread : float
         Standard deviation that the inputs of the row explain, of the same logarithm.
-    run, family, group, measure : str
+    run, family, group, measure, engine, model : str
         What it belongs to; ``group`` shares a speed factor, "" where none applies.
     """
 
@@ -38,12 +38,31 @@ class Residual:
     family: str
     group: str
     measure: str
+    engine: str = ""
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """How far engines differ on a chip family, each from what all others say.
+
+    Attributes
+    ----------
+    spread : float
+        Standard deviation between engines on a family, of the logarithm of speed.
+    runs_alike : float
+        Runs that tell the level of one as well as all others do.
+    """
+
+    spread: float
+    runs_alike: float
 
 
 def left_out_errors(
-    rows: Sequence[Residual], strength: float, family_strength: float, scale: float
+    rows: Sequence[Residual], strength: float, family_strength: float, scale: float, *, engines: bool = False
 ) -> Floats:
-    """Errors of rows with the speed factors that the other runs give them (rows,)."""
+    """Errors of rows with the speed factors that the other runs give them (rows,); with ``engines``, those that the other
+    engines and families give them."""
     errors = np.array([row.error for row in rows])
     weights = np.array([row.weight for row in rows])
 
@@ -57,12 +76,60 @@ def left_out_errors(
     for row in rows:
         factor = 0.0
         if row.group:
-            fitted = [other.group != "" and other.run != row.run for other in rows]
+            fitted = [other.group != "" and _apart(other, row, engines) for other in rows]
             family = np.array([a and o.family == row.family for a, o in zip(fitted, rows, strict=True)])
             group = np.array([a and o.group == row.group for a, o in zip(fitted, rows, strict=True)])
             factor = centre(group, centre(family, 0.0, family_strength), strength)
         found.append(row.error - factor)
     return np.array(found)
+
+
+def _apart(other: Residual, row: Residual, engines: bool) -> bool:
+    if engines:
+        return (other.engine, other.family) != (row.engine, row.family)
+    return other.run != row.run
+
+
+def engine_levels(rows: Sequence[Residual], errors: Floats) -> Levels:
+    """Spread of the levels of engines on chip families, from rows whose whole group was left out.
+
+    Parameters
+    ----------
+    errors : ndarray of float, shape (rows,)
+        Of :func:`left_out_errors` with ``engines``.
+
+    Notes
+    -----
+    Random effects by moments. With m_g the weighted mean of group g, n_g its weight and s^2 the pooled variance within
+    groups, tau^2 = mean(m_g^2 - s^2 / n_g): about zero, not about the mean of the groups, since a new engine has no other
+    groups to be centred on. As tau rests on G groups, it is widened to the 90th percentile of Student's t with G degrees of
+    freedom over that of the normal distribution. A group of n runs is known to tau sqrt(k / (n + k)) for k = s^2 / tau^2.
+    """
+    members: dict[str, list[int]] = {}
+    for n, row in enumerate(rows):
+        if row.measure != QUEUED:
+            members.setdefault(f"{row.engine}/{row.family}", []).append(n)
+    weights = np.array([row.weight for row in rows])
+    runs = {name: float(weights[of].sum()) for name, of in members.items()}
+    means = {name: float(np.average(errors[of], weights=weights[of])) for name, of in members.items()}
+    inside = sum(
+        float(np.sum(weights[of] * np.square(errors[of] - means[name]))) for name, of in members.items()
+    )
+    within = inside / max(sum(runs.values()) - len(members), 1.0)
+    found = [means[name] ** 2 - within / max(runs[name], 1.0) for name in members]
+    between = max(float(np.mean(found)), 0.25 * within)
+    tail = float(student_t.ppf(0.9, len(members))) / Z80
+    return Levels(float(np.sqrt(between)) * tail, within / between)
+
+
+def runs_by_level(rows: Sequence[Residual]) -> dict[str, float]:
+    """Runs by "engine/family/model", rows of one run counting as one."""
+    found: dict[str, float] = {}
+    for row in rows:
+        if row.measure != QUEUED:
+            name = f"{row.engine}/{row.family}/{row.model}"
+            found[name] = found.get(name, 0.0) + row.weight
+    return found
 
 
 def widths(rows: Sequence[Residual], errors: Floats) -> tuple[dict[str, float], dict[str, float]]:
@@ -73,8 +140,7 @@ def widths(rows: Sequence[Residual], errors: Floats) -> tuple[dict[str, float], 
     The width of a measure is such that four fifths of the weight lie inside the 80 % interval of a normal distribution. It
     is pulled to that of all measures (but ``QUEUED``) as if ``FAMILY_RUNS`` more runs had said so, and ``TERMS`` is added
     in squares. A family's factor is found alike and pulled to one; a family cannot narrow the interval, since terms were
-    chosen with its rows in view. Added in squares to it: how far the level of a family is known from its runs n, when
-    families differ by tau, tau sqrt(k / (n + k)) for k = ``LEVEL_RUNS``.
+    chosen with its rows in view.
     """
     spreads = np.array([row.spread for row in rows])
     weights = np.array([row.weight for row in rows])
@@ -94,16 +160,12 @@ def widths(rows: Sequence[Residual], errors: Floats) -> tuple[dict[str, float], 
             own = float(np.exp(shrunk(np.log(own), float(weights[of].sum()), np.log(common), FAMILY_RUNS)))
         base[str(name)] = float(np.hypot(own, TERMS))
     each = np.array([base[name] for name in measures])
-    direct_base = float(np.average(each[direct], weights=weights[direct]))
-    levels = [np.average([r.error for r in rows if r.family == name]) for name in sorted(set(families))]
-    between = SIGMA_PER_MAD * float(np.median(np.abs(np.array(levels) - np.median(levels))))
     factors = {}
     for name in sorted(set(families)):
         of = families == name
         runs = float(weights[of].sum())
         own = max(float(np.exp(shrunk(np.log(width(of, each[of], 4.0)), runs, 0.0, FAMILY_RUNS))), 1.0)
-        level = between * np.sqrt(LEVEL_RUNS / (runs + LEVEL_RUNS))
-        factors[str(name)] = float(np.hypot(own, level / direct_base))
+        factors[str(name)] = own
     return base, factors
 
 

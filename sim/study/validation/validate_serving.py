@@ -33,7 +33,7 @@ from sim.study.validation.scores import (
     predicted_or_refused,
     score,
 )
-from sim.study.validation.serving_cases import ServingSetting, look_up, read_engine_rules
+from sim.study.validation.serving_cases import ServingSetting, look_up, read_engine_rules, years_between
 from sim.study.validation.serving_points import measure
 from sim.study.validation.serving_words import tidied
 from sim.study.worlds import sobol_probabilities, world_at
@@ -43,6 +43,8 @@ HEADLINE = THROUGHPUT | {"tpot_ms", "tokens_per_s_per_user"}
 COLUMNS = ("case_id", "model_id", "chip", "n_chips", "phase", "metric", "value")
 TABLE = Table("inference.csv", "engines.yaml", COLUMNS, "about-inference.md")
 DRAWS = 32
+CACHE_OPEN = ("trtllm",)  # engines whose quantised checkpoints come with either cache
+_CACHE = "kv_dtype not published: bf16 taken, fp8 gives {:.4g}"
 FAMILIES = {
     "hopper": "Hopper",
     "h20": "H20",
@@ -64,21 +66,24 @@ def _predict(case: Case, catalogue: Catalogue, rules: EngineRules, draws: int) -
     setting = look_up(case, catalogue, rules)
     point = measure(setting)
     middle = float(np.ravel(point.value)[0])
-    wide = float(np.exp(Z80 * np.hypot(log_spread(setting, draws), model_error(setting))))
+    other = _other_cache(setting)
+    parts = [log_spread(setting, draws), model_error(setting), level_error(setting)]
+    if other and setting.case.text("engine") in CACHE_OPEN:
+        parts.append(abs(float(np.log(other / middle))) / 2.0)
+    wide = float(np.exp(Z80 * np.linalg.norm(parts)))
     terms = {name: float(np.ravel(np.asarray(value))[0]) for name, value in point.terms.items()}
-    note = "; ".join(part for part in (point.note, _other_cache(setting, middle)) if part)
+    said = "" if not other or abs(other / middle - 1.0) < 0.01 else _CACHE.format(other)
+    note = "; ".join(part for part in (point.note, said) if part)
     return Prediction(case, middle, middle / wide, middle * wide, note=note, breakdown=terms)
 
 
-def _other_cache(setting: ServingSetting, middle: float) -> str:
-    """What a narrower cache would give, where the row does not say how wide it is."""
+def _other_cache(setting: ServingSetting) -> float:
+    """What a narrower cache would give, where the row does not say how wide it is; 0 where it does."""
     case = setting.case
     if case.text("kv_dtype") or case.text("phase") == "prefill":
-        return ""
+        return 0.0
     narrow = replace(setting, case=replace(case, row={**case.row, "kv_dtype": "fp8"}))
-    other = float(np.ravel(measure(narrow).value)[0])
-    same = abs(other / middle - 1.0) < 0.01
-    return "" if same else f"kv_dtype not published: bf16 taken, fp8 gives {other:.4g}"
+    return float(np.ravel(measure(narrow).value)[0])
 
 
 def log_spread(setting: ServingSetting, draws: int = DRAWS) -> float:
@@ -93,6 +98,25 @@ def model_error(setting: ServingSetting) -> float:
     table = setting.rules.model_error
     family = FAMILIES.get(setting.chip.family, "other")
     return table[measured_kind(setting.case)] * table.get(family.lower().replace(" ", "-"), 1.0)
+
+
+def level_error(setting: ServingSetting) -> float:
+    """Standard deviation of the level of an engine, chip family and model, as far as calibrate runs leave it open.
+
+    Notes
+    -----
+    tau sqrt(k / (n + k)) after n runs of the same three, and, for software of an unknown month, that of a month anywhere in
+    the span of the data.
+    """
+    case, found, pace = setting.case, setting.rules.engine_levels, setting.rules.software_pace
+    level = 0.0
+    if found is not None:
+        family = FAMILIES.get(setting.chip.family, "other")
+        runs = found.runs.get(f"{case.text('engine')}/{family}/{case.text('model_id')}", 0.0)
+        level = found.spread * float(np.sqrt(found.runs_alike / (runs + found.runs_alike)))
+    undated = pace is not None and setting.paced and setting.years_later() is None
+    span = pace.yearly.median * years_between(pace.first, pace.last) if pace and undated else 0.0
+    return float(np.hypot(level, span / np.sqrt(12.0)))
 
 
 def measured_kind(case: Case) -> str:
