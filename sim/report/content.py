@@ -321,6 +321,7 @@ class ExactRow:
     weak: bool
     moves: float  # largest relative move of a headline, with its sign
     of: str  # "count, Chat on V3"
+    note: str = ""  # reasoning in the file of the number
 
 
 @dataclass(frozen=True, slots=True)

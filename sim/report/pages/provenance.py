@@ -48,6 +48,7 @@ def _input(row: InputRow, source: str) -> Data:
 def _exact(row: ExactRow, source: str) -> Data:
     return {
         "name": _named(row.name, row.weak),
+        "note": row.note,
         "value": row.value,
         "kind": ", ".join(filter(None, [row.kind.replace("_", " "), row.as_of])),
         "source": source,

@@ -101,6 +101,7 @@ def exact_rows(question: Question, swings: Sequence[Swings], jobs: Sequence[JobC
             weak=numbers[i].weak,
             moves=float(moves[names[i]][i]),
             of=names[i],
+            note=numbers[i].quantity.note,
         )
         for i in order
     ]
