@@ -59,7 +59,7 @@ def _sentence(question: Question, name: str, jobs: Sequence[JobContent], models:
     a, b = question.sides
     if all(math.isnan(job.equal_count.p50) for job in jobs):
         users = f" with {listed([_short(job) for job in jobs])}" if jobs[0].kind == "serving" else ""
-        return f"For {name}{users}, neither {a.choice.chips:,} {a.label} nor {b.label} in any number keep the promise."
+        return f"For {name}{users} there is no count, since neither side keeps its promise."
     training = jobs[0].kind == "training"
     counts = [f"of {_count(job, b.label if i == 0 else '')}" for i, job in enumerate(jobs)]
     cases = [f"for {models[job.id]}" if training else f"with {_short(job)}" for job in jobs]
