@@ -91,6 +91,8 @@ class EngineRules(Document):
     cache_format: dict[str, str] = Field(default_factory=dict)
     """Number format of the cache where the row does not say and its weights have 8 bits or less, by engine and
     `source_kind`."""
+    widen_fp4: tuple[str, ...] = ()
+    """Chip families on which engines multiply weights of 4-bit floats with 16-bit activations."""
     chunk: dict[Class, Tokens]
     """Prompt tokens per rank and pass where the row does not say."""
     memory_use: dict[Class, Share]

@@ -85,7 +85,14 @@ class ServingSetting:
     def precision(self) -> str:
         """Arithmetic of the large matrix products; 16-bit where the chip has no units for the format of the weights."""
         written, runs = self._written_precision, self.chip.compute.matrix
+        if self._widened:
+            return "bf16"
         return next((name for name in (written, *_INSTEAD.get(written, ())) if name in runs), "bf16")
+
+    @property
+    def _widened(self) -> bool:
+        """Whether weights of 4-bit floats meet 16-bit activations, whatever the table calls the arithmetic."""
+        return self.case.text("weights_dtype") == "fp4" and self.chip.family in self.rules.widen_fp4
 
     @property
     def _written_precision(self) -> str:
@@ -97,7 +104,9 @@ class ServingSetting:
         found = [*self.notes]
         if not self.case.text("weights_dtype"):
             found.append(f"weights_dtype not published: {self.precision} taken")
-        if self.precision != self._written_precision:
+        if self._widened and self._written_precision not in ("fp4", "bf16"):
+            found.append(f"4-bit floats are widened to 16 bits on {self.chip.name}: computed in bf16")
+        elif self.precision != self._written_precision:
             found.append(
                 f"{self.chip.name} has no {self._written_precision} units: computed in {self.precision}"
             )
@@ -138,6 +147,15 @@ class ServingSetting:
         return next((float(count) for most, count in sorted(known.items()) if tokens <= most), float("nan"))
 
     @property
+    def decodes_alone(self) -> bool:
+        """Whether the decode steps of the row never carry prompts, as in a pool of their own."""
+        case = self.case
+        split = bool(case.text("p_instances") and case.text("d_instances"))
+        return split or (
+            case.text("phase") == "decode" and case.text("load_mode") in ("fixed_batch", "saturated")
+        )
+
+    @property
     def paced(self) -> bool:
         """Whether it matters how old the software is: mixtures of experts that decode, on families with a reference."""
         pace = self.rules.software_pace
@@ -170,7 +188,7 @@ class ServingSetting:
             found["host_layer"] = self.rule("host_layer", "eager" if eager else engine)
         if self.years_later() is not None and self.rules.software_pace is not None:
             found["software_pace"] = self.rules.software_pace.yearly
-        if self.case.text("phase") == "decode" and engine in self.rules.pool_batch:
+        if self.decodes_alone and engine in self.rules.pool_batch:
             found["max_batch"] = self.rule("pool_batch", engine)
         return found  # type: ignore[return-value]
 

@@ -37,7 +37,8 @@ def launched(row: Row, host_layer_s: Array) -> Row:
     host = job.architecture.layers * host_layer_s
     batch = np.maximum(np.minimum(_clients(row, host), row.residents(shape, row.held())), 0.01)
     kinds: list[tuple[StepTime, Array]]
-    if case.text("phase") == "both":
+    idle = row.setting.decodes_alone or case.text("load_mode") in ("fixed_batch", "single_request")
+    if not idle and case.number("isl", 0.0) > 0.0:
         shared = shared_step(job, row.chip, row.network, shape, batch, job.traffic.context)
         kinds = [(shared.decode, 1.0 - shared.frequency), (shared.prompt_step, shared.frequency)]
     else:
@@ -55,9 +56,9 @@ def _clients(row: Row, step_s: Array) -> Array:
     case, shape = row.case, serving_shape(row.case)
     if case.text("load_mode") == "single_request":
         return 1.0
-    if case.text("batch_per_chip"):
-        return case.number("batch_per_chip") / row.setting.ranks_per_chip * float(shape.tp)
     total: Array = case.number("concurrency_effective", case.number("concurrency_total", np.inf))
+    if case.text("batch_per_chip") and not np.isfinite(total):
+        return case.number("batch_per_chip") / row.setting.ranks_per_chip * float(shape.tp)
     if case.text("request_rate_total"):
         total = np.minimum(total, case.number("request_rate_total") * row.output * step_s)
     return total / (row.instances * float(shape.dp))
