@@ -17,7 +17,8 @@ from sim.serving.step_costs import decode_costs, prompt_cost, scalar, shared_pro
 from sim.serving.steps import ReplicaLimits, StepCost
 from sim.serving.traffic import Requests, poisson_arrivals
 from sim.study.validation.serving_cases import serving_shape
-from sim.study.validation.serving_rows import Point, Row, in_metric, resolve_row
+from sim.study.validation.serving_rows import Point, Row, in_metric
+from sim.study.validation.serving_runs import resolve_row
 
 ROUNDS = 10  # requests per client where a closed loop does not say how many were sent
 PLAYED = 12_000  # requests at most; the rest of a longer run goes on like the end of what was played

@@ -15,8 +15,8 @@ from sim.serving.steady import Balance, aggregated_balance, disaggregated_balanc
 from sim.study.validation.scores import CannotPredict, Case
 from sim.study.validation.serving_cases import ServingSetting, prefill_shape, serving_shape
 from sim.study.validation.serving_played import open_loop, played_ttft
-from sim.study.validation.serving_rows import Point, Row, in_metric, resolve_row
-from sim.study.validation.serving_runs import ended
+from sim.study.validation.serving_rows import Point, Row, in_metric
+from sim.study.validation.serving_runs import ended, resolve_row
 
 ITERATIONS = 40  # residents of an open loop settle in fewer
 

@@ -10,7 +10,6 @@ import numpy as np
 from sim.physics.chip import Chip
 from sim.physics.network import Network
 from sim.quantity import Array
-from sim.resolve import MEDIAN, World
 from sim.serving.job import ServingJob, UnitShape
 from sim.serving.pools import rank_memory
 from sim.serving.steady import resident_limit
@@ -18,11 +17,8 @@ from sim.study.validation.scores import CannotPredict, Case
 from sim.study.validation.serving_cases import (
     ServingSetting,
     prefill_shape,
-    resolve_case,
-    resolve_ranks,
     serving_shape,
 )
-from sim.study.validation.serving_runs import launched
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,22 +123,6 @@ class Row:
             return self.setting.remarks()
         more = f"the layout needs {need:g} chips, n_chips says {have:g}: per chip of the layout"
         return (*self.setting.remarks(), more)
-
-
-def resolve_row(setting: ServingSetting, world: World = MEDIAN) -> Row:
-    """The row in a world, or with arrays of draws."""
-    chip, network = resolve_ranks(setting, world)
-    chosen = setting.chosen()
-    row = Row(
-        setting,
-        setting.case,
-        resolve_case(setting, world),
-        chip,
-        network,
-        world(chosen["first_token"]),
-        world(chosen["prompt_delay"]),
-    )
-    return launched(row, world(chosen["host_layer"]) if "host_layer" in chosen else 0.0)
 
 
 def in_metric(row: Row, rate: Array, tpot: Array, first: Array | None) -> Array:

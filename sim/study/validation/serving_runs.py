@@ -1,20 +1,39 @@
-"""What a step model leaves out of a published run: kernels launched one by one, and the end of a run."""
+"""Rows in worlds, with what a step model leaves out of a run: kernels launched one by one, and the end of the run."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sim.quantity import Array
+from sim.resolve import MEDIAN, World
 from sim.serving.aggregated import shared_step
 from sim.serving.iteration import StepTime, decode_step_time
 from sim.serving.steady import Balance, aggregated_balance
-from sim.study.validation.serving_cases import serving_shape
+from sim.study.validation.serving_cases import (
+    ServingSetting,
+    resolve_case,
+    resolve_ranks,
+    serving_shape,
+)
+from sim.study.validation.serving_rows import Row
 
-if TYPE_CHECKING:  # rows are resolved with the launches in place
-    from sim.study.validation.serving_rows import Row
+
+def resolve_row(setting: ServingSetting, world: World = MEDIAN) -> Row:
+    """The row in a world, or with arrays of draws."""
+    chip, network = resolve_ranks(setting, world)
+    chosen = setting.chosen()
+    row = Row(
+        setting,
+        setting.case,
+        resolve_case(setting, world),
+        chip,
+        network,
+        world(chosen["first_token"]),
+        world(chosen["prompt_delay"]),
+    )
+    return launched(row, world(chosen["host_layer"]) if "host_layer" in chosen else 0.0)
 
 
 def launched(row: Row, host_layer_s: Array) -> Row:
