@@ -48,23 +48,21 @@ def job_sentence(content: ReportContent, job: JobContent) -> str:
     )
 
 
-def deciders(content: ReportContent, most: int = 4) -> list[tuple[str, Sensitivity, Driver]]:
-    """The inputs that move an answer most for each kind of job, each once, with the job that it moves most.
+def deciders(content: ReportContent, most: int = 3) -> list[tuple[str, Sensitivity, Driver]]:
+    """The inputs that move an answer most, each once, with the job that it moves most; every kind of job has one.
 
     Returns
     -------
     list of (kind, Sensitivity, Driver)
-        Kind by kind in the order of the jobs, as many of each.
+        Kind by kind in the order of the jobs, the strongest first.
     """
-    kinds = list(dict.fromkeys(job.kind for job in content.jobs))
-    found: list[tuple[str, Sensitivity, Driver]] = []
-    for kind in kinds:
-        ids = {job.id for job in content.jobs if job.kind == kind}
-        ranked = _ranked([s for s in content.sensitivities if s.job_id in ids])
-        taken = {driver.path for _, _, driver in found}
-        fresh = [(kind, s, d) for s, d in ranked if d.path not in taken]
-        found += fresh[: max(1, most // len(kinds)) if len(kinds) > 1 else most - 1]
-    return found
+    kinds = {job.id: job.kind for job in content.jobs}
+    order: list[str] = list(dict.fromkeys(kinds.values()))
+    ranked = [(str(kinds[s.job_id]), s, d) for s, d in _ranked(content.sensitivities)]
+    first = [next((each for each in ranked if each[0] == kind), None) for kind in order]
+    chosen = [each for each in first if each is not None]
+    chosen += [each for each in ranked if each not in chosen][: max(0, most - len(chosen))]
+    return sorted(chosen, key=lambda each: (order.index(each[0]), ranked.index(each)))
 
 
 def _ranked(sensitivities: Sequence[Sensitivity]) -> list[tuple[Sensitivity, Driver]]:

@@ -110,7 +110,7 @@ def serving_events(runs: ServingRuns, label: str, seed: int) -> ServingEvents:
     )
     checks = tuple((f"{label}: {name}", closed, float(events)) for name, closed, events in played.checks)
     return ServingEvents(
-        f"Played request by request at {LOAD:.0%} of that load: {played.verdict}.",
+        f"Played request by request at {LOAD * 100:.0f} % of that load: {played.verdict}.",
         checks,
         played_latency(played),
     )

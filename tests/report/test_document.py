@@ -112,12 +112,7 @@ def test_answers_reach_the_page(flagship: ReportContent, flagship_drawings: dict
     assert [text.replace("\u00a0", " ") for text in said] == list(content.answers)
     strong = [run["text"] for sentence in data["answer"]["sentences"] for run in sentence if run["strong"]]
     assert strong == ["9,940 H100", "13,900 H100"]
-    assert [item["kind"] for item in data["answer"]["decides"]] == [
-        "Training",
-        "Training",
-        "Serving",
-        "Serving",
-    ]
+    assert {item["kind"] for item in data["answer"]["decides"]} == {"Training", "Serving"}
     assert data["answer"]["not_modelled"] == list(content.not_modelled)
 
 

@@ -72,10 +72,12 @@ def test_what_decides_says_around_what(
 
 @pytest.mark.parametrize(
     ("jobs", "kinds"),
-    [(JOBS, ["training", "training", "serving", "serving"]), (JOBS[:2], ["training"] * 3), (JOBS[2:], ["serving"] * 3)],
-)  # fmt: skip
+    [(JOBS, ["training", "serving"]), (JOBS[:2], ["training"]), (JOBS[2:], ["serving"])],
+)
 def test_every_kind_of_job_has_a_decider(jobs: Any, kinds: list[str]) -> None:
-    assert [kind for kind, _, _ in deciders(example(jobs=jobs))] == kinds
+    found = [kind for kind, _, _ in deciders(example(jobs=jobs))]
+    assert len(found) == 3
+    assert list(dict.fromkeys(found)) == kinds
 
 
 def test_each_headline_says_how_it_was_obtained(flagship: ReportContent) -> None:

@@ -98,7 +98,7 @@ def _room(content: ReportContent) -> float:
         - 0.34 * len(wrap(content.title, WIDE, 22, "semibold"))
         - 0.19 * lead
         - max(_box_left(content), _box_right(content))
-        - (0.14 if blind_words(content) else 0.0)
+        - (0.32 if blind_words(content) else 0.0)
     )
 
 

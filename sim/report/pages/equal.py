@@ -15,6 +15,7 @@ HEADS = {
     "same last day": "Same last day",
     "same money per time": "Same money",
     "same power": "Same power",
+    "same energy for the work": "Same energy",
 }
 GROUPS = {
     "paper": "On paper, per chip",

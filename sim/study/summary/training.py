@@ -31,8 +31,7 @@ from sim.study.summary.statistics import (
     typical_parts,
 )
 from sim.study.summary.words import unpriced
-from sim.study.training import TrainingPlan, TrainingRuns, run_training
-from sim.training.flops import model_flop_per_token
+from sim.study.training import TrainingPlan, TrainingRuns, model_flop_utilisation, run_training
 from sim.units import DAY, GWH
 
 WORTH_SAYING = 0.05  # idle chips, or distance from plain proportion, from which on the report says so
@@ -103,7 +102,7 @@ def _side(plan: TrainingPlan, runs: TrainingRuns, median: TrainingRuns, seed: in
         cost={view: interval(total(blocks)) for view, blocks in bills.items()},
         cost_blocks={view: median_blocks(blocks) for view, blocks in bills.items()},
         token_cost={view: interval(total(blocks) / millions) for view, blocks in bills.items()},
-        mfu=interval(_mfu(runs, chips)),
+        mfu=interval(model_flop_utilisation(runs, chips)),
         wall_days=interval(wall / DAY),
         end_date=_end(plan, interval(wall / DAY)),
         goodput=interval(np.asarray(runs.goodput.share)[0]),
@@ -121,13 +120,6 @@ def _side(plan: TrainingPlan, runs: TrainingRuns, median: TrainingRuns, seed: in
 def _means(parts: Mapping[str, Array]) -> dict[str, float]:
     """Mean over the draws at the stated count, by name: means add up, medians do not."""
     return {name: float(np.mean(np.asarray(values)[0])) for name, values in parts.items()}
-
-
-def _mfu(runs: TrainingRuns, chips: int) -> np.ndarray:
-    """Model FLOP (causal attention) while training over the dense BF16 peak of all chips."""
-    tokens_per_s = runs.job.global_batch / runs.step_s[0]
-    per_token = model_flop_per_token(runs.job.architecture, runs.job.sequence, causal=True, mtp=runs.job.mtp)
-    return per_token * tokens_per_s / (chips * np.asarray(runs.cluster.chip.matrix_peak["bf16"]))
 
 
 def _end(plan: TrainingPlan, days: Interval) -> tuple[str, str, str] | None:
