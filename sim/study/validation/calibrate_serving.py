@@ -23,8 +23,9 @@ from sim.study.validation.calibrate_widths import (
     widths,
 )
 from sim.study.validation.scores import SIGMA_PER_MAD, CannotPredict, Case, huber_centre, shrunk
-from sim.study.validation.serving_cases import ServingSetting, look_up
+from sim.study.validation.serving_cases import look_up
 from sim.study.validation.serving_points import measure
+from sim.study.validation.serving_setting import ServingSetting
 from sim.study.validation.validate_serving import FAMILIES, HEADLINE, log_spread, measured_kind
 
 # Chosen by leaving out one calibrate run at a time; between 2 and 8 the mean error moves by a hundredth of itself.

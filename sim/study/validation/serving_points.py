@@ -13,10 +13,11 @@ from sim.serving.job import UnitShape
 from sim.serving.pools import transfer_time
 from sim.serving.steady import Balance, aggregated_balance, disaggregated_balance
 from sim.study.validation.scores import CannotPredict, Case
-from sim.study.validation.serving_cases import ServingSetting, prefill_shape, serving_shape
+from sim.study.validation.serving_cases import prefill_shape, serving_shape
 from sim.study.validation.serving_played import open_loop, played_ttft
 from sim.study.validation.serving_rows import Point, Row, in_metric
 from sim.study.validation.serving_runs import ended, resolve_row
+from sim.study.validation.serving_setting import ServingSetting
 
 ITERATIONS = 40  # residents of an open loop settle in fewer
 

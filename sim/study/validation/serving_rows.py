@@ -15,10 +15,10 @@ from sim.serving.pools import rank_memory
 from sim.serving.steady import resident_limit
 from sim.study.validation.scores import CannotPredict, Case
 from sim.study.validation.serving_cases import (
-    ServingSetting,
     prefill_shape,
     serving_shape,
 )
+from sim.study.validation.serving_setting import ServingSetting
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from sim.serving.aggregated import shared_step
 from sim.serving.iteration import StepTime, decode_step_time
 from sim.serving.steady import Balance, aggregated_balance
 from sim.study.validation.serving_cases import (
-    ServingSetting,
     resolve_case,
     resolve_ranks,
     serving_shape,
 )
 from sim.study.validation.serving_rows import Row
+from sim.study.validation.serving_setting import ServingSetting
 
 
 def resolve_row(setting: ServingSetting, world: World = MEDIAN) -> Row:

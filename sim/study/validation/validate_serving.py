@@ -33,8 +33,9 @@ from sim.study.validation.scores import (
     predicted_or_refused,
     score,
 )
-from sim.study.validation.serving_cases import ServingSetting, look_up, read_engine_rules, years_between
+from sim.study.validation.serving_cases import look_up, read_engine_rules
 from sim.study.validation.serving_points import measure
+from sim.study.validation.serving_setting import ServingSetting, years_between
 from sim.study.validation.serving_words import tidied
 from sim.study.worlds import sobol_probabilities, world_at
 
