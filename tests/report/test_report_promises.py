@@ -225,7 +225,7 @@ def test_blind_rows_are_told_where_there_are_any(flagship: ReportContent) -> Non
 
 
 @pytest.mark.parametrize(
-    ("kind", "page"), [("training", "independent-training.md"), ("serving", "independent-inference.md")]
+    ("kind", "page"), [("training", "independent-training.md"), ("serving", "independent-inference-2.md")]
 )
 def test_the_blind_score_is_that_of_its_page(kind: str, page: str) -> None:
     score = independent_score(kind)
