@@ -14,6 +14,7 @@ import json
 import statistics
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,25 +33,35 @@ def flagship() -> dict[str, float]:
 
 
 def many_draws() -> dict[str, dict[str, float]]:
-    """100,000 draws of one training and of one serving job, closed form, in one process."""
+    """100,000 draws of one training and of one serving job, closed form, in this process and in two."""
     from sim.profiles.catalogue import Catalogue
     from sim.study.question import load_question
-    from sim.study.sweep.block import Refused, blocks_for, compute, piece, span
+    from sim.study.sweep.block import Refused, blocks_for, compute, piece
+    from sim.study.sweep.workers import workers
 
     question = load_question(Catalogue(), SCENARIO)
     order = [quantity.path for quantity in question.inputs]
+    blocks = range(blocks_for(DRAWS))
     found = {}
     for job in (0, 2):
         work = piece(question, job, order, 1)
-        wall, cpu = time.perf_counter(), time.process_time()
-        results = compute(work, range(blocks_for(DRAWS)))
-        found[question.tasks[job].label] = {
-            "wall_s": time.perf_counter() - wall,
-            "cpu_s": time.process_time() - cpu,
-            "draws": float(sum(span(len(results) - 1))),
-        }
+        wall = time.perf_counter()
+        results = compute(work, blocks)
+        one_s = time.perf_counter() - wall
+        with workers(2, None) as crew:
+            list(crew.executor.map(_warm, range(4)))
+            wall = time.perf_counter()
+            results += list(crew.executor.map(partial(_block, work), reversed(blocks)))
+            two_s = time.perf_counter() - wall
         assert not any(isinstance(each, Refused) for each in results)
+        found[question.tasks[job].label] = {"one_s": one_s, "two_s": two_s}
     return found
+
+
+def _block(work: Any, block: int) -> Any:
+    from sim.study.sweep.block import compute
+
+    return compute(work, [block])[0]
 
 
 def dask(repeat: int) -> dict[str, Any]:
@@ -109,7 +120,7 @@ def main() -> None:
     if "draws" in asked.only:
         found["draws"] = many_draws()
         for label, each in found["draws"].items():
-            print(f"{each['draws']:,.0f} draws, {label}: {each['wall_s']:.1f} s wall, {each['cpu_s']:.1f} s processor "
+            print(f"{DRAWS:,} draws, {label}: {each['one_s']:.1f} s in one process, {each['two_s']:.1f} s in two "
                   f"(budget {BUDGETS['draws']:.0f} s)")  # fmt: skip
     if "dask" in asked.only:
         found["dask"] = dask(asked.repeat)

@@ -34,6 +34,7 @@ from sim.study.summary.serving import serving_content
 from sim.study.summary.tables import draws_table, summary_table
 from sim.study.summary.training import training_content
 from sim.study.summary.trust import committed_record
+from sim.study.sweep.memory import keep_freed_memory
 from sim.study.sweep.workers import workers as crew
 from sim.study.worlds import sobol_rows
 
@@ -163,6 +164,7 @@ def _all_found(works: Sequence[_Work], count: int, progress: Progress) -> Iterat
 
 
 def _found(work: _Work) -> _Found:
+    keep_freed_memory()
     question, study, seed = work.question, work.study, work.seed
     world = question.world(work.probabilities)
     answer, content = _answered(question, study, world, work.played, seed)

@@ -18,6 +18,7 @@ from sim.quantity import UnknownQuantityError
 from sim.study.answer import CannotRunError, ServingStudy, TrainingStudy, prepare
 from sim.study.metrics import Metrics, metrics
 from sim.study.question import Question
+from sim.study.sweep.memory import keep_freed_memory
 from sim.study.worlds import sobol_rows
 
 FIRST, MOST = 64, 2048  # draws of the first block, and of a late one
@@ -172,6 +173,7 @@ def compute(work: Piece, blocks: Sequence[int]) -> list[Metrics | Refused]:
     A question that cannot be answered gives :class:`Refused`, so that one bad point never ends a sweep; so does a mistake
     of ours, with its traceback.
     """
+    keep_freed_memory()
     try:
         study = _prepared(work)
     except NO_ANSWER as error:
