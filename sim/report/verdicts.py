@@ -58,7 +58,8 @@ def deciders(content: ReportContent, most: int = 3) -> list[tuple[str, Sensitivi
     """
     kinds = {job.id: job.kind for job in content.jobs}
     order: list[str] = list(dict.fromkeys(kinds.values()))
-    ranked = [(str(kinds[s.job_id]), s, d) for s, d in _ranked(content.sensitivities)]
+    told = [each for each in content.sensitivities if each.job_id in kinds]
+    ranked = [(str(kinds[s.job_id]), s, d) for s, d in _ranked(told)]
     first = [next((each for each in ranked if each[0] == kind), None) for kind in order]
     chosen = [each for each in first if each is not None]
     chosen += [each for each in ranked if each not in chosen][: max(0, most - len(chosen))]
